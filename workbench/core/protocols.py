@@ -1,0 +1,141 @@
+"""The contracts between storeys. Each has at least two real implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.events import EpisodeEnd, EpisodeStart, Event
+from workbench.core.geometry import Pinhole
+from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Observation, Prompt, SimState, Step, StepResult
+
+Quality = Literal["policy", "live", "still"]
+"""``policy``: as the policy sees it, no shadows, no multi-sampling. ``live``: the stage while it moves. ``still``: best looking."""
+
+OnSlice = Callable[[int, NDArray[np.float64]], bool]
+"""``on_slice(slice_index, physics) -> halt_now``: called several times within a control step, with the physics part of the state."""
+
+
+@dataclass(frozen=True)
+class PolicySpec:
+    """What a policy is, asks for and understands."""
+
+    name: str
+    cameras: tuple[CameraRequest, ...] = ()
+    prompts: frozenset[str] = frozenset()
+    """Any of ``text``, ``sketch``, ``trace``, ``mask``."""
+    action_horizon: int = 1
+    is_privileged: bool = False
+    """True when it reads simulator truth; the page says so."""
+    description: str = ""
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Maps observations and a prompt to actions."""
+
+    @property
+    def spec(self) -> PolicySpec:
+        """What it is, asks for and understands."""
+        ...
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Forget the episode so far."""
+        ...
+
+    def act(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
+        """Return the next actions."""
+        ...
+
+
+@dataclass(frozen=True)
+class SimulatorSpec:
+    """Fixed facts of a simulator."""
+
+    name: str
+    cameras: tuple[str, ...]
+    tasks: tuple[str, ...]
+    physics_period_s: float
+    num_slices: int
+    """Slices per control step: how often ``on_slice`` is called."""
+
+
+class View(Protocol):
+    """Draws states of one scene. Made and used in one thread, apart from the thread that steps the simulator."""
+
+    def render(self, physics: NDArray[np.float64], camera: CameraRequest, quality: Quality) -> NDArray[np.uint8]:
+        """Return ``(H, W, 3) uint8`` RGB of a state's ``physics`` part."""
+        ...
+
+    def pinhole(self, physics: NDArray[np.float64], camera: CameraRequest) -> Pinhole:
+        """Return the camera's intrinsics and pose in that state."""
+        ...
+
+    def close(self) -> None:
+        """Release the GL context; in the thread that used it."""
+        ...
+
+
+class Simulator(Protocol):
+    """A world that is stepped by actions. Made, used and closed in one thread."""
+
+    @property
+    def spec(self) -> SimulatorSpec:
+        """Fixed facts."""
+        ...
+
+    def reset(self, config: EpisodeConfig) -> str:
+        """Build the scene of an episode, and return its instruction."""
+        ...
+
+    def step(self, action: NDArray[np.float32], *, on_slice: OnSlice | None = None, halt_slice: int | None = None) -> StepResult:
+        """Advance one control step with an action ``(7,)``.
+
+        ``on_slice`` may pace, publish, or halt: when it returns True the arm's targets are frozen where the arm is for the rest of
+        the control step. ``halt_slice`` replays such a halt.
+        """
+        ...
+
+    def observe(self, cameras: Sequence[CameraRequest]) -> Observation:
+        """Return the present observation; pictures are rendered when they are looked up."""
+        ...
+
+    def state(self) -> SimState:
+        """Return the full state."""
+        ...
+
+    def restore(self, state: SimState) -> None:
+        """Put a state of the same episode configuration back, exactly."""
+        ...
+
+    def open_view(self) -> Callable[[], View]:
+        """Return a factory, callable in another thread, of a view on the present scene."""
+        ...
+
+    def close(self) -> None:
+        """Release everything; in the thread that used it."""
+        ...
+
+
+class RolloutObserver(Protocol):
+    """Told of everything in a rollout, in the stepping thread; must return at once."""
+
+    def on_start(self, start: EpisodeStart) -> None:
+        """Called before the first step of an episode."""
+        ...
+
+    def on_step(self, step: Step) -> None:
+        """Called after each step."""
+        ...
+
+    def on_event(self, episode_id: str, event: Event) -> None:
+        """Called for each event, in order."""
+        ...
+
+    def on_end(self, end: EpisodeEnd) -> None:
+        """Called once after the last step."""
+        ...
