@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from workbench.core.geometry import (
     Pinhole,
     matrix_from_quat,

@@ -1,0 +1,1 @@
+"""The MuJoCo world: scenes, tasks, cameras, low-level control, exact states."""

@@ -1,0 +1,1 @@
+"""One file a task, and the catalogue of them."""
