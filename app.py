@@ -1,0 +1,113 @@
+"""The composition root: reads the command line, makes the parts, hands them to each other. No logic of its own.
+
+``python app.py [--root-dir DIR] serve | campaign | export | import | bench | screenshots``; ``--help`` on each tells its options.
+Results go to stdout (one JSON document with ``--json``), progress and logs to stderr; the exit status is 0 only when the work was done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from workbench.core.errors import InvalidInput, UnknownName, WorkbenchError
+
+DATABASE_NAME: Final = "workbench.db"
+
+BENCHES: Final[Mapping[str, str]] = {
+    "simulation": "workbench.simulation.bench:bench_simulation",
+    "rollout": "workbench.rollout.bench:bench_rollout",
+    "halt": "workbench.rollout.bench:bench_halt",
+    "store": "sessions.bench:bench_store",
+    "stream": "panels.bench_stream:bench_stream",
+}
+"""What ``bench NAME`` measures: a function without arguments that returns the bench contract of docs/architecture.md."""
+
+CAMPAIGNS: Final[Mapping[str, str]] = {
+    "rovi": "workbench.evaluation.rovi:run",
+    "expert": "workbench.evaluation.expert:run",
+    "sketch-parsing": "workbench.evaluation.sketch_parsing:run",
+}
+"""What ``campaign NAME`` runs: ``run(*, episodes, seed, workers, progress) -> dict`` with ``name`` and ``cells``."""
+
+
+def default_root() -> Path:
+    """Return the folder that holds everything that is written, when ``--root-dir`` does not name one."""
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(data) / "vla-workbench"
+
+
+def load(table: Mapping[str, str], kind: str, name: str) -> Callable[..., Any]:
+    """Import the function that a table names, and only then."""
+    if name not in table:
+        raise UnknownName(kind, name, table)
+    module, function = table[name].split(":")
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found
+
+
+def run_bench(args: argparse.Namespace) -> dict[str, Any]:
+    """Measure one number."""
+    result: dict[str, Any] = load(BENCHES, "bench", args.name)()
+    return result
+
+
+def run_campaign(args: argparse.Namespace) -> dict[str, Any]:
+    """Run a campaign; progress goes to stderr."""
+    run = load(CAMPAIGNS, "campaign", args.name)
+    result: dict[str, Any] = run(
+        episodes=args.episodes, seed=args.seed, workers=args.workers, progress=lambda text: print(text, file=sys.stderr, flush=True)
+    )
+    return result
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the command-line parser."""
+    parser = argparse.ArgumentParser(prog="app.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--root-dir", type=Path, default=None, metavar="DIR", help=f"folder for the database and files (default {default_root()})"
+    )
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    bench = commands.add_parser("bench", help="measure one number, as a ratio to a baseline in the same run")
+    bench.add_argument("name", help=", ".join(BENCHES))
+    bench.set_defaults(run=run_bench)
+
+    campaign = commands.add_parser("campaign", help="run seeded trials and report success with intervals")
+    campaign.add_argument("name", help=", ".join(CAMPAIGNS))
+    campaign.add_argument("--episodes", type=int, default=20, help="episodes a cell (default 20)")
+    campaign.add_argument("--seed", type=int, default=1_000_000, help="first seed (default 1,000,000: published figures)")
+    campaign.add_argument("--workers", type=int, default=2, help="processes (default 2)")
+    campaign.set_defaults(run=run_campaign)
+
+    for command in (bench, campaign):
+        command.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.DEBUG if args.verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    os.environ.setdefault("MUJOCO_GL", "egl")
+    try:
+        result = args.run(args)
+    except WorkbenchError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InvalidInput | UnknownName) else 1
+    if result is not None:
+        print(json.dumps(result, indent=None if args.json else 2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
