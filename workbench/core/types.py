@@ -283,3 +283,5 @@ class Step:
     step_ms: float = 0.0
     wall_time: float = 0.0
     """Unix time at the start of the step [s]."""
+    proprio: NDArray[np.float32] | None = None
+    """``(16,) float32`` before the step, see :data:`PROPRIO`; None where the simulator was not asked."""
