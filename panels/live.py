@@ -1,0 +1,487 @@
+"""The live half of one browser tab: its rollout, its view, its drawing with undo, and whoever watches it. No files."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from panels.commands import dispatch
+from panels.reading import PlanReading
+from workbench.core.errors import InvalidInput, UnknownName, WorkbenchError
+from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, new_id
+from workbench.core.protocols import Simulator
+from workbench.core.sketches import Sketch, SketchPlan, plan_to_dict, sketch_to_dict
+from workbench.core.types import EpisodeConfig, SimState, Step
+from workbench.rollout.controller import RolloutController
+from workbench.rollout.view import LiveView
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+STAGE_SIZE = 480
+"""Width and height [px] of a live frame, and of the frame that sketch pixels refer to."""
+MAX_UNDO = 200
+CALL_TIMEOUT_S = 20.0
+"""Longest wait for the stepping thread; it answers between two control steps, so only a broken simulator takes this long."""
+CORRECTING_GRACE_S = 2.0
+"""With a human in control and nobody watching, the rollout pauses after this."""
+
+RunInSimulator = Callable[[Callable[[Simulator], Any]], Any]
+"""Runs a function in the stepping thread, at the state that the person sees, and returns its result."""
+Listener = Callable[[dict[str, Any]], None]
+"""Takes a message for one socket; called from any thread, must return at once."""
+
+
+class SketchReader(Protocol):
+    """How drawings become plans; :class:`panels.reading.BuiltInReader` is the real one."""
+
+    def parse(self, document: Mapping[str, Any], *, is_snapped: bool) -> Sketch:
+        """Check a document; recognise and straighten its freehand strokes when asked."""
+        ...
+
+    def interpret(self, sketch: Sketch, instruction: str, run: RunInSimulator) -> SketchPlan:
+        """Read the strokes as an ordered plan."""
+        ...
+
+    def parse_plan(self, document: Mapping[str, Any]) -> SketchPlan:
+        """Check an edited plan."""
+        ...
+
+    def preview(self, sketch: Sketch, plan: SketchPlan, run: RunInSimulator) -> PlanReading:
+        """Lift a plan to 3-D paths with their warnings, and put it in words."""
+        ...
+
+
+class LiveSession:
+    """Controller, view and drawing of one browser tab; every method is thread-safe and may be called from any panel."""
+
+    def __init__(
+        self,
+        tab_id: str,
+        *,
+        controller: RolloutController,
+        view: LiveView,
+        reader: SketchReader,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.tab_id = tab_id
+        self.token = secrets.token_urlsafe(24)
+        self.controller = controller
+        self.view = view
+        self.reader = reader
+        self.cameras: tuple[str, ...] = ()
+        self.config: EpisodeConfig | None = None
+        self.is_closed = False
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._listeners: set[Listener] = set()
+        self._unwatched_since: float | None = clock()
+        self._readings = [PlanReading(self._empty_sketch("front"))]
+        self._position = 0
+        self._shown_step: int | None = None
+        controller.add_observer(self)
+
+    # --- who watches ---
+
+    def attach(self, listener: Listener) -> None:
+        """Send every pushed message to ``listener`` from now on."""
+        with self._lock:
+            self._listeners.add(listener)
+            self._unwatched_since = None
+
+    def detach(self, listener: Listener) -> None:
+        """Stop sending to ``listener``; after the last one the tab counts as lost."""
+        with self._lock:
+            self._listeners.discard(listener)
+            if not self._listeners and self._unwatched_since is None:
+                self._unwatched_since = self._clock()
+
+    @property
+    def unwatched_s(self) -> float:
+        """How long no socket has watched this tab [s]; 0 while one does."""
+        with self._lock:
+            return 0.0 if self._unwatched_since is None else self._clock() - self._unwatched_since
+
+    def push(self, message: dict[str, Any]) -> None:
+        """Send a JSON message to all sockets of this tab; returns at once."""
+        with self._lock:
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener(message)
+
+    def changed(self, what: str) -> None:
+        """Tell the page that something which panels show has changed (``episode``, ``plan``, ``mode``, ``sketch``, ``branch``)."""
+        self.push({"type": "changed", "what": what})
+
+    def command(self, name: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Run a command of :data:`panels.commands.COMMANDS` by name, as the keyboard, the buttons and HTTP do."""
+        return dispatch(self, name, args or {})
+
+    # --- the drawing ---
+
+    @property
+    def reading(self) -> PlanReading:
+        """The present sketch with what was read from it."""
+        with self._lock:
+            return self._readings[self._position]
+
+    @property
+    def sketch(self) -> Sketch:
+        """The present sketch; it may be empty."""
+        return self.reading.sketch
+
+    @property
+    def plan(self) -> SketchPlan | None:
+        """The present plan, or None."""
+        return self.reading.plan
+
+    def commit_sketch(self, document: Mapping[str, Any], *, is_snapped: bool = False) -> PlanReading:
+        """Take a changed drawing from the page, read it as a plan, and preview its path.
+
+        Args:
+            document: sketch document version 1, unchecked.
+            is_snapped: recognise freehand strokes and replace them by clean symbols.
+
+        Raises:
+            InvalidInput: the document does not follow its format; the drawing stays as it was.
+        """
+        sketch = self.reader.parse(document, is_snapped=is_snapped)
+        self.controller.record(EventKind.SKETCH, {"sketch": sketch_to_dict(sketch)})
+        reading = self._read(sketch)
+        if reading.plan is not None:
+            self.controller.record(EventKind.PLAN, {"plan": plan_to_dict(reading.plan)})
+        return self._remember(reading)
+
+    def edit_plan(self, document: Mapping[str, Any]) -> PlanReading:
+        """Take a plan that a person edited, and preview it.
+
+        Raises:
+            InvalidInput: the document does not follow its format; the plan stays as it was.
+        """
+        plan = self.reader.parse_plan(document)
+        reading = self._preview(self.sketch, plan)
+        self.controller.record(EventKind.PLAN, {"plan": plan_to_dict(plan)})
+        return self._remember(reading)
+
+    def refresh_plan(self) -> PlanReading:
+        """Preview the present plan again in the present state, without a new entry for undo."""
+        with self._lock:
+            reading = self._readings[self._position]
+        fresh = self._read(reading.sketch) if reading.plan is None else self._preview(reading.sketch, reading.plan)
+        with self._lock:
+            self._readings[self._position] = fresh
+        self._tell(fresh)
+        return fresh
+
+    def move_in_history(self, offset: int) -> PlanReading:
+        """Undo (-1) or redo (+1) one change of the drawing or plan; at either end nothing happens."""
+        with self._lock:
+            position = min(max(self._position + offset, 0), len(self._readings) - 1)
+            is_moved = position != self._position
+            self._position = position
+            reading = self._readings[position]
+        if is_moved:
+            self.controller.record(EventKind.SKETCH, {"sketch": sketch_to_dict(reading.sketch), "change": "undo" if offset < 0 else "redo"})
+        self._tell(reading)
+        return reading
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an earlier drawing."""
+        with self._lock:
+            return self._position > 0
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether an undone drawing can come back."""
+        with self._lock:
+            return self._position < len(self._readings) - 1
+
+    def run_plan(self) -> None:
+        """Execute the confirmed plan; from an earlier step that is being looked at, on a new branch.
+
+        Raises:
+            InvalidInput: nothing is drawn, or the drawing could not be read.
+        """
+        reading = self.reading
+        if reading.plan is None or not reading.plan.steps:
+            raise InvalidInput(
+                "plan",
+                expected="a drawing that reads as at least one step",
+                found=reading.error or "no strokes",
+                fix="Draw an arrow from a thing to its goal, then run.",
+            )
+        if self.shown_step is not None:
+            self.branch(None)
+        self.controller.run_plan(reading.sketch, reading.plan)
+        self.changed("mode")
+
+    # --- time ---
+
+    @property
+    def shown_step(self) -> int | None:
+        """The step of the live episode that is looked at, or None while following it live."""
+        with self._lock:
+            return self._shown_step
+
+    def show_step(self, step: int | None) -> int | None:
+        """Look at an earlier step of the live episode (a running rollout pauses), or follow it live (None)."""
+        if step is not None:
+            num_steps = self.controller.history().num_steps
+            step = None if step >= num_steps else max(0, step)
+        if step is not None and self.controller.status().mode == "autonomous":
+            self.controller.pause()
+        with self._lock:
+            self._shown_step = step
+        self.view.show_step(step)
+        self.push({"type": "status", **self.status()})
+        return step
+
+    def branch(self, step: int | None) -> str:
+        """Start a new episode from a step of this one (default: the step that is looked at), paused, and return its id."""
+        status = self.controller.status()
+        if self.config is None or status.episode_id is None:
+            raise InvalidInput("branch", expected="an episode to branch from", found="none", fix="Start an episode first.")
+        history = self.controller.history()
+        wanted = step if step is not None else self.shown_step
+        if wanted is None or wanted >= history.num_steps:
+            wanted = history.num_steps
+            state = self.in_simulator(lambda simulator: simulator.state())
+        else:
+            state = history.state(max(0, wanted))
+        future = self.controller.branch(
+            self.config, state, parent_id=status.episode_id, step=wanted, policy=status.policy, prompt=None
+        )
+        episode_id = future.result(CALL_TIMEOUT_S)
+        self.show_step(None)
+        self.changed("branch")
+        return episode_id
+
+    def in_simulator(self, function: Callable[[Simulator], T]) -> T:
+        """Run ``function`` in the stepping thread, at the state that is shown, and return its result."""
+        step = self.shown_step
+        state = None if step is None else self.controller.history().state(step)
+        return self.controller.call(lambda simulator: at_state(simulator, state, function)).result(CALL_TIMEOUT_S)
+
+    # --- what the page shows ---
+
+    def status(self) -> dict[str, Any]:
+        """Return the JSON status that is always visible on the stage."""
+        status = self.controller.status()
+        num_steps = self.controller.history().num_steps if status.episode_id else 0
+        return {
+            "mode": str(status.mode),
+            "actor": str(status.actor),
+            "episode_id": status.episode_id,
+            "parent_id": status.parent_id,
+            "task": status.task,
+            "instruction": status.instruction,
+            "policy": status.policy,
+            "step": status.step,
+            "time_s": round(status.time_s, 4),
+            "speed": status.speed if math.isfinite(status.speed) else "max",
+            "actual_speed": round(status.actual_speed, 3) if math.isfinite(status.actual_speed) else None,
+            "policy_ms": round(status.policy_ms, 2),
+            "is_success": status.is_success,
+            "plan_step": status.plan_step,
+            "error": status.error or "",
+            "num_steps": num_steps,
+            "shown_step": self.shown_step,
+        }
+
+    def drawing(self) -> dict[str, Any]:
+        """Return the JSON message with sketch, plan, ghost paths and what undo can do."""
+        return {"type": "drawing", **self.reading.to_dict(), "can_undo": self.can_undo, "can_redo": self.can_redo}
+
+    def hello(self) -> dict[str, Any]:
+        """Return the first message of a socket: everything that rebuilds the stage after a reload."""
+        if not self.cameras and self.config is not None:
+            self.cameras = self.controller.call(lambda simulator: simulator.spec.cameras).result(CALL_TIMEOUT_S)
+        return {"type": "hello", "tab_id": self.tab_id, "cameras": list(self.cameras), "status": self.status(), "drawing": self.drawing()}
+
+    # --- told by the rollout, in the stepping thread ---
+
+    def on_start(self, start: EpisodeStart) -> None:
+        """Tell the page of a new episode."""
+        self.config = EpisodeConfig.from_dict(start.config)
+        with self._lock:
+            self._shown_step = None
+        self.push({"type": "episode", "episode_id": start.episode_id, "parent_id": start.parent_id, "branch_step": start.branch_step})
+        self.changed("episode")
+
+    def on_step(self, step: Step) -> None:
+        """Steps reach the page as frames and status."""
+
+    def on_event(self, episode_id: str, event: Event) -> None:
+        """Send each event to the page."""
+        self.push({"type": "event", "episode_id": episode_id, "event": event.to_dict()})
+        if event.kind in MODE_EVENTS:
+            self.changed("mode")
+
+    def on_end(self, end: EpisodeEnd) -> None:
+        """Tell the page that an episode is over."""
+        self.push({"type": "end", "episode_id": end.episode_id, "outcome": end.outcome.value})
+        self.changed("episode")
+
+    def close(self) -> None:
+        """End the rollout and release its threads and views; again is harmless."""
+        with self._lock:
+            if self.is_closed:
+                return
+            self.is_closed = True
+        self.push({"type": "closed"})
+        self.controller.remove_observer(self)
+        self.view.close()
+        self.controller.close()
+
+    # --- inner ---
+
+    @staticmethod
+    def _empty_sketch(camera: str) -> Sketch:
+        return Sketch(new_id(), camera, STAGE_SIZE, STAGE_SIZE, ())
+
+    def _read(self, sketch: Sketch) -> PlanReading:
+        if not sketch.strokes:
+            return PlanReading(sketch)
+        try:
+            plan = self.reader.interpret(sketch, self.controller.status().instruction, self.in_simulator)
+        except WorkbenchError as error:
+            return PlanReading(sketch, error=str(error))
+        return self._preview(sketch, plan)
+
+    def _preview(self, sketch: Sketch, plan: SketchPlan) -> PlanReading:
+        try:
+            return self.reader.preview(sketch, plan, self.in_simulator)
+        except WorkbenchError as error:
+            return PlanReading(sketch, plan, error=str(error))
+
+    def _remember(self, reading: PlanReading) -> PlanReading:
+        with self._lock:
+            del self._readings[self._position + 1 :]
+            self._readings.append(reading)
+            del self._readings[: max(0, len(self._readings) - MAX_UNDO)]
+            self._position = len(self._readings) - 1
+        self._tell(reading)
+        return reading
+
+    def _tell(self, reading: PlanReading) -> None:
+        self.push(self.drawing())
+        self.changed("sketch")
+
+
+MODE_EVENTS = frozenset(
+    {EventKind.PAUSE, EventKind.RESUME, EventKind.TAKEOVER, EventKind.HANDBACK, EventKind.HALT, EventKind.POLICY, EventKind.SUCCESS}
+)
+"""Events after which panels that depend on who is in control look again."""
+
+
+def at_state(simulator: Simulator, state: SimState | None, function: Callable[[Simulator], T]) -> T:
+    """Run ``function`` with the simulator in ``state``, then put the present state back exactly; None means as it is."""
+    if state is None:
+        return function(simulator)
+    present = simulator.state()
+    simulator.restore(state)
+    try:
+        return function(simulator)
+    finally:
+        simulator.restore(present)
+
+
+OpenLive = Callable[[str], LiveSession]
+"""``open_live(tab_id)`` makes the session of a new tab: controller, view, reader."""
+
+
+class LiveRegistry:
+    """All live tabs of this process. A tab that lost its last socket is closed after a grace time."""
+
+    def __init__(self, open_live: OpenLive, *, grace_s: float = 120.0, max_tabs: int = 32, sweep_s: float = 0.5) -> None:
+        self._open_live = open_live
+        self._grace_s, self._max_tabs, self._sweep_s = grace_s, max_tabs, sweep_s
+        self._lock = threading.Lock()
+        self._sessions: dict[str, LiveSession] = {}
+        self._stop = threading.Event()
+        self._sweeper: threading.Thread | None = None
+
+    def create(self, tab_id: str | None = None) -> LiveSession:
+        """Open a live session for a new tab.
+
+        Raises:
+            InvalidInput: too many tabs are open.
+        """
+        tab_id = tab_id or new_id()
+        with self._lock:
+            if len(self._sessions) >= self._max_tabs:
+                raise InvalidInput("tabs", expected=f"at most {self._max_tabs} open at once", found="one more", fix="Close a tab and reload.")
+        session = self._open_live(tab_id)
+        with self._lock:
+            assert tab_id not in self._sessions, f"tab {tab_id} opened twice"
+            self._sessions[tab_id] = session
+            if self._sweeper is None:
+                self._sweeper = threading.Thread(target=self._sweep_forever, name="live-sweeper", daemon=True)
+                self._sweeper.start()
+        return session
+
+    def get(self, tab_id: str) -> LiveSession:
+        """Return the session of a tab.
+
+        Raises:
+            UnknownName: it was closed, or never opened.
+        """
+        with self._lock:
+            session = self._sessions.get(tab_id)
+        if session is None:
+            raise UnknownName("tab", tab_id, ())
+        return session
+
+    def resume_or_create(self, tab_id: str | None, token: str | None) -> LiveSession:
+        """Return the live session that a reloaded page had, if its token fits and it still lives; else a new one."""
+        if tab_id and token:
+            with self._lock:
+                session = self._sessions.get(tab_id)
+            if session is not None and secrets.compare_digest(session.token.encode(), token.encode()):
+                return session
+        return self.create()
+
+    def close(self, tab_id: str) -> None:
+        """Close one tab; an unknown one is fine."""
+        with self._lock:
+            session = self._sessions.pop(tab_id, None)
+        if session is not None:
+            session.close()
+
+    def close_all(self) -> None:
+        """Close every tab and stop sweeping; for the end of the process."""
+        self._stop.set()
+        with self._lock:
+            ids = list(self._sessions)
+        for tab_id in ids:
+            self.close(tab_id)
+        if self._sweeper is not None:
+            self._sweeper.join(timeout=5.0)
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._sessions)
+
+    def sweep(self) -> None:
+        """Pause a correction that nobody watches, close tabs that nobody came back to."""
+        with self._lock:
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            if session.unwatched_s > self._grace_s:
+                logger.info("Closing tab %s: nobody watched it for %.0f s.", session.tab_id, session.unwatched_s)
+                self.close(session.tab_id)
+            elif session.unwatched_s > CORRECTING_GRACE_S and session.controller.status().mode == "correcting":
+                session.controller.pause()
+
+    def _sweep_forever(self) -> None:
+        while not self._stop.wait(self._sweep_s):
+            try:
+                self.sweep()
+            except Exception:
+                logger.exception("Sweeping the live tabs failed.")

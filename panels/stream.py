@@ -1,0 +1,368 @@
+"""The WebSocket of a live tab, its HTTP twin, and the scripts of the stage. docs/protocol.md describes the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Collection
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Header, HTTPException, Query, Response
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from panels.commands import COMMANDS, command_sheet
+from panels.frames import ACK, HEADER, Feed, FrameHub, Viewer, with_channel
+from panels.live import STAGE_SIZE, LiveRegistry, LiveSession
+from workbench.core.errors import InvalidInput, TooLarge, UnknownName, WorkbenchError
+from workbench.core.types import CameraRequest
+
+logger = logging.getLogger(__name__)
+
+STAGE_ASSETS: Final = Path(__file__).parent / "assets" / "stage"
+MEDIA_TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
+STATUS_HZ: Final = 15.0
+HEARTBEAT_S: Final = 1.0
+MAX_MESSAGE_BYTES: Final = 1 << 20
+MAX_QUEUED_MESSAGES: Final = 2000
+MAX_QUEUED_COMMANDS: Final = 100
+MAX_ERRORS: Final = 50
+"""After so many bad messages on one socket it is closed."""
+MAX_CHANNELS: Final = 4
+
+CLOSE_NO_TOKEN: Final = 4401
+CLOSE_REFUSED: Final = 4403
+CLOSE_UNKNOWN_TAB: Final = 4404
+CLOSE_TOO_SLOW: Final = 4408
+CLOSE_HOSTILE: Final = 1008
+
+UVICORN_OPTIONS: Final[dict[str, Any]] = {"ws": "websockets", "ws_max_size": MAX_MESSAGE_BYTES, "ws_per_message_deflate": False}
+"""What the server must be started with: JPEG does not shrink, and deflating it costs a core."""
+
+
+class CameraMessage(BaseModel):
+    """Up: show a camera on a channel; ``name`` null closes the channel."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: str
+    channel: int = Field(0, ge=0, lt=MAX_CHANNELS)
+    name: str | None = Field(max_length=100)
+    width: int = Field(STAGE_SIZE, ge=16, le=1280)
+    height: int = Field(STAGE_SIZE, ge=16, le=1280)
+
+
+class CommandMessage(BaseModel):
+    """Up: run a command; answered by an ``ack`` with the same seq."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: str
+    name: str = Field(max_length=100)
+    args: dict[str, Any] = Field(default_factory=dict)
+    seq: int = Field(0, ge=0, le=2**53)
+
+
+class CommandBody(BaseModel):
+    """Body of the HTTP twin."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(max_length=100)
+    args: dict[str, Any] = Field(default_factory=dict)
+
+
+def error_fields(error: Exception) -> dict[str, Any]:
+    """Return what the page shows of an error: the message for a person, or for a bug a calm sentence and an id in the log."""
+    if isinstance(error, WorkbenchError):
+        return {"error": str(error), "kind": type(error).__name__}
+    bug_id = secrets.token_hex(4)
+    logger.error("bug %s", bug_id, exc_info=error)
+    return {"error": f"Something went wrong here that is not your doing (report id {bug_id}).", "kind": "Bug"}
+
+
+def is_same_origin(origin: str | None, host: str, allowed: Collection[str]) -> bool:
+    """Tell whether a request comes from our own page, an allowed origin, or no browser at all."""
+    return origin is None or urlsplit(origin).netloc == host or origin in allowed
+
+
+class Hubs:
+    """One :class:`FrameHub` for each live session that somebody watches."""
+
+    def __init__(self) -> None:
+        self._hubs: dict[str, tuple[FrameHub, int]] = {}
+
+    @contextlib.contextmanager
+    def open(self, session: LiveSession) -> Any:
+        """Give the session's hub, kept while anybody is inside."""
+        hub, users = self._hubs.get(session.tab_id) or (FrameHub(session.view, session.cameras), 0)
+        self._hubs[session.tab_id] = (hub, users + 1)
+        try:
+            yield hub
+        finally:
+            hub, users = self._hubs[session.tab_id]
+            if users <= 1:
+                del self._hubs[session.tab_id]
+            else:
+                self._hubs[session.tab_id] = (hub, users - 1)
+
+
+class LiveSocket:
+    """One socket on one tab: a receiving, a sending, a working and a status task."""
+
+    def __init__(self, websocket: WebSocket, session: LiveSession, hub: FrameHub) -> None:
+        self._websocket, self._session, self._hub = websocket, session, hub
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._messages: deque[dict[str, Any]] = deque()
+        self._frames: dict[int, bytes] = {}
+        self._watched: dict[int, tuple[Feed, Viewer]] = {}
+        self._slow: asyncio.Queue[CommandMessage] = asyncio.Queue(MAX_QUEUED_COMMANDS)
+        self._num_errors = 0
+        self._close_code: int | None = None
+
+    async def run(self) -> None:
+        """Serve until the socket closes."""
+        self._session.attach(self._push)
+        tasks = [asyncio.create_task(t) for t in (self._receive(), self._send(), self._work(), self._tell_status())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._session.detach(self._push)
+            for channel in list(self._watched):
+                self._leave(channel)
+            for task in tasks:
+                task.cancel()
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, Exception) and not isinstance(result, (WebSocketDisconnect, RuntimeError, OSError)):
+                    logger.error("Serving tab %s failed.", self._session.tab_id, exc_info=result)
+        if self._close_code is not None and self._websocket.application_state is WebSocketState.CONNECTED:
+            with contextlib.suppress(RuntimeError, OSError):
+                await self._websocket.close(self._close_code)
+
+    # --- down ---
+
+    def _push(self, message: dict[str, Any]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._enqueue, message)
+
+    def _enqueue(self, message: dict[str, Any]) -> None:
+        if len(self._messages) >= MAX_QUEUED_MESSAGES:
+            self._close_code = CLOSE_TOO_SLOW
+        self._messages.append(message)
+        self._wake.set()
+
+    def _deliver(self, channel: int, packed: bytes) -> None:
+        self._frames[channel] = packed
+        self._wake.set()
+
+    async def _send(self) -> None:
+        while self._close_code is None:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._messages and self._close_code is None:
+                message = self._messages.popleft()
+                await self._websocket.send_text(json.dumps(message, separators=(",", ":"), default=str))
+                if message["type"] == "closed":
+                    self._close_code = CLOSE_UNKNOWN_TAB
+            for channel in list(self._frames):
+                await self._websocket.send_bytes(with_channel(self._frames.pop(channel), channel))
+
+    async def _tell_status(self) -> None:
+        last: dict[str, Any] = {}
+        quiet_s = 0.0
+        while True:
+            status = self._session.status()
+            quiet_s += 1.0 / STATUS_HZ
+            if status != last or quiet_s >= HEARTBEAT_S:
+                last, quiet_s = status, 0.0
+                self._enqueue({"type": "status", **status})
+            await asyncio.sleep(1.0 / STATUS_HZ)
+
+    # --- up ---
+
+    async def _receive(self) -> None:
+        while self._close_code is None:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            try:
+                if message.get("bytes") is not None:
+                    self._take_ack(message["bytes"])
+                else:
+                    self._take_text(message.get("text") or "")
+            except WorkbenchError as error:
+                self._num_errors += 1
+                self._enqueue({"type": "error", **error_fields(error)})
+                if self._num_errors >= MAX_ERRORS:
+                    self._close_code = CLOSE_HOSTILE
+
+    def _take_ack(self, data: bytes) -> None:
+        if len(data) != ACK.size:
+            raise InvalidInput("frame acknowledgement", expected=f"{ACK.size} bytes", found=f"{len(data)} bytes")
+        channel, seq = ACK.unpack(data)
+        if channel in self._watched:
+            feed, viewer = self._watched[channel]
+            feed.acknowledge(viewer, seq)
+
+    def _take_text(self, text: str) -> None:
+        if len(text) > MAX_MESSAGE_BYTES:
+            raise TooLarge("message", limit=f"{MAX_MESSAGE_BYTES} bytes", found=f"{len(text)}")
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvalidInput("message", expected="JSON", found=text[:60]) from error
+        kind = data.get("type") if isinstance(data, dict) else None
+        if kind == "ping":
+            self._enqueue({"type": "pong", "sent": data.get("sent")})
+        elif kind == "camera":
+            self._show_camera(_checked(CameraMessage, data))
+        elif kind == "command":
+            self._take_command(_checked(CommandMessage, data))
+        else:
+            raise InvalidInput("message", expected="type camera, command or ping", found=str(kind)[:60])
+
+    def _show_camera(self, message: CameraMessage) -> None:
+        if message.name is not None and message.name not in self._session.cameras:
+            raise UnknownName("camera", message.name, self._session.cameras)
+        self._leave(message.channel)
+        if message.name is not None:
+            request = CameraRequest(message.name, message.width, message.height)
+            channel = message.channel
+            self._watched[channel] = self._hub.watch(request, lambda packed: self._deliver(channel, packed))
+
+    def _leave(self, channel: int) -> None:
+        if channel in self._watched:
+            self._hub.leave(*self._watched.pop(channel))
+            self._frames.pop(channel, None)
+
+    def _take_command(self, message: CommandMessage) -> None:
+        command = COMMANDS.get(message.name)
+        if command is not None and command.is_quick:
+            self._enqueue(self._answer(message))
+        elif self._slow.full():
+            error = InvalidInput("commands", expected=f"at most {MAX_QUEUED_COMMANDS} waiting", found="more", fix="Wait a moment.")
+            self._enqueue({"type": "ack", "seq": message.seq, "name": message.name, "ok": False, **error_fields(error)})
+        else:
+            self._slow.put_nowait(message)
+
+    async def _work(self) -> None:
+        while True:
+            message = await self._slow.get()
+            self._enqueue(await run_in_threadpool(self._answer, message))
+
+    def _answer(self, message: CommandMessage) -> dict[str, Any]:
+        head = {"type": "ack", "seq": message.seq, "name": message.name}
+        try:
+            return {**head, "ok": True, "result": self._session.command(message.name, message.args)}
+        except Exception as error:
+            return {**head, "ok": False, **error_fields(error)}
+
+
+def _checked(model: Any, data: dict[str, Any]) -> Any:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidInput(f"message, {where}", expected=first["msg"], found=repr(first.get("input"))[:80]) from error
+
+
+def make_router(registry: LiveRegistry, *, allowed_origins: Collection[str] = ()) -> APIRouter:
+    """Return the routes of the stage: WebSocket, HTTP commands, MJPEG, scripts.
+
+    Args:
+        registry: all live tabs.
+        allowed_origins: origins besides our own whose pages may connect, for example ``https://lab.example``.
+    """
+    router = APIRouter()
+    hubs = Hubs()
+
+    def permitted(tab_id: str, token: str, request: Request) -> LiveSession:
+        if not is_same_origin(request.headers.get("origin"), request.headers.get("host", ""), allowed_origins):
+            raise HTTPException(403, "A page of another site may not use the live view.")
+        try:
+            session = registry.get(tab_id)
+        except UnknownName as error:
+            raise HTTPException(404, "This tab is closed. Reload the page.") from error
+        if not secrets.compare_digest(session.token.encode(), token.encode()):
+            raise HTTPException(403 if token else 401, "The token does not belong to this tab. Reload the page.")
+        return session
+
+    @router.websocket("/live/{tab_id}")
+    async def live_socket(websocket: WebSocket, tab_id: str, token: str = "") -> None:
+        """Serve one viewer of a tab."""
+        # Accepted first, because a browser hides the reason of a refused handshake from the page.
+        await websocket.accept()
+        session = None
+        code = CLOSE_REFUSED
+        if is_same_origin(websocket.headers.get("origin"), websocket.headers.get("host", ""), allowed_origins):
+            try:
+                session = registry.get(tab_id)
+            except UnknownName:
+                code = CLOSE_UNKNOWN_TAB if token else CLOSE_NO_TOKEN
+            if session is not None and not secrets.compare_digest(session.token.encode(), token.encode()):
+                session, code = None, CLOSE_REFUSED if token else CLOSE_NO_TOKEN
+        if session is None:
+            await websocket.close(code)
+            return
+        hello = await run_in_threadpool(session.hello)
+        await websocket.send_text(json.dumps({**hello, "commands": command_sheet()}, default=str))
+        with hubs.open(session) as hub:
+            await LiveSocket(websocket, session, hub).run()
+
+    @router.post("/api/live/{tab_id}/command", name="live_command")
+    def run_command(tab_id: str, body: CommandBody, request: Request, x_live_token: str = Header("")) -> JSONResponse:
+        """Run a command by name, as a key or button would; the token of the tab goes into ``X-Live-Token``."""
+        session = permitted(tab_id, x_live_token, request)
+        try:
+            return JSONResponse({"ok": True, "result": session.command(body.name, body.args)})
+        except Exception as error:
+            return JSONResponse({"ok": False, **error_fields(error)}, status_code=400 if isinstance(error, WorkbenchError) else 500)
+
+    @router.get("/api/commands")
+    def list_commands() -> list[dict[str, Any]]:
+        """List all commands with their keys."""
+        return command_sheet()
+
+    @router.get("/live/{tab_id}.mjpeg", include_in_schema=False)
+    async def watch_mjpeg(tab_id: str, request: Request, token: str = "", camera: str = Query("front", max_length=100)) -> Response:
+        """Stream a camera to a bare ``<img>``, for a look without our page."""
+        session = permitted(tab_id, token, request)
+        await run_in_threadpool(session.hello)
+        if camera not in session.cameras:
+            raise HTTPException(404, f"No camera {camera!r}; there are: {', '.join(session.cameras)}.")
+        return StreamingResponse(_mjpeg(hubs, session, camera, request), media_type="multipart/x-mixed-replace; boundary=frame")
+
+    @router.get("/assets/stage/{name}", include_in_schema=False)
+    def serve_stage_asset(name: str) -> Response:
+        """Serve a script of the stage."""
+        path = STAGE_ASSETS / name
+        if path.parent != STAGE_ASSETS or path.suffix not in MEDIA_TYPES or not path.is_file():
+            raise HTTPException(404, "No such file.")
+        return FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
+
+    return router
+
+
+async def _mjpeg(hubs: Hubs, session: LiveSession, camera: str, request: Request) -> AsyncIterator[bytes]:
+    with hubs.open(session) as hub:
+        slot: asyncio.Queue[bytes] = asyncio.Queue()
+        feed, viewer = hub.watch(CameraRequest(camera, STAGE_SIZE, STAGE_SIZE), slot.put_nowait)
+        try:
+            while not session.is_closed and not await request.is_disconnected():
+                try:
+                    packed = await asyncio.wait_for(slot.get(), 1.0)
+                except TimeoutError:
+                    continue
+                jpeg = packed[HEADER.size :]
+                yield b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg) + jpeg + b"\r\n"
+                feed.acknowledge(viewer, viewer.last_seq)
+        finally:
+            hub.leave(feed, viewer)
