@@ -1,0 +1,41 @@
+/* What belongs to the page and to no tool: the line on top, theme, small pieces that panels share. */
+(() => {
+  "use strict";
+  const VLAW = (window.VLAW = window.VLAW || {});
+  const THEME_KEY = "vla-workbench.theme";
+
+  const applyTheme = (name) => document.body.classList.toggle("dark", name === "dark");
+  const storedTheme = () => localStorage.getItem(THEME_KEY);
+  const systemTheme = () => (window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  if (storedTheme()) document.addEventListener("DOMContentLoaded", () => applyTheme(storedTheme()));
+
+  /* Calls use(socket) as soon as the stage has made it. */
+  VLAW.withSocket = (use) => {
+    const look = () => (VLAW.socket ? use(VLAW.socket) : void setTimeout(look, 100));
+    look();
+  };
+
+  VLAW.mountTopbar = (element, props, trigger, watch) => {
+    const name = element.querySelector('[data-is="name"]');
+    const connection = element.querySelector('[data-is="connection"]');
+    const show = () => { if (document.activeElement !== name) name.value = props.value?.name ?? ""; };
+    watch("value", show);
+    show();
+    name.addEventListener("keydown", (e) => { e.stopPropagation(); if (e.key === "Enter") name.blur(); });
+    name.addEventListener("change", () => { props.value = { name: name.value }; trigger("rename"); });
+    if (storedTheme()) applyTheme(storedTheme());
+    element.querySelector('[data-do="theme"]').addEventListener("click", () => {
+      const next = document.body.classList.contains("dark") ? "light" : "dark";
+      localStorage.setItem(THEME_KEY, next);
+      applyTheme(next);
+      window.dispatchEvent(new Event("vlaw-theme"));
+    });
+    for (const command of ["palette", "help"])
+      element.querySelector(`[data-do="${command}"]`).addEventListener("click", () => VLAW.run?.(command));
+    const setConnection = (state) => { connection.dataset.state = state; connection.textContent = state; };
+    VLAW.withSocket((socket) => {
+      socket.on("hello", () => setConnection("live"));
+      socket.on("connection", (m) => setConnection(m.state));
+    });
+  };
+})();

@@ -1,0 +1,386 @@
+/* The timeline under the stage: one axis of steps with who acted, events, branches and the cursor.
+   Data comes from the tab's socket and from /api; every text is written as text, never as markup. */
+(() => {
+  "use strict";
+  const VLAW = (window.VLAW = window.VLAW || {});
+  const HEIGHT = 92, LEFT = 14, RIGHT = 14, RULER_Y = 14, BAND_Y = 22, BAND_H = 14, EVENT_Y = 52, BRANCH_Y = 74;
+  const MIN_SPAN = 10, DRAG_PX = 3;
+
+  /* kind -> [icon path in a 16 x 16 box, colour, what it is called] */
+  const KINDS = {
+    start: ["M4 3 L13 8 L4 13 Z", "#6b7588", "Start"],
+    instruction: ["M3 4 H13 M8 4 V13", "#3b82f6", "Instruction"],
+    sketch: ["M3 13 L5 9 L11 3 L13 5 L7 11 Z", "#12b094", "Sketch"],
+    plan: ["M3 4 H13 M3 8 H13 M3 12 H9", "#12b094", "Plan"],
+    plan_step: ["M5 3 L11 8 L5 13", "#12b094", "Plan step"],
+    mask: ["M8 2 A6 6 0 1 0 8.01 2 Z", "#8b5cf6", "Mask"],
+    trace: ["M2 12 C5 2 10 14 14 4", "#8b5cf6", "Trace"],
+    steering: ["M3 5 H13 M3 11 H13 M6 3 V7 M10 9 V13", "#8b5cf6", "Steering"],
+    policy: ["M3 5 H13 V12 H3 Z M8 5 V2", "#3b82f6", "Policy"],
+    pause: ["M5 3 V13 M11 3 V13", "#6b7588", "Pause"],
+    resume: ["M4 3 L13 8 L4 13 Z", "#0b8d78", "Resume"],
+    step: ["M4 3 L10 8 L4 13 M12 3 V13", "#6b7588", "Single step"],
+    speed: ["M2 4 L8 8 L2 12 M8 4 L14 8 L8 12", "#6b7588", "Speed"],
+    takeover: ["M5 13 V6 M8 13 V3 M11 13 V5 M5 13 H11", "#d97706", "Take over"],
+    handback: ["M13 8 H4 M8 4 L4 8 L8 12", "#d97706", "Hand back"],
+    halt: ["M5 2 H11 L14 5 V11 L11 14 H5 L2 11 V5 Z", "#dc2626", "HALT"],
+    reset: ["M12 4 A6 6 0 1 0 14 9 M12 1 V5 H8", "#6b7588", "Reset"],
+    alarm: ["M8 2 L14 13 H2 Z M8 6 V9", "#dc2626", "Alarm"],
+    perturbation: ["M2 8 L5 4 L8 12 L11 4 L14 8", "#d97706", "Disturbance"],
+    rating: ["M8 2 L10 6 L14 6.5 L11 9.5 L12 14 L8 11.5 L4 14 L5 9.5 L2 6.5 L6 6 Z", "#d97706", "Rating"],
+    note: ["M3 3 H13 V10 H8 L5 13 V10 H3 Z", "#3b82f6", "Note"],
+    branch: ["M5 2 V14 M5 9 C5 6 11 8 11 3", "#8b5cf6", "Branch"],
+    success: ["M3 8 L7 12 L13 4", "#15803d", "Success"],
+    error: ["M4 4 L12 12 M12 4 L4 12", "#dc2626", "Error"],
+    end: ["M4 4 H12 V12 H4 Z", "#6b7588", "End"],
+  };
+  const ACTORS = { policy: ["#12b094", "policy"], human: ["#f59e0b", "human"], hold: ["#97a0b0", "hold"] };
+
+  const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
+
+  function brief(event) {
+    const p = event.payload || {};
+    const text = p.text ?? p.instruction ?? p.message ?? p.name ?? p.policy ?? p.outcome ?? p.rating ?? p.speed ?? "";
+    const kind = (KINDS[event.kind] || [0, 0, event.kind])[2];
+    return `${kind}${text !== "" && typeof text !== "object" ? ": " + String(text).slice(0, 120) : ""}`;
+  }
+
+  class Timeline {
+    constructor(element) {
+      this.element = element;
+      this.canvas = element.querySelector("canvas");
+      this.tip = element.querySelector(".tl-tip");
+      this.context = this.canvas.getContext("2d");
+      this.clear();
+      this.live = { step: 0, numSteps: 0, shown: null, mode: "idle", actor: "hold" };
+      new ResizeObserver(() => this.draw()).observe(this.canvas);
+      const scheme = window.matchMedia("(prefers-color-scheme: dark)");
+      scheme.addEventListener("change", () => this.draw());
+      this.bindPointer();
+      this.bindKeys();
+      element.querySelector('[data-do="follow"]').addEventListener("click", () => this.follow());
+      element.querySelector('[data-do="branch"]').addEventListener("click", () => this.branch());
+      element.querySelector('[data-do="fit"]').addEventListener("click", () => this.fit());
+      this.draw();
+    }
+
+    clear() {
+      this.episode = null;
+      this.events = [];
+      this.actors = [];
+      this.branches = [];
+      this.parent = null;
+      this.view = null;
+      this.seen = new Set();
+    }
+
+    /* document: {episode_id, num_steps, control_hz, parent, events, actors: [[first step, actor]...], branches} */
+    load(document) {
+      this.clear();
+      this.episode = document.episode_id;
+      this.controlHz = document.control_hz || 20;
+      this.parent = document.parent || null;
+      this.branches = document.branches || [];
+      this.actors = document.actors || [];
+      this.live.numSteps = Math.max(this.live.numSteps, document.num_steps || 0);
+      for (const event of document.events || []) this.add(event);
+      this.draw();
+    }
+
+    add(event) {
+      if (this.seen.has(event.id)) return;
+      this.seen.add(event.id);
+      this.events.push(event);
+      this.element.dataset.events = this.events.length;
+      this.draw();
+    }
+
+    status(status) {
+      if (status.episode_id !== this.episode) return;
+      const live = this.live;
+      const isMoved = status.num_steps !== live.numSteps;
+      live.numSteps = status.num_steps;
+      live.shown = status.shown_step ?? null;
+      live.mode = status.mode;
+      if (isMoved && status.num_steps > 0) {
+        const last = this.actors[this.actors.length - 1];
+        if (!last || last[1] !== status.actor) this.actors.push([Math.max(0, status.num_steps - 1), status.actor]);
+      }
+      this.draw();
+    }
+
+    /* --- the axis --- */
+
+    get total() { return Math.max(this.live.numSteps, MIN_SPAN); }
+    get span() { return this.view || [0, Math.max(this.total * 1.02, 40)]; }
+    get width() { return this.canvas.clientWidth; }
+    x(step) { const [a, b] = this.span; return LEFT + ((step - a) / (b - a)) * (this.width - LEFT - RIGHT); }
+    stepAt(x) { const [a, b] = this.span; return a + ((x - LEFT) / (this.width - LEFT - RIGHT)) * (b - a); }
+    get cursor() { return this.live.shown ?? this.live.numSteps; }
+    fit() { this.view = null; this.draw(); }
+
+    zoom(factor, at) {
+      const [a, b] = this.span, full = Math.max(this.total * 1.02, 40);
+      const width = clamp((b - a) * factor, MIN_SPAN, full);
+      const centre = this.stepAt(at), share = (centre - a) / (b - a);
+      const start = clamp(centre - share * width, 0, full - width);
+      this.view = width >= full ? null : [start, start + width];
+      this.draw();
+    }
+
+    /* --- what the person does --- */
+
+    send(name, args) { VLAW.socket?.command(name, args); }
+    seek(step) {
+      const wanted = clamp(Math.round(step), 0, this.live.numSteps);
+      this.live.shown = wanted >= this.live.numSteps ? null : wanted;
+      this.draw();
+      clearTimeout(this.seekTimer);
+      this.seekTimer = setTimeout(() => this.send("seek", { step: this.live.shown }), 25);
+    }
+    follow() { this.live.shown = null; this.draw(); this.send("seek", { step: null }); }
+    branch() { this.send("branch", { step: this.cursor }); }
+
+    bindPointer() {
+      const canvas = this.canvas;
+      let start = null, isScrubbing = false;
+      canvas.addEventListener("pointerdown", (e) => {
+        if (e.button !== 0 || !this.episode) return;
+        this.element.focus({ preventScroll: true });
+        canvas.setPointerCapture(e.pointerId);
+        start = e.offsetX; isScrubbing = false;
+      });
+      canvas.addEventListener("pointermove", (e) => {
+        if (start !== null && (isScrubbing || Math.abs(e.offsetX - start) > DRAG_PX)) {
+          isScrubbing = true;
+          this.seek(this.stepAt(e.offsetX));
+        }
+        this.hover(e.offsetX, e.offsetY);
+      });
+      canvas.addEventListener("pointerup", (e) => {
+        if (start === null) return;
+        if (!isScrubbing) this.click(e.offsetX, e.offsetY);
+        start = null;
+      });
+      canvas.addEventListener("pointercancel", () => { start = null; });
+      canvas.addEventListener("pointerleave", () => { this.tip.hidden = true; });
+      canvas.addEventListener("dblclick", () => this.fit());
+      canvas.addEventListener("wheel", (e) => {
+        e.preventDefault();
+        if (e.shiftKey || Math.abs(e.deltaX) > Math.abs(e.deltaY)) this.pan((e.deltaX || e.deltaY) / this.width);
+        else this.zoom(e.deltaY > 0 ? 1.2 : 1 / 1.2, e.offsetX);
+      }, { passive: false });
+    }
+
+    pan(share) {
+      if (!this.view) return;
+      const [a, b] = this.view, full = Math.max(this.total * 1.02, 40);
+      const start = clamp(a + share * (b - a), 0, full - (b - a));
+      this.view = [start, start + (b - a)];
+      this.draw();
+    }
+
+    bindKeys() {
+      this.element.addEventListener("keydown", (e) => {
+        const stride = e.shiftKey ? 10 : 1;
+        const moves = { ArrowLeft: () => this.seek(this.cursor - stride), ArrowRight: () => this.seek(this.cursor + stride),
+          Home: () => this.seek(0), End: () => this.follow() };
+        if (e.ctrlKey && (e.key === "ArrowLeft" || e.key === "ArrowRight")) this.toEvent(e.key === "ArrowRight" ? 1 : -1);
+        else if (moves[e.key] && !e.altKey && !e.ctrlKey && !e.metaKey) moves[e.key]();
+        else return;
+        e.preventDefault(); e.stopPropagation();
+      });
+    }
+
+    toEvent(direction) {
+      const steps = [...new Set(this.events.map((e) => e.step))].sort((a, b) => a - b);
+      const next = direction > 0 ? steps.find((s) => s > this.cursor) : steps.reverse().find((s) => s < this.cursor);
+      if (next !== undefined) this.seek(next);
+    }
+
+    click(x, y) {
+      const hit = this.hits(x, y)[0];
+      if (hit && hit.branch) this.element.dispatchEvent(new CustomEvent("open-episode", { detail: hit.branch.episode_id, bubbles: true }));
+      else this.seek(hit && hit.events ? hit.events[0].step : this.stepAt(x));
+    }
+
+    hits(x, y) {
+      const found = [];
+      for (const mark of this.marks || []) if (Math.hypot(mark.x - x, mark.y - y) < 10) found.push(mark);
+      return found;
+    }
+
+    hover(x, y) {
+      const hit = this.hits(x, y)[0];
+      const step = clamp(Math.round(this.stepAt(x)), 0, this.live.numSteps);
+      const lines = !hit ? [`step ${step} · ${(step / this.controlHz).toFixed(2)} s${this.actorAt(step)}`]
+        : hit.branch ? [`Branch at step ${hit.branch.step}${hit.branch.label ? ": " + hit.branch.label : ""}`, hit.branch.outcome || "", "Click to open it"]
+        : hit.parent ? [`Branched from another episode at its step ${this.parent.step}`]
+        : hit.events.map((e) => `${brief(e)} · step ${e.step} · ${e.actor}`);
+      this.tip.replaceChildren(...lines.filter(Boolean).slice(0, 8).map((line) => {
+        const row = document.createElement("div");
+        row.textContent = line;
+        return row;
+      }));
+      this.tip.hidden = !this.episode;
+      const width = this.tip.offsetWidth;
+      this.tip.style.left = `${clamp(x - width / 2, 0, this.width - width)}px`;
+    }
+
+    actorAt(step) {
+      let actor = "";
+      for (const [first, name] of this.actors) if (first <= step) actor = name;
+      return actor ? ` · ${(ACTORS[actor] || ["", actor])[1]}` : "";
+    }
+
+    /* --- drawing --- */
+
+    draw() {
+      if (this.pending) return;
+      this.pending = requestAnimationFrame(() => { this.pending = 0; this.paint(); });
+    }
+
+    paint() {
+      const ratio = window.devicePixelRatio || 1, width = this.width;
+      if (!width) return;
+      if (this.canvas.width !== Math.round(width * ratio)) {
+        this.canvas.width = Math.round(width * ratio);
+        this.canvas.height = Math.round(HEIGHT * ratio);
+      }
+      const c = this.context, style = getComputedStyle(this.element);
+      this.ink = style.getPropertyValue("--body-text-color") || "#333";
+      this.soft = style.getPropertyValue("--body-text-color-subdued") || "#888";
+      this.line = style.getPropertyValue("--border-color-primary") || "#ccc";
+      this.paper = style.getPropertyValue("--background-fill-primary") || "#fff";
+      c.setTransform(ratio, 0, 0, ratio, 0, 0);
+      c.clearRect(0, 0, width, HEIGHT);
+      c.font = `11px ${style.fontFamily}`;
+      this.marks = [];
+      c.save();
+      c.beginPath(); c.rect(LEFT - 10, 0, width - LEFT - RIGHT + 20, HEIGHT); c.clip();
+      this.paintRuler(c);
+      this.paintBand(c);
+      this.paintEvents(c);
+      this.paintBranches(c);
+      this.paintCursor(c);
+      c.restore();
+      if (!this.episode) { c.fillStyle = this.soft; c.textAlign = "center"; c.fillText("Steps, events and branches of the episode appear here.", width / 2, EVENT_Y); }
+      const e = this.element;
+      e.dataset.steps = this.live.numSteps;
+      e.dataset.cursor = this.cursor;
+      e.setAttribute("aria-valuemax", this.live.numSteps);
+      e.setAttribute("aria-valuenow", this.cursor);
+      e.setAttribute("aria-valuetext", `step ${this.cursor} of ${this.live.numSteps}`);
+      e.querySelector(".tl-position").textContent = this.episode ? `${this.cursor} / ${this.live.numSteps}` : "";
+      e.querySelector('[data-do="follow"]').disabled = this.live.shown === null;
+      e.querySelector('[data-do="branch"]').disabled = !this.episode;
+    }
+
+    paintRuler(c) {
+      const [a, b] = this.span, wide = this.width / 80;
+      const raw = (b - a) / wide, power = 10 ** Math.floor(Math.log10(raw));
+      const stride = Math.max(1, [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw));
+      c.textAlign = "center"; c.lineWidth = 1;
+      for (let step = Math.ceil(a / stride) * stride; step <= b; step += stride) {
+        const x = Math.round(this.x(step)) + 0.5;
+        c.strokeStyle = this.line; c.beginPath(); c.moveTo(x, BAND_Y - 4); c.lineTo(x, HEIGHT - 6); c.stroke();
+        c.fillStyle = this.soft; c.fillText(String(step), x, RULER_Y - 1);
+      }
+    }
+
+    paintBand(c) {
+      const end = this.live.numSteps;
+      c.fillStyle = this.line;
+      c.fillRect(this.x(0), BAND_Y + BAND_H / 2 - 1, Math.max(0, this.x(this.span[1]) - this.x(0)), 2);
+      this.actors.forEach(([first, actor], i) => {
+        const last = i + 1 < this.actors.length ? this.actors[i + 1][0] : end;
+        const x = this.x(first), w = Math.max(this.x(last) - x, 1);
+        c.fillStyle = (ACTORS[actor] || ACTORS.hold)[0];
+        c.globalAlpha = actor === "hold" ? 0.35 : 0.8;
+        c.beginPath(); c.roundRect(x, BAND_Y, w, BAND_H, 3); c.fill();
+        c.globalAlpha = 1;
+        if (w > 46) { c.fillStyle = actor === "hold" ? this.ink : "#08110f"; c.textAlign = "left"; c.fillText((ACTORS[actor] || ["", actor])[1], x + 5, BAND_Y + 11); }
+      });
+    }
+
+    paintEvents(c) {
+      const groups = [];
+      for (const event of [...this.events].sort((a, b) => a.step - b.step)) {
+        const x = this.x(event.step), last = groups[groups.length - 1];
+        if (last && x - last.x < 16) last.events.push(event);
+        else groups.push({ x, y: EVENT_Y, events: [event] });
+      }
+      for (const group of groups) {
+        const event = group.events.reduce((best, e) => (weight(e) >= weight(best) ? e : best));
+        this.icon(c, event.kind, group.x, EVENT_Y, group.events.length);
+        this.marks.push(group);
+      }
+    }
+
+    icon(c, kind, x, y, count) {
+      const [path, colour] = KINDS[kind] || KINDS.note;
+      c.save();
+      c.translate(x, y);
+      c.fillStyle = this.paper; c.strokeStyle = colour; c.lineWidth = 1.5;
+      c.beginPath(); c.arc(0, 0, 9, 0, 2 * Math.PI); c.fill(); c.stroke();
+      c.save(); c.translate(-5.2, -5.2); c.scale(0.65, 0.65); c.lineWidth = 2.4; c.lineCap = c.lineJoin = "round";
+      c.stroke(new Path2D(path)); c.restore();
+      if (count > 1) {
+        c.fillStyle = colour; c.beginPath(); c.arc(8, -7, 6, 0, 2 * Math.PI); c.fill();
+        c.fillStyle = "#fff"; c.textAlign = "center"; c.font = "9px sans-serif"; c.fillText(String(Math.min(count, 99)), 8, -4);
+      }
+      c.restore();
+    }
+
+    paintBranches(c) {
+      c.lineWidth = 2;
+      for (const branch of this.branches) {
+        const x = this.x(branch.step);
+        c.strokeStyle = "#8b5cf6";
+        c.beginPath(); c.moveTo(x, BAND_Y + BAND_H); c.bezierCurveTo(x, BRANCH_Y, x + 4, BRANCH_Y, x + 20, BRANCH_Y); c.stroke();
+        c.fillStyle = "#8b5cf6"; c.beginPath(); c.arc(x + 22, BRANCH_Y, 5, 0, 2 * Math.PI); c.fill();
+        c.fillStyle = this.ink; c.textAlign = "left"; c.fillText((branch.label || "branch").slice(0, 18), x + 31, BRANCH_Y + 4);
+        this.marks.push({ x: x + 22, y: BRANCH_Y, branch });
+      }
+      if (this.parent) {
+        const x = this.x(0);
+        c.strokeStyle = "#8b5cf6"; c.beginPath(); c.moveTo(x, HEIGHT - 4); c.lineTo(x, BAND_Y + BAND_H); c.stroke();
+        c.fillStyle = this.soft; c.textAlign = "left"; c.fillText(`from step ${this.parent.step}`, x + 6, HEIGHT - 6);
+        this.marks.push({ x, y: HEIGHT - 8, parent: this.parent });
+      }
+    }
+
+    paintCursor(c) {
+      if (!this.episode) return;
+      const x = Math.round(this.x(this.cursor)) + 0.5, isLive = this.live.shown === null;
+      c.strokeStyle = c.fillStyle = isLive ? "#12b094" : this.ink;
+      c.lineWidth = 1.5;
+      c.beginPath(); c.moveTo(x, RULER_Y + 4); c.lineTo(x, HEIGHT - 4); c.stroke();
+      c.beginPath(); c.moveTo(x - 5, RULER_Y); c.lineTo(x + 5, RULER_Y); c.lineTo(x, RULER_Y + 7); c.closePath(); c.fill();
+    }
+  }
+
+  const weight = (event) => ({ halt: 9, error: 9, success: 8, alarm: 8, takeover: 7, branch: 6, rating: 5, note: 5, sketch: 4, plan_step: 3 })[event.kind] ?? 1;
+
+  /* Mounts a timeline and connects it to the socket, also when the socket comes later. */
+  VLAW.mountTimeline = (element) => {
+    const timeline = new Timeline(element);
+    VLAW.timeline = timeline;
+    const refetch = async (path) => {
+      const answer = await fetch(path, { headers: VLAW.socket?.tab ? { "X-Tab-Token": VLAW.socket.tab.token } : {} });
+      if (answer.ok) timeline.load(await answer.json());
+    };
+    const connect = () => {
+      const socket = VLAW.socket;
+      if (!socket) return void setTimeout(connect, 100);
+      const reload = () => socket.tab && refetch(`/api/live/${encodeURIComponent(socket.tab.tab_id)}/timeline`);
+      socket.on("hello", (m) => { timeline.status(m.status); reload(); });
+      socket.on("episode", () => { timeline.live.numSteps = 0; timeline.live.shown = null; reload(); });
+      socket.on("changed", (m) => { if (m.what === "branch") reload(); });
+      socket.on("event", (m) => { if (m.episode_id === timeline.episode) timeline.add(m.event); });
+      socket.on("status", (m) => timeline.status(m));
+      reload();
+    };
+    connect();
+  };
+})();

@@ -1,0 +1,64 @@
+"""The line on top: name of the workbench, name of the session, connection, look of the page."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import gradio as gr
+
+from panels.errors import bind
+from panels.stage import Stage
+from panels.state import AppState, UiState
+
+MAX_NAME: Final = 120
+"""Longest name of a session."""
+
+_TEMPLATE = """<header class="topbar">
+<span class="brand"><img src="/favicon.ico" alt="" width="22" height="22"><b>VLA Workbench</b></span>
+<label class="session">Session<input data-is="name" maxlength="120" spellcheck="false" aria-label="Name of this session"></label>
+<span class="spring"></span>
+<span class="connection" data-is="connection" data-state="connecting" role="status">connecting</span>
+<button data-do="palette" title="Find and run any command (Ctrl+K)">Commands</button>
+<button data-do="help" title="Show all keys (?)">Keys</button>
+<button data-do="theme" title="Light or dark page" aria-label="Light or dark page">Theme</button>
+</header>"""
+
+_ON_LOAD = """// events: 'rename'
+window.VLAW.mountTopbar(element, props, trigger, watch);"""
+
+
+class TopBar(gr.HTML):
+    """The line on top. Value: ``{"name"}`` of the session, both ways. Event: ``rename``."""
+
+    def __init__(self, value: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        kwargs.setdefault("html_template", _TEMPLATE)
+        kwargs.setdefault("js_on_load", _ON_LOAD)
+        kwargs.setdefault("elem_id", "topbar")
+        super().__init__(value, **kwargs)
+
+    def api_info(self) -> dict[str, Any]:
+        """Describe the value for the API page."""
+        return {"type": "object", "properties": {"name": {"type": "string"}}}
+
+
+def build() -> TopBar:
+    """Place the line in the present Gradio layout."""
+    return TopBar({"name": ""})
+
+
+def connect(app: AppState, bar: TopBar, stage: Stage, ui: gr.State) -> None:
+    """Wire the line to the session of the tab."""
+    bar.rename(bind(on_rename, app), [bar, ui], None, show_progress="hidden", api_visibility="private")
+    stage.on_changed(bind(on_changed, app), [ui], [bar])
+
+
+def on_rename(app: AppState, value: dict[str, Any], ui: UiState) -> None:
+    """Give the session of this tab another name."""
+    name = str(value.get("name", "")).strip()[:MAX_NAME]
+    app.store.rename_session(app.live.get(ui.tab_id).controller.session_id, name)
+
+
+def on_changed(app: AppState, ui: UiState) -> dict[str, Any]:
+    """Show the name of the session of this tab."""
+    session = app.store.session(app.live.get(ui.tab_id).controller.session_id)
+    return {"name": session.name}

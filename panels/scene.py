@@ -1,0 +1,136 @@
+"""Scene: which task, which seed, who drives, what it is told."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Final
+
+import gradio as gr
+
+from panels.errors import bind
+from panels.live import CALL_TIMEOUT_S
+from panels.stage import Stage
+from panels.state import AppState, UiState
+from workbench.core.types import EpisodeConfig
+
+NAME: Final = "scene"
+TITLE: Final = "Scene"
+
+MAX_SEED: Final = 999_999
+"""Seeds from a million on belong to published figures."""
+POLICY_TITLES: Final = {
+    "sketch": "Sketch follower: does what you draw",
+    "expert": "Scripted expert: privileged demonstration, reads the simulator's truth",
+    "hold": "Hold: stands still",
+}
+RATES: Final = ((("20 Hz"), 20.0), (("10 Hz"), 10.0))
+SIMULATOR_TITLES: Final = {"bench": "Bench: arm at a table", "gym": "Gymnasium: FetchPickAndPlace"}
+
+
+def build(app: AppState, stage: Stage, ui: gr.State) -> None:
+    """Place the panel in the present Gradio layout."""
+    task = gr.Dropdown([(e.description or e.name, e.name) for e in app.tasks], label="Task", elem_id="scene-task", interactive=True)
+    about = gr.HTML(html_template=_ABOUT_TEMPLATE, js_on_load=_ABOUT_ON_LOAD, elem_id="scene-about", value={"text": ""})
+    with gr.Row(elem_classes="tight"):
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, elem_id="scene-seed", min_width=90, scale=2)
+        dice = gr.Button("Roll", elem_id="scene-dice", min_width=60, scale=1)
+        rate = gr.Dropdown(list(RATES), value=20.0, label="Control rate", elem_id="scene-rate", min_width=100, scale=2)
+        simulator = gr.Dropdown(
+            [(SIMULATOR_TITLES.get(e.name, e.name), e.name) for e in app.simulators],
+            label="Simulator",
+            elem_id="scene-simulator",
+            min_width=150,
+            scale=4,
+        )
+    policy = gr.Dropdown(
+        [(POLICY_TITLES.get(e.name, e.description or e.name), e.name) for e in app.policies], label="Who drives", elem_id="scene-policy"
+    )
+    instruction = gr.Textbox(
+        label="Instruction", lines=2, max_lines=4, max_length=2000, elem_id="scene-instruction", placeholder="Empty: the task's own words"
+    )
+    with gr.Row(elem_classes="tight"):
+        start = gr.Button("New episode", variant="primary", elem_id="scene-start")
+        tell = gr.Button("Tell it now", elem_id="scene-tell")
+        reset = gr.Button("Reset", elem_id="scene-reset")
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    dice.click(on_dice, None, seed, **quiet)
+    task.input(bind(on_task, app), [task, ui], [about, instruction], **quiet)
+    policy.input(bind(on_policy, app), [policy, ui], None, **quiet)
+    gr.on([tell.click, instruction.submit], bind(on_tell, app), [instruction, ui], None, **quiet)
+    reset.click(bind(on_reset, app), [ui], None, **quiet)
+    start.click(
+        bind(on_start, app),
+        [task, seed, rate, simulator, policy, instruction, ui],
+        None,
+        show_progress="hidden",
+        api_name="start_episode",
+        api_visibility="private",
+    )
+    stage.on_changed(bind(on_changed, app), [ui], [task, about, seed, rate, simulator, policy, instruction])
+
+
+# The description comes as a value and is written as text: nothing of it passes through a template.
+_ABOUT_TEMPLATE = '<p class="about"></p>'
+_ABOUT_ON_LOAD = """const p = element.querySelector('p');
+const show = () => { p.textContent = props.value?.text ?? ''; };
+watch('value', show); show();"""
+
+
+def describe(app: AppState, task: str) -> str:
+    """Return one line about a task."""
+    if task not in app.tasks:
+        return ""
+    found = app.tasks.load(task)
+    words = f'For example: "{found.templates[0]}".'
+    hint = " Words alone do not tell which one: draw it." if found.is_ambiguous else ""
+    return f"{words}{hint} Up to {found.time_limit_s:.0f} s."
+
+
+def on_dice() -> int:
+    """Choose a seed for development."""
+    return random.randint(0, MAX_SEED)
+
+
+def on_task(app: AppState, task: str, ui: UiState) -> tuple[dict[str, str], str]:
+    """Describe the chosen task; its words replace those of the task before."""
+    return {"text": describe(app, task)}, ""
+
+
+def on_policy(app: AppState, policy: str, ui: UiState) -> None:
+    """Let another policy drive, from the next step on."""
+    app.live.get(ui.tab_id).command("set_policy", {"name": policy})
+
+
+def on_tell(app: AppState, instruction: str, ui: UiState) -> None:
+    """Change the instruction in the middle of the episode."""
+    app.live.get(ui.tab_id).command("set_instruction", {"text": instruction})
+
+
+def on_reset(app: AppState, ui: UiState) -> None:
+    """Start the same scene anew."""
+    app.live.get(ui.tab_id).command("reset")
+
+
+def on_start(app: AppState, task: str, seed: float, rate: float, simulator: str, policy: str, instruction: str, ui: UiState) -> None:
+    """Start a new episode, paused."""
+    session = app.live.get(ui.tab_id)
+    config = EpisodeConfig(task=task, seed=int(seed or 0), instruction=instruction.strip(), simulator=simulator, control_hz=float(rate))
+    session.controller.start(config, policy=policy).result(CALL_TIMEOUT_S)
+
+
+def on_changed(app: AppState, ui: UiState) -> tuple[Any, ...]:
+    """Show what the live episode runs, whoever changed it; words that a person typed stay."""
+    session = app.live.get(ui.tab_id)
+    status, config = session.controller.status(), session.config
+    if config is None:
+        return (gr.skip(),) * 7
+    return (
+        config.task,
+        {"text": describe(app, config.task)},
+        config.seed,
+        config.control_hz,
+        config.simulator,
+        status.policy,
+        gr.Textbox(placeholder=status.instruction),
+    )

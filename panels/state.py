@@ -1,0 +1,58 @@
+"""Where state lives: :class:`AppState` for the process, :class:`UiState` for one browser tab; everything else is in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sessions.store import Store
+from workbench.core.catalog import Catalog
+from workbench.core.protocols import Policy, Simulator
+from workbench.simulation.task import Task
+
+if TYPE_CHECKING:
+    from panels.live import LiveRegistry
+
+APP_NAME = "VLA Workbench"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line decided."""
+
+    root_dir: Path
+    """Folder for everything that is written."""
+    max_upload_mb: int = 64
+    """Largest request body that the server takes."""
+    exports_dir: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "exports_dir", self.root_dir / "exports")
+
+
+@dataclass(frozen=True, eq=False)
+class AppState:
+    """Everything that the page needs of the process; built once, in app.py."""
+
+    simulators: Catalog[Simulator]
+    policies: Catalog[Callable[[Simulator], Policy]]
+    tasks: Catalog[Task]
+    store: Store
+    live: LiveRegistry
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class UiState:
+    """One browser tab, in a ``gr.State``: names and ids only."""
+
+    tab_id: str = ""
+    """Names the live session in ``AppState.live``."""
+    episode_id: str = ""
+    """Episode that is chosen in the history."""
+    compared: tuple[str, ...] = ()
+    """Episodes that are compared in the history."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Permalink parameters that the tab was opened with."""

@@ -1,0 +1,132 @@
+"""A running workbench and a real Chromium, shared by every browser test.
+
+- ``workbench``: the process's :class:`AppState`, for looking behind the page.
+- ``server_url``: address of the running server.
+- ``open_page(path="/", **context_options)``: opens a page in a fresh browser context; at the end of the test every page that was
+  opened must have logged no console error and asked no other host.
+- ``page``: one such page at 1280x720.
+"""
+
+import shutil
+import socket
+import threading
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM_ARGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-timer-throttling", "--disable-renderer-backgrounding"]
+READY_MS = 30_000
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "tests/browser" in str(item.path).replace("\\", "/"):
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="Chromium is not installed (apt-get install chromium)"))
+
+
+class RunningServer:
+    """The workbench under uvicorn in a thread of this process."""
+
+    def __init__(self, fastapi_app):
+        import uvicorn
+
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.server = uvicorn.Server(uvicorn.Config(fastapi_app, log_level="warning", timeout_graceful_shutdown=3))
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        deadline = time.monotonic() + 30
+        while not self.server.started:
+            assert time.monotonic() < deadline and self.thread.is_alive(), "the server did not start"
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_):
+        self.server.should_exit = True
+        self.thread.join(timeout=15)
+        self.socket.close()
+
+
+@pytest.fixture(scope="session")
+def workbench(tmp_path_factory):
+    from app import make_app_state
+
+    state = make_app_state(tmp_path_factory.mktemp("root"))
+    yield state
+    state.store.close()
+
+
+@pytest.fixture(scope="session")
+def server_url(workbench):
+    from panels.server import make_server
+
+    with RunningServer(make_server(workbench)) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+class PageWatch:
+    """Collects what a page must not do."""
+
+    def __init__(self, page, own_host):
+        self.errors, self.foreign, self.dialogs = [], [], []
+        page.on("console", lambda m: self.errors.append(f"{m.text} ({m.location.get('url', '')})") if m.type == "error" else None)
+        page.on("pageerror", lambda e: self.errors.append(str(e)))
+        page.on("dialog", lambda d: (self.dialogs.append(d.message), d.dismiss()))
+        page.on("request", lambda r: self._note(r.url, own_host))
+        page.on("websocket", lambda ws: self._note(ws.url, own_host))
+
+    def _note(self, url, own_host):
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != own_host:
+            self.foreign.append(url)
+
+
+@pytest.fixture
+def open_page(chromium, server_url):
+    contexts, watches = [], []
+
+    def open_one(path="/", *, is_ready_wanted=True, **options):
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 720}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.watch = PageWatch(page, urlsplit(server_url).netloc)
+        watches.append(page.watch)
+        page.goto(server_url + path)
+        if is_ready_wanted:
+            wait_ready(page)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    for watch in watches:
+        assert not watch.errors, watch.errors
+        assert not watch.foreign, watch.foreign
+        assert not watch.dialogs, watch.dialogs
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page()
+
+
+def wait_ready(page):
+    """Wait until the stage shows live frames."""
+    page.wait_for_function("document.querySelector('#stage [data-frames]')?.dataset.frames > 0", timeout=READY_MS)
