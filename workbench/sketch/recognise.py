@@ -86,7 +86,7 @@ def _as_circle(path: Array, width: int, height: int) -> Recognition | None:
     if swept < MIN_CIRCLE_SWEEP or steadiness < 0.85 or roundness > 0.25:
         return None
     confidence = np.clip(1.15 - 2.0 * roundness, 0.3, 1.0) * np.clip(swept / np.radians(340), 0.0, 1.0)
-    rim = circle.centre + (circle.radius, 0.0)
+    rim = circle.centre + np.array([circle.radius, 0.0])
     return Recognition(StrokeKind.CIRCLE, _clipped(circle.centre, rim, width, height), float(confidence))
 
 
