@@ -1,0 +1,146 @@
+"""Turn a scene into a MuJoCo model: world, table, cameras, robot and props."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import mujoco
+import numpy as np
+
+from workbench.core.geometry import quat_from_matrix, quat_from_rotvec, quat_multiply
+from workbench.simulation.props import add_prop
+from workbench.simulation.robot import add_robot
+from workbench.simulation.scene import Scene
+
+PHYSICS_PERIOD_S: Final = 0.0025
+"""Time of one physics step [s]."""
+
+CAMERAS: Final = ("front", "top", "wrist")
+"""Cameras of every scene."""
+
+TABLE: Final = "table"
+"""Name of the table's geoms, and of the table for contacts."""
+
+_TABLE_COLOUR: Final = (0.45, 0.48, 0.52)
+_FLOOR_COLOUR: Final = (0.80, 0.81, 0.83)
+
+
+def build_model(scene: Scene, robot: str = "") -> mujoco.MjModel:
+    """Compile a scene.
+
+    Geoms of a prop are named ``<prop>/<part>``, those of the robot ``robot/...``, so that object-id images map to names.
+
+    Args:
+        scene: what stands where, and the look.
+        robot: path of an MJCF robot, or empty for the built-in arm.
+
+    Raises:
+        InvalidInput: the robot file has no arm that can be used.
+    """
+    spec = mujoco.MjSpec()
+    spec.modelname = "workbench"
+    _set_options(spec)
+    _add_surroundings(spec, scene.look)
+    if robot:
+        from workbench.simulation.foreign_robot import attach_robot
+
+        attach_robot(spec, robot)
+    else:
+        add_robot(spec)
+    _add_cameras(spec, scene.look)
+    for prop in scene.props:
+        add_prop(spec, prop)
+    return spec.compile()
+
+
+def _set_options(spec: mujoco.MjSpec) -> None:
+    spec.compiler.degree = False
+    spec.compiler.autolimits = True
+    option = spec.option
+    option.timestep = PHYSICS_PERIOD_S
+    option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    option.impratio = 10.0
+    option.iterations = 20
+    option.ls_iterations = 20
+    visual = spec.visual
+    visual.global_.offwidth = visual.global_.offheight = 2048
+    visual.map.znear, visual.map.zfar = 0.01, 12.0
+    visual.quality.offsamples = 0
+    visual.quality.shadowsize = 2048
+    visual.headlight.ambient = (0.42, 0.42, 0.43)
+    visual.headlight.diffuse = (0.32, 0.32, 0.32)
+    visual.headlight.specular = (0.12, 0.12, 0.12)
+    # Clipping planes and lights are scaled by the extent: it must not depend on what stands on the table.
+    spec.stat.extent, spec.stat.center, spec.stat.meansize = 1.0, (0.5, 0.0, 0.2), 0.05
+
+
+def _add_surroundings(spec: mujoco.MjSpec, look: Mapping[str, Any]) -> None:
+    strength = float(look.get("light", 1.0))
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=(0.93, 0.95, 0.97),
+        rgb2=(0.62, 0.68, 0.75),
+        width=64,
+        height=64 * 6,
+    )
+    spec.worldbody.add_light(
+        name="key",
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+        pos=(1.0, 0.9, 1.9),
+        dir=(-0.35, -0.45, -1.0),
+        diffuse=[0.50 * strength] * 3,
+        specular=[0.25 * strength] * 3,
+        castshadow=True,
+    )
+    world = spec.worldbody
+    table = (*look.get("table", _TABLE_COLOUR), 1.0)
+    world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_BOX, pos=(0.3, 0, -0.77), size=(3.0, 3.0, 0.02), rgba=(*_FLOOR_COLOUR, 1.0))
+    world.add_geom(name=TABLE, type=mujoco.mjtGeom.mjGEOM_BOX, pos=(0.35, 0, -0.02), size=(0.60, 0.65, 0.02), rgba=table)
+    for index, (x, y) in enumerate(((-0.2, -0.6), (-0.2, 0.6), (0.9, -0.6), (0.9, 0.6))):
+        world.add_geom(
+            name=f"{TABLE}/leg{index}",
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            pos=(x, y, -0.395),
+            size=(0.025, 0.025, 0.355),
+            rgba=(0.25, 0.26, 0.28, 1),
+            contype=0,
+            conaffinity=0,
+        )
+
+
+def _look_at(position: Sequence[float], target: Sequence[float], up: Sequence[float]) -> np.ndarray:
+    """Return the ``(4,)`` wxyz quaternion of a MuJoCo camera (looks along -z, +y up in the picture) at ``position``."""
+    back = np.subtract(position, target)
+    back = back / np.linalg.norm(back)
+    right = np.cross(up, back)
+    right /= np.linalg.norm(right)
+    return quat_from_matrix(np.stack([right, np.cross(back, right), back], axis=1))
+
+
+def _add_cameras(spec: mujoco.MjSpec, look: Mapping[str, Any]) -> None:
+    jitter: Mapping[str, Sequence[float]] = look.get("camera_jitter", {})
+    front, top = (1.32, 0.0, 0.86), (0.50, 0.0, 1.42)
+    poses = {
+        "front": (front, _look_at(front, (0.42, 0.0, 0.06), (0, 0, 1)), 45.0),
+        "top": (top, _look_at(top, (0.50, 0.0, 0.0), (-1, 0, 0)), 40.0),
+    }
+    for name, (position, quaternion, fovy) in poses.items():
+        _add_camera(spec.worldbody, name, position, quaternion, fovy, jitter.get(name))
+    hand = next(s for s in spec.sites if s.name.endswith("/ee")).parent
+    ee = next(s for s in hand.sites if s.name.endswith("/ee"))
+    # In the frame of the ee site: behind the fingers, beside the hand, looking at the tool centre point.
+    position = np.asarray(ee.pos) + (0.07, 0.0, -0.10)
+    _add_camera(hand, "wrist", position, _look_at(position, np.asarray(ee.pos) + (0, 0, 0.02), (1, 0, 0.0)), 70.0, jitter.get("wrist"))
+
+
+def _add_camera(
+    body: mujoco.MjsBody, name: str, position: Sequence[float], quaternion: Sequence[float], fovy: float, jitter: Sequence[float] | None
+) -> None:
+    if jitter is not None:
+        position = np.asarray(position) + np.asarray(jitter[:3])
+        quaternion = quat_multiply(quaternion, quat_from_rotvec(jitter[3:6]))
+    body.add_camera(name=name, pos=position, quat=quaternion, fovy=fovy)

@@ -1,0 +1,181 @@
+"""Pictures of a model: colour, depth, object ids; one GL context a thread."""
+
+from __future__ import annotations
+
+import copy
+from typing import Final
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.errors import MissingDependency, TooLarge, UnknownName
+from workbench.core.geometry import Pinhole
+from workbench.core.protocols import Quality
+from workbench.core.types import CameraRequest
+
+MAX_SIDE: Final = 2048
+"""Largest width or height of a picture [px]."""
+_STILL_SAMPLES: Final = 4
+_FAST_FLAGS: Final = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION, mujoco.mjtRndFlag.mjRND_HAZE)
+_FLIP: Final = np.diag([1.0, -1.0, -1.0, 1.0])
+"""MuJoCo's camera axes (-Z forward, +Y up) to OpenCV's."""
+
+
+def make_pinhole(model: mujoco.MjModel, data: mujoco.MjData, request: CameraRequest) -> Pinhole:
+    """Return intrinsics for the size asked for, and the camera's pose in the state of ``data``."""
+    camera = find_camera(model, request.name)
+    focal = 0.5 * request.height / np.tan(0.5 * np.deg2rad(model.cam_fovy[camera]))
+    T_world_camera = np.eye(4)
+    T_world_camera[:3, :3] = data.cam_xmat[camera].reshape(3, 3)
+    T_world_camera[:3, 3] = data.cam_xpos[camera]
+    return Pinhole(request.name, request.width, request.height, focal, focal, request.width / 2, request.height / 2, T_world_camera @ _FLIP)
+
+
+def find_camera(model: mujoco.MjModel, name: str) -> int:
+    """Return the id of a camera.
+
+    Raises:
+        UnknownName: the model has none of that name; the message lists those it has.
+    """
+    index = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, name)
+    if index < 0:
+        raise UnknownName("camera", name, [model.camera(i).name for i in range(model.ncam)])
+    return int(index)
+
+
+class SceneRenderer:
+    """Draws one model. Make, use and close it in one thread; it keeps one GL context for all sizes."""
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        # The quality settings are read from the model when a context is made: work on a copy, other threads use the original.
+        self._model = copy.copy(model)
+        self._scene = mujoco.MjvScene(self._model, maxgeom=max(2000, 2 * model.ngeom))
+        self._option = mujoco.MjvOption()
+        self._option.geomgroup[3:] = 0
+        self._camera = mujoco.MjvCamera()
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._contexts: dict[int, mujoco.MjrContext] = {}
+        try:
+            self._gl = mujoco.GLContext(MAX_SIDE, MAX_SIDE)
+        except (AttributeError, ImportError, RuntimeError) as error:
+            raise MissingDependency(
+                "Rendering", needs="a working EGL library", install="apt-get install libegl1 libgl1-mesa-dri, and set MUJOCO_GL=egl"
+            ) from error
+
+    def rgb(self, data: mujoco.MjData, request: CameraRequest, quality: Quality = "policy") -> NDArray[np.uint8]:
+        """Return ``(H, W, 3) uint8`` RGB."""
+        self._update(data, request)
+        is_still = quality == "still"
+        for flag in _FAST_FLAGS:
+            self._scene.flags[flag] = is_still and flag != mujoco.mjtRndFlag.mjRND_HAZE
+        picture = np.empty((request.height, request.width, 3), dtype=np.uint8)
+        self._draw(request, _STILL_SAMPLES if is_still else 0, picture, None)
+        return picture[::-1]
+
+    def depth(self, data: mujoco.MjData, request: CameraRequest) -> NDArray[np.float32]:
+        """Return ``(H, W) float32``, metric distance along the camera's axis [m]; the far plane where nothing is."""
+        self._update(data, request)
+        raw = np.empty((request.height, request.width), dtype=np.float32)
+        with _flags(self._scene, mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR):
+            self._draw(request, 0, None, raw)
+        extent = self._model.stat.extent
+        near, far = self._model.vis.map.znear * extent, self._model.vis.map.zfar * extent
+        # The depth buffer is reversed, 1 at the near plane: depth = near * far / (near + z * (far - near)).
+        metric = near * far / (near + raw[::-1].astype(np.float64) * (far - near))
+        return metric.astype(np.float32)
+
+    def geom_ids(self, data: mujoco.MjData, request: CameraRequest) -> NDArray[np.int32]:
+        """Return ``(H, W) int32``: the geom seen at each pixel, -1 where there is none."""
+        self._update(data, request)
+        picture = np.empty((request.height, request.width, 3), dtype=np.uint8)
+        with _flags(self._scene, mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR):
+            self._draw(request, 0, picture, None)
+        codes = picture[::-1].astype(np.int32)
+        segments = codes[..., 0] + (codes[..., 1] << 8) + (codes[..., 2] << 16)
+        table = np.full(self._scene.ngeom + 1, -1, dtype=np.int32)
+        for geom in self._scene.geoms[: self._scene.ngeom]:
+            if geom.segid >= 0 and geom.objtype == mujoco.mjtObj.mjOBJ_GEOM:
+                table[geom.segid + 1] = geom.objid
+        return table[segments]
+
+    def close(self) -> None:
+        """Release the GL context; in the thread that used it."""
+        if self._gl is None:
+            return
+        self._gl.make_current()
+        for context in self._contexts.values():
+            context.free()
+        self._contexts.clear()
+        self._gl.free()
+        self._gl = None
+
+    def _update(self, data: mujoco.MjData, request: CameraRequest) -> None:
+        if not (0 < request.width <= MAX_SIDE and 0 < request.height <= MAX_SIDE):
+            raise TooLarge("picture size", limit=f"{MAX_SIDE} px a side", found=f"{request.width} x {request.height}")
+        self._camera.fixedcamid = find_camera(self._model, request.name)
+        mujoco.mjv_updateScene(self._model, data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL.value, self._scene)
+
+    def _draw(self, request: CameraRequest, samples: int, picture: NDArray[np.uint8] | None, depth: NDArray[np.float32] | None) -> None:
+        assert self._gl is not None, "the renderer was closed"
+        self._gl.make_current()
+        context = self._contexts.get(samples)
+        if context is None:
+            self._model.vis.quality.offsamples = samples
+            context = self._contexts[samples] = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+            context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
+        rect = mujoco.MjrRect(0, 0, request.width, request.height)
+        mujoco.mjr_render(rect, self._scene, context)
+        mujoco.mjr_readPixels(picture, depth, rect, context)
+
+
+class _flags:  # noqa: N801 - reads as a statement: `with _flags(...)`
+    """Switches render flags on for a while."""
+
+    def __init__(self, scene: mujoco.MjvScene, *flags: mujoco.mjtRndFlag) -> None:
+        self._scene, self._names = scene, flags
+
+    def __enter__(self) -> None:
+        self._before = [self._scene.flags[f] for f in self._names]
+        for flag in self._names:
+            self._scene.flags[flag] = 1
+
+    def __exit__(self, *_: object) -> None:
+        for flag, before in zip(self._names, self._before, strict=True):
+            self._scene.flags[flag] = before
+
+
+class BenchView:
+    """Draws states of one model: the core's ``View``. Made and used in one thread."""
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        self._model = model
+        self._data = mujoco.MjData(model)
+        self._renderer = SceneRenderer(model)
+
+    def render(self, physics: NDArray[np.float64], camera: CameraRequest, quality: Quality) -> NDArray[np.uint8]:
+        """Return ``(H, W, 3) uint8`` RGB of a state's ``physics`` part."""
+        self._place(physics)
+        return self._renderer.rgb(self._data, camera, quality)
+
+    def depth(self, physics: NDArray[np.float64], camera: CameraRequest) -> NDArray[np.float32]:
+        """Return ``(H, W) float32`` metric z-depth [m]."""
+        self._place(physics)
+        return self._renderer.depth(self._data, camera)
+
+    def pinhole(self, physics: NDArray[np.float64], camera: CameraRequest) -> Pinhole:
+        """Return the camera's intrinsics and pose in that state."""
+        self._place(physics)
+        return make_pinhole(self._model, self._data, camera)
+
+    def close(self) -> None:
+        """Release the GL context; in the thread that used it."""
+        self._renderer.close()
+
+    def _place(self, physics: NDArray[np.float64]) -> None:
+        mujoco.mj_setState(self._model, self._data, physics, mujoco.mjtState.mjSTATE_INTEGRATION)
+        # Only what is drawn: no collisions, no dynamics.
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_comPos(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)

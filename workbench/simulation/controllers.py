@@ -1,0 +1,222 @@
+"""From delta end-effector poses to joint targets: a commanded target pose, differential inverse kinematics, and a ramp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import mink
+import mujoco
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.core.errors import InvalidShape
+from workbench.core.geometry import quat_conjugate, quat_from_matrix, quat_from_rotvec, quat_multiply, rotvec_from_quat
+from workbench.simulation.rig import Rig, find_rig
+from workbench.simulation.robot import EE_SITE, ROBOT_PREFIX
+
+WORKSPACE_LOW: Final = (0.25, -0.40, 0.005)
+"""Lowest x, y, z of the end-effector in the world [m]."""
+WORKSPACE_HIGH: Final = (0.75, 0.40, 0.60)
+MAX_LINEAR_SPEED: Final = 0.6
+"""Largest commanded speed of the end-effector [m/s]; longer steps are shortened."""
+MAX_ANGULAR_SPEED: Final = 2.5
+"""Largest commanded turning speed of the end-effector [rad/s]."""
+MAX_LEAD: Final = 0.05
+"""How far the commanded pose may run ahead of what the joints can reach [m]."""
+MAX_LEAD_ANGLE: Final = 0.3
+"""The same for turning [rad]."""
+
+_SOLVER: Final = "daqp"
+_NUM_ITERATIONS: Final = 4
+_POSITION_TOLERANCE: Final = 1e-5
+_ANGLE_TOLERANCE: Final = 1e-4
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class IkResult:
+    """What inverse kinematics found."""
+
+    joints: Floats
+    """``(n,)`` joint angles [rad]."""
+    position_error_m: float
+    """Distance that is left [m]."""
+    angle_error_rad: float
+    """Rotation that is left [rad]."""
+    is_at_limit: bool
+    """Whether a joint stands at its limit."""
+
+
+class Kinematics:
+    """Forward and inverse kinematics of the arm of a model, on data of its own."""
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        self.rig: Rig = find_rig(model)
+        self._model = model
+        self._configuration = mink.Configuration(model)
+        self._reference = np.array(self._configuration.q)
+        self._frame = mink.FrameTask(EE_SITE, "site", position_cost=1.0, orientation_cost=0.3, lm_damping=1e-3)
+        cost = np.zeros(model.nv)
+        cost[self.rig.dofs] = 1e-3
+        self._posture = mink.PostureTask(model, cost=cost, gain=0.02)
+        self._posture.set_target(self._reference)
+        speeds = {model.joint(int(j)).name: v for j, v in zip(self.rig.joints, self.rig.max_speeds, strict=True)}
+        self._limits = [mink.ConfigurationLimit(model), mink.VelocityLimit(model, speeds)]
+        frozen = sorted(set(range(model.nv)) - set(self.rig.dofs.tolist()))
+        self._constraints = [mink.DofFreezingTask(model, frozen)] if frozen else None
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the arm is our own."""
+        return mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_JOINT, f"{ROBOT_PREFIX}joint{self.rig.num_joints}") >= 0
+
+    def home(self) -> Floats:
+        """Return joint angles ``(n,)`` that hold the end-effector over the table, pointing down."""
+        return self._reference[self.rig.qpos].copy()
+
+    def set_posture(self, joints: ArrayLike) -> None:
+        """Prefer these joint angles ``(n,)`` [rad] where the end-effector leaves a choice."""
+        self._posture.set_target(self._full(np.asarray(joints, dtype=float)))
+
+    def pose(self, joints: ArrayLike) -> tuple[Floats, Floats]:
+        """Return position ``(3,)`` [m] and quaternion ``(4,)`` wxyz of the end-effector in the world, for ``(n,)`` joint angles."""
+        self._configuration.update(self._full(np.asarray(joints, dtype=float)))
+        site = self._configuration.data
+        return site.site_xpos[self.rig.site].copy(), quat_from_matrix(site.site_xmat[self.rig.site].reshape(3, 3))
+
+    def solve(self, position: ArrayLike, quaternion: ArrayLike, start_joints: ArrayLike, *, num_iterations: int = 60) -> IkResult:
+        """Find joint angles for a pose, without a limit on time.
+
+        Args:
+            position: ``(3,)`` in the world [m].
+            quaternion: ``(4,)`` wxyz, end-effector to world.
+            start_joints: ``(n,)`` where the search starts [rad].
+            num_iterations: most differential steps.
+        """
+        return self._iterate(np.asarray(position, float), np.asarray(quaternion, float), start_joints, 0.2, num_iterations)
+
+    def follow(self, position: Floats, quaternion: Floats, start_joints: Floats, period_s: float) -> IkResult:
+        """Go towards a pose as far as the joint speed limits allow within ``period_s`` [s]; arguments as :meth:`solve`."""
+        return self._iterate(position, quaternion, start_joints, period_s / _NUM_ITERATIONS, _NUM_ITERATIONS)
+
+    def _iterate(self, position: Floats, quaternion: Floats, start_joints: ArrayLike, dt: float, num_iterations: int) -> IkResult:
+        configuration, rig = self._configuration, self.rig
+        configuration.update(self._full(np.clip(np.asarray(start_joints, dtype=float), rig.lower, rig.upper)))
+        self._frame.set_target(mink.SE3(np.concatenate([quaternion, position])))
+        distance, angle = self._errors(position, quaternion)
+        for _ in range(num_iterations):
+            if distance < _POSITION_TOLERANCE and angle < _ANGLE_TOLERANCE:
+                break
+            velocity = mink.solve_ik(
+                configuration,
+                [self._frame, self._posture],
+                dt,
+                _SOLVER,
+                damping=1e-9,
+                limits=self._limits,
+                constraints=self._constraints,
+            )
+            configuration.integrate_inplace(velocity, dt)
+            distance, angle = self._errors(position, quaternion)
+        joints = np.clip(configuration.q[rig.qpos], rig.lower, rig.upper)
+        is_at_limit = bool(np.any((joints - rig.lower < 0.01) | (rig.upper - joints < 0.01)))
+        return IkResult(joints, distance, angle, is_at_limit)
+
+    def _errors(self, position: Floats, quaternion: Floats) -> tuple[float, float]:
+        data = self._configuration.data
+        measured = quat_from_matrix(data.site_xmat[self.rig.site].reshape(3, 3))
+        turn = rotvec_from_quat(quat_multiply(quaternion, quat_conjugate(measured)))
+        return float(np.linalg.norm(position - data.site_xpos[self.rig.site])), float(np.linalg.norm(turn))
+
+    def _full(self, joints: Floats) -> Floats:
+        if joints.shape != (self.rig.num_joints,):
+            raise InvalidShape("joint angles", expected=(self.rig.num_joints,), found=joints.shape)
+        q = self._reference.copy()
+        q[self.rig.qpos] = joints
+        return q
+
+
+class DeltaPoseController:
+    """Integrates delta poses on the commanded target pose, and ramps the joint targets over the slices of a control step.
+
+    The whole memory is :meth:`save`'s vector.
+    """
+
+    def __init__(self, kinematics: Kinematics, rig: Rig, period_s: float) -> None:
+        """Take the arm of ``kinematics`` (a model of the robot alone) and its indices ``rig`` in the model that is stepped."""
+        self.kinematics, self.rig, self.period_s = kinematics, rig, period_s
+        self.position, self.quaternion = np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0])
+        self.gripper = 1.0
+        self.joints = np.zeros(rig.num_joints)
+        self._start = self.joints
+        self._is_frozen = False
+
+    def reset(self, joints: ArrayLike, gripper: float) -> None:
+        """Command the pose of these joint angles ``(n,)`` [rad] and this opening 0..1."""
+        self.joints = self._start = np.array(joints, dtype=float)
+        self.position, self.quaternion = self.kinematics.pose(self.joints)
+        self.gripper = float(gripper)
+
+    def begin(self, action: NDArray[np.float32]) -> None:
+        """Take the action ``(7,)`` of a control step."""
+        action = np.asarray(action, dtype=float)
+        if action.shape != (7,) or not np.all(np.isfinite(action)):
+            raise InvalidShape("action", expected=(7,), found=action.shape, dtype="finite float32")
+        move = _shorten(action[:3], MAX_LINEAR_SPEED * self.period_s)
+        turn = _shorten(action[3:6], MAX_ANGULAR_SPEED * self.period_s)
+        self.gripper = float(np.clip(action[6], 0.0, 1.0))
+        self.position = np.clip(self.position + move, WORKSPACE_LOW, WORKSPACE_HIGH)
+        if np.any(turn):
+            quaternion = quat_multiply(quat_from_rotvec(turn), self.quaternion)
+            self.quaternion = quaternion / np.linalg.norm(quaternion)
+        self._start = self.joints
+        result = self.kinematics.follow(self.position, self.quaternion, self.joints, self.period_s)
+        self.joints = result.joints
+        self._is_frozen = False
+        if result.position_error_m > MAX_LEAD or result.angle_error_rad > MAX_LEAD_ANGLE:
+            self._pull_back()
+
+    def _pull_back(self) -> None:
+        """Keep the commanded pose near what the joints reached, so that it does not wind up."""
+        position, quaternion = self.kinematics.pose(self.joints)
+        self.position = position + _shorten(self.position - position, MAX_LEAD)
+        turn = rotvec_from_quat(quat_multiply(self.quaternion, quat_conjugate(quaternion)))
+        self.quaternion = quat_multiply(quat_from_rotvec(_shorten(turn, MAX_LEAD_ANGLE)), quaternion)
+
+    def write(self, controls: Floats, fraction: float) -> None:
+        """Write the actuators' targets into ``controls`` ``(nu,)`` for a point ``fraction`` 0..1 of the control step.
+
+        A position actuator pulls towards its target and brakes by speed; putting the target ahead by speed times
+        damping / stiffness cancels the brake, so that the arm follows the ramp without lag.
+        """
+        rig = self.rig
+        if self._is_frozen:
+            target = self.joints
+        else:
+            speed = (self.joints - self._start) / self.period_s
+            target = self._start + fraction * (self.joints - self._start) + rig.lag_s * speed
+        controls[rig.actuators] = target
+        controls[rig.grippers] = rig.gripper_controls(self.gripper)
+
+    def freeze(self, joints: ArrayLike, gripper: float) -> None:
+        """Halt: command the measured joint angles ``(n,)`` [rad], and keep the gripper's present target."""
+        self.reset(np.clip(np.asarray(joints, dtype=float), self.rig.lower, self.rig.upper), gripper)
+        self._is_frozen = True
+
+    def save(self) -> Floats:
+        """Return ``(8 + n,)``: commanded position, quaternion, opening, joint targets."""
+        return np.concatenate([self.position, self.quaternion, [self.gripper], self.joints])
+
+    def load(self, saved: Floats) -> None:
+        """Take back what :meth:`save` returned."""
+        self.position, self.quaternion = saved[:3].copy(), saved[3:7].copy()
+        self.gripper = float(saved[7])
+        self.joints = self._start = saved[8 : 8 + self.rig.num_joints].copy()
+        self._is_frozen = False
+
+
+def _shorten(vector: Floats, longest: float) -> Floats:
+    length = float(np.linalg.norm(vector))
+    return vector if length <= longest else vector * (longest / length)
