@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -23,7 +24,6 @@ from workbench.trajectory.situation import (
     Situation,
     approach,
     at_height,
-    resample,
     retreat,
     surface_points,
     waypoint,
@@ -126,9 +126,7 @@ def find_goal(situation: Situation, step: PlanStep, grasp: Grasp) -> NDArray[np.
     return np.array([*thing.centre, thing.top_m])
 
 
-def shaft_points(
-    situation: Situation, step: PlanStep, start: NDArray[np.float64], goal: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def shaft_points(situation: Situation, step: PlanStep, start: NDArray[np.float64], goal: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the drawn shaft on the surfaces it is drawn over ``(N, 3)`` [m], from ``start`` to ``goal``."""
     inner = surface_points(situation.picture, step.keypoints[1:-1]) if len(step.keypoints) > 2 else np.empty((0, 3))
     return np.concatenate([start[None], inner, goal[None]])
@@ -145,7 +143,7 @@ def turn_angle(situation: Situation, step: PlanStep, thing: Thing) -> float:
     if len(step.arc) >= 2 and min(radii) > MIN_ARC_PX:
         centre = lift_on_plane(pinhole, step.keypoints[0], thing.top_m)[:2]
         spokes = [lift_on_plane(pinhole, p, thing.top_m)[:2] - centre for p in step.arc]
-        return float(sum(signed_angle(a, b) for a, b in zip(spokes[:-1], spokes[1:], strict=True)))
+        return float(sum(signed_angle(a, b) for a, b in pairwise(spokes)))
     if step.angle_rad is None:
         raise InvalidInput("rotate", expected="a circle and an arc that gives the angle", found="no arc")
     # Seen from above, clockwise on the screen is a negative turn about +Z.
@@ -162,7 +160,9 @@ def split_turn(situation: Situation, grasp: Grasp, angle: float) -> list[tuple[f
         if key < best_key:
             best, best_key = holds, key
     if not best:
-        raise Unreachable("the turn", reason="the wrist cannot turn the gripper there", fix="Move the thing nearer to the middle of the table.")
+        raise Unreachable(
+            "the turn", reason="the wrist cannot turn the gripper there", fix="Move the thing nearer to the middle of the table."
+        )
     return best
 
 

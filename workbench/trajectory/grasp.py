@@ -75,9 +75,9 @@ def grasp_thing(thing: Thing, present_yaw: float) -> Grasp:
     Raises:
         Unreachable: it is too wide for the gripper on every side.
     """
-    centre = _start(thing)
+    centre = hold_point(thing)
     yaws = np.arange(NUM_YAWS) * np.pi / NUM_YAWS
-    spans = np.array([_span(thing, centre, yaw) for yaw in yaws])  # (Y, 2)
+    spans = np.array([span_along(thing, centre, yaw) for yaw in yaws])  # (Y, 2)
     widths = spans[:, 1] - spans[:, 0]
     turns = np.array([abs(nearest_half_turn(yaw, present_yaw) - present_yaw) for yaw in yaws])
     costs = widths + TURN_COST_M * turns / (np.pi / 2)
@@ -99,15 +99,18 @@ def grasp_height(thing: Thing) -> float:
     return max(thing.top_m - depth, min(thing.support_m, thing.top_m - 0.01) + MIN_HEIGHT_ABOVE_SUPPORT_M, TABLE_HEIGHT_M + 0.01)
 
 
-def _start(thing: Thing) -> NDArray[np.float64]:
-    """Return where to close ``(2,)``: the middle of what fits between the fingers, else the keypoint's own place."""
+def hold_point(thing: Thing) -> NDArray[np.float64]:
+    """Return where to take hold of a thing ``(2,)`` [m]: its middle when it is compact, else the place of the keypoint."""
     if float(thing.size.max()) < 1.5 * MAX_OPENING_M:
         return thing.centre
     return thing.cloud[np.argmin(np.linalg.norm(thing.cloud[:, :2] - thing.point[:2], axis=1)), :2].copy()
 
 
-def _span(thing: Thing, centre: NDArray[np.float64], yaw: float) -> tuple[float, float]:
-    """Return what lies between the fingers along the closing axis, from ``centre``: least and greatest coordinate [m]."""
+def span_along(thing: Thing, centre: NDArray[np.float64], yaw: float) -> tuple[float, float]:
+    """Return the thing's least and greatest coordinate [m] along the world angle ``yaw``, from ``centre``, in a strip as wide as a finger.
+
+    A gap that a finger fits in ends the thing: of a drawer, the bar of the handle counts, not the front behind it.
+    """
     axis, across = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
     offset = thing.cloud[:, :2] - centre
     return _run(np.sort((offset @ axis)[np.abs(offset @ across) <= PAD_HALF_WIDTH_M]))
@@ -136,7 +139,7 @@ def _middle_of_plateau(yaws: NDArray[np.float64], widths: NDArray[np.float64], b
 def _recentred(thing: Thing, centre: NDArray[np.float64], yaw: float) -> NDArray[np.float64]:
     """Return ``centre`` ``(2,)`` moved to the middle between the fingers, and across them when the thing is short there."""
     axis, across = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
-    low, high = _span(thing, centre, yaw)
+    low, high = span_along(thing, centre, yaw)
     middle = centre + 0.5 * (low + high) * axis
     offset = thing.cloud[:, :2] - middle
     inside = np.abs(offset @ axis) <= 0.5 * (high - low) + 0.003

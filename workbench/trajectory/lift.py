@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 import numpy as np
@@ -94,7 +95,9 @@ def lift_pixel(picture: DepthPicture, pixel: ArrayLike, surface: Surface = "near
     """
     name = f"pixel ({float(np.ravel(pixel)[0]):.0f}, {float(np.ravel(pixel)[1]):.0f}) of camera {picture.pinhole.name!r}"
     if not picture.contains(pixel):
-        raise Unreachable(name, reason=f"the picture is {picture.pinhole.width}x{picture.pinhole.height}", fix="Draw inside of the picture.")
+        raise Unreachable(
+            name, reason=f"the picture is {picture.pinhole.width}x{picture.pinhole.height}", fix="Draw inside of the picture."
+        )
     for side in (PATCH_PX, *HOLE_PATCHES_PX):
         rows, columns = picture.window(pixel, side // 2)
         depth = np.asarray(picture.depth[rows, columns], dtype=float)
@@ -135,16 +138,14 @@ def _on_one_surface(
     if gaps.size == 0:
         return measured
     borders = [-np.inf, *(0.5 * (values[gaps] + values[gaps + 1])), np.inf]
-    layers = [measured & (depth > low) & (depth <= high) for low, high in zip(borders[:-1], borders[1:], strict=True)]
+    layers = [measured & (depth > low) & (depth <= high) for low, high in pairwise(borders)]
     if surface == "centre":
         return min(layers, key=lambda layer: float(distance[layer].min()))
     share = MIN_NEAR_SHARE * int(measured.sum())
     return next((layer for layer in layers if layer.sum() >= share), layers[0])
 
 
-def _depth_at(
-    depth: NDArray[np.float64], u: NDArray[np.float64], v: NDArray[np.float64], pixel: NDArray[np.float64]
-) -> float:
+def _depth_at(depth: NDArray[np.float64], u: NDArray[np.float64], v: NDArray[np.float64], pixel: NDArray[np.float64]) -> float:
     """Return the median depth [m] of one surface, moved from the middle of its samples to ``pixel``.
 
     A plane's inverse depth is linear in the picture, so its slope corrects patches that lie to one side of the pixel.

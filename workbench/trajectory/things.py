@@ -24,6 +24,8 @@ COLUMN_RADIUS_M: Final = 0.032
 """Radius around the keypoint in which the top of the thing is looked for."""
 SLAB_M: Final = 0.022
 """Depth of the uppermost layer whose outline is the thing's footprint."""
+HEADROOM_M: Final = 0.012
+"""What rises further than this above the thing's top is another thing, or what the thing is fixed to."""
 MAX_RADIUS_M: Final = 0.16
 """Nothing further than this from the keypoint belongs to the thing."""
 
@@ -74,7 +76,7 @@ def find_thing(picture: DepthPicture, pixel: ArrayLike) -> Thing:
     # The column's highest point starts the outline: the seed itself may lie on a side, below the uppermost layer.
     upper = points[core][points[core][:, 2] >= max(floor, top - 0.004)]
     start = upper[np.argmin(np.linalg.norm(upper - seed, axis=1))]
-    layer = _linked(points, points[..., 2] > floor, start)
+    layer = _linked(points, (points[..., 2] > floor) & (points[..., 2] < top + HEADROOM_M), start)
     return Thing(seed, points[layer], top, _support(points, layer, top))
 
 
