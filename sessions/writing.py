@@ -1,0 +1,211 @@
+"""From core types to rows: what one transaction of the recorder writes."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sessions.codec import CHUNK_STEPS, encode_states
+from workbench.core.events import EpisodeEnd, EpisodeStart, Event, Outcome
+from workbench.core.types import ACTION_DIM, PROPRIO, Step
+
+STEP_BYTES: Final = 160
+"""What a row of ``steps`` takes on average, measured; for the estimate of ``episodes.num_bytes``."""
+
+_INSERT_STEP: Final = "INSERT OR REPLACE INTO steps VALUES (" + ", ".join("?" * 24) + ")"
+
+
+@dataclass(frozen=True)
+class EpisodeProgress:
+    """How far an episode is written: a value, so that a failed transaction is undone by keeping the old one."""
+
+    num: int
+    """Key of its row."""
+    num_steps: int = 0
+    chunk_start: int = 0
+    """First step of the chunk that still grows."""
+    open_states: tuple[bytes, ...] = ()
+    """Serialised states of that chunk."""
+    closed_bytes: int = 0
+    """Size of the chunks that no longer grow."""
+    open_bytes: int = 0
+
+
+def json_text(value: object) -> str:
+    """Return strict JSON: NaN and infinities become null, numpy numbers plain ones, and what JSON cannot say its text."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (ValueError, TypeError):
+        return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, bool | int | str | None) else str(value)
+
+
+def insert_session(connection: sqlite3.Connection, session_id: str, started: float, name: str = "") -> None:
+    """Make a session unless it is there."""
+    connection.execute("INSERT INTO sessions (id, name, started) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", [session_id, name, started])
+
+
+def insert_start(connection: sqlite3.Connection, start: EpisodeStart) -> EpisodeProgress:
+    """Make the row of an episode that starts."""
+    insert_session(connection, start.session_id, start.wall_time)
+    seed = int(start.config.get("seed", 0))
+    cursor = connection.execute(
+        """
+        INSERT INTO episodes (id, session_id, parent_id, branch_step, task, seed, config, instruction, policy, started, start_state)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        [
+            start.episode_id,
+            start.session_id,
+            start.parent_id,
+            start.branch_step,
+            str(start.config.get("task", "")),
+            seed if abs(seed) < 2**63 else None,  # the configuration keeps a larger one
+            json_text(start.config),
+            start.instruction,
+            start.policy,
+            start.wall_time,
+            start.start_state,
+        ],
+    )
+    assert cursor.lastrowid is not None
+    return EpisodeProgress(cursor.lastrowid)
+
+
+def insert_steps(connection: sqlite3.Connection, progress: EpisodeProgress, steps: Sequence[Step]) -> EpisodeProgress:
+    """Add steps in order; the chunk that still grows is written anew each time, so that every commit is complete."""
+    prompts = {prompt_id: _prompt_num(connection, prompt_id) for prompt_id in {step.prompt_id for step in steps}}
+    odd = _need_exact(np.array([step.action for step in steps], dtype=np.float32))
+    rows = [_step_row(progress.num, step, prompts[step.prompt_id], is_odd) for step, is_odd in zip(steps, odd, strict=True)]
+    connection.executemany(_INSERT_STEP, rows)
+    for step in steps:
+        progress = _add_state(connection, progress, step.index, step.state.to_bytes())
+    blob_size = _write_open_chunk(connection, progress)
+    progress = replace(progress, open_bytes=blob_size)
+    last = steps[-1]
+    duration = last.time_s - steps[0].time_s
+    per_step = duration / (len(steps) - 1) if len(steps) > 1 else 0.0
+    connection.execute(
+        "UPDATE episodes SET num_steps = ?, duration_s = ?, num_bytes = ? WHERE num = ?",
+        [progress.num_steps, last.time_s + per_step, _num_bytes(progress), progress.num],
+    )
+    return progress
+
+
+def insert_event(connection: sqlite3.Connection, episode_num: int, event: Event) -> None:
+    """Add an event; one that is there already stays as it is."""
+    connection.execute(
+        """
+        INSERT INTO events (id, episode, step, time_s, kind, actor, wall_time, payload)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING""",
+        [event.id, episode_num, event.step, event.time_s, event.kind.value, event.actor, event.wall_time, json_text(event.payload)],
+    )
+
+
+def insert_end(connection: sqlite3.Connection, progress: EpisodeProgress, end: EpisodeEnd) -> None:
+    """Close the row of an episode."""
+    connection.execute(
+        "UPDATE episodes SET outcome = ?, ended = ?, duration_s = ?, final_state = ?, num_steps = max(num_steps, ?) WHERE num = ?",
+        [end.outcome.value, end.wall_time, end.time_s, end.final_state, end.num_steps, progress.num],
+    )
+
+
+def mark_interrupted(connection: sqlite3.Connection) -> int:
+    """Mark episodes that nobody finished; return how many. Only for the one process that may write, before it records."""
+    query = """
+        UPDATE episodes SET outcome = ?, ended = coalesce(
+            (SELECT max(wall_time) FROM steps WHERE episode = num), (SELECT max(wall_time) FROM events WHERE episode = num), started)
+        WHERE outcome = ?"""
+    return connection.execute(query, [Outcome.INTERRUPTED.value, Outcome.RUNNING.value]).rowcount
+
+
+def _num_bytes(progress: EpisodeProgress) -> int:
+    return progress.closed_bytes + progress.open_bytes + STEP_BYTES * progress.num_steps
+
+
+def _prompt_num(connection: sqlite3.Connection, prompt_id: str) -> int | None:
+    """Return the short key of a prompt id; most episodes have a handful of prompts and thousands of steps."""
+    if not prompt_id:
+        return None
+    connection.execute("INSERT INTO prompts (id) VALUES (?) ON CONFLICT DO NOTHING", [prompt_id])
+    (num,) = connection.execute("SELECT num FROM prompts WHERE id = ?", [prompt_id]).fetchone()
+    return int(num)
+
+
+def _need_exact(actions: NDArray[np.float32]) -> list[bool]:
+    """Tell which actions ``(N, 7)`` SQLite's numbers would change: it keeps neither NaN nor the sign of zero."""
+    return list(((np.signbit(actions) & (actions == 0)) | np.isnan(actions)).any(axis=1))
+
+
+def _step_row(episode_num: int, step: Step, prompt_num: int | None, needs_exact: bool) -> tuple[object, ...]:
+    action = np.asarray(step.action, dtype="<f4")
+    assert action.shape == (ACTION_DIM,), "a step executes one action"
+    exact = action.tobytes()
+    proposal = None if step.proposal is None else np.asarray(step.proposal, dtype="<f4").tobytes()
+    seen: tuple[float | None, ...] = (None, None, None, None)
+    if step.proprio is not None:
+        ee = step.proprio[PROPRIO["ee_position"]].tolist()
+        seen = (ee[0], ee[1], ee[2], float(step.proprio[PROPRIO["gripper"]][0]))
+    return (
+        episode_num,
+        step.index,
+        step.time_s,
+        step.actor.value,
+        int(step.is_success),
+        step.halt_slice,
+        *seen,
+        *action.tolist(),
+        exact if needs_exact else None,
+        b"" if proposal == exact else proposal,
+        prompt_num,
+        _scores_text(step.scores),
+        step.policy_ms,
+        step.step_ms,
+        step.wall_time,
+    )
+
+
+def _scores_text(scores: Mapping[str, float]) -> str | None:
+    """Return scores as JSON with six digits: they are measurements for people; the state gives them again exactly."""
+    if not scores:
+        return None
+    return json_text({name: float(f"{value:.6g}") for name, value in scores.items()})
+
+
+def _add_state(connection: sqlite3.Connection, progress: EpisodeProgress, index: int, state: bytes) -> EpisodeProgress:
+    """Append a state to the growing chunk, and begin another where it is full or does not continue it."""
+    states = progress.open_states
+    continues = index == progress.chunk_start + len(states) and (not states or len(states[0]) == len(state))
+    if states and (len(states) >= CHUNK_STEPS or not continues):
+        progress = replace(progress, closed_bytes=progress.closed_bytes + _write_open_chunk(connection, progress))
+        states = ()
+    start = progress.chunk_start if states else index
+    return replace(progress, num_steps=index + 1, chunk_start=start, open_states=(*states, state))
+
+
+def _write_open_chunk(connection: sqlite3.Connection, progress: EpisodeProgress) -> int:
+    blob = encode_states(progress.open_states)
+    connection.execute(
+        """
+        INSERT INTO state_chunks (episode, first_step, num_steps, data) VALUES (?, ?, ?, ?)
+        ON CONFLICT (episode, first_step) DO UPDATE SET num_steps = excluded.num_steps, data = excluded.data""",
+        [progress.num, progress.chunk_start, len(progress.open_states), blob],
+    )
+    return len(blob)
