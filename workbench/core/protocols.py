@@ -121,6 +121,10 @@ class Simulator(Protocol):
         ...
 
 
+PolicyFactory = Callable[[Simulator], Policy]
+"""Makes a policy for one simulator, in the thread that steps it, after the simulator was reset."""
+
+
 class RolloutObserver(Protocol):
     """Told of everything in a rollout, in the stepping thread; must return at once."""
 

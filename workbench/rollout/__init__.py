@@ -1,0 +1,1 @@
+"""The running of episodes: the one control loop, the live controller and the live view."""

@@ -1,0 +1,347 @@
+"""The live rollout of one browser tab: commands in, snapshots out, one stepping thread within."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+from numpy.typing import ArrayLike
+
+from workbench.core.catalog import Catalog
+from workbench.core.errors import InvalidInput, WrongMode
+from workbench.core.events import EventKind, Outcome
+from workbench.core.protocols import PolicyFactory, RolloutObserver, Simulator
+from workbench.core.sketches import Sketch, SketchPlan
+from workbench.core.types import Actor, EpisodeConfig, Prompt, SimState
+from workbench.rollout.history import EpisodeHistory
+from workbench.rollout.hold import HOLD
+from workbench.rollout.inbox import Inbox
+from workbench.rollout.loop import checked_action
+from workbench.rollout.modes import Command, RolloutMode
+from workbench.rollout.pacing import Clock
+from workbench.rollout.status import LiveScene, LiveState, RolloutStatus
+from workbench.rollout.stepping import Lineage, Stepper
+
+__all__ = ["SKETCH_POLICY", "SPEED_RANGE", "PolicyFactory", "RolloutController"]
+
+T = TypeVar("T")
+
+SPEED_RANGE: Final = (1 / 8, 4.0)
+"""Slowest and fastest paced speed; beside it ``math.inf``, as fast as possible."""
+SKETCH_POLICY: Final = "sketch"
+"""Name of the policy that drives a plan."""
+_PROMPT_PARTS: Final = frozenset({"text", "sketch", "plan", "trace", "mask", "interaction"})
+
+
+class RolloutController:
+    """Runs episodes, one at a time, in a thread of its own.
+
+    The simulator and the policy are made, used and closed in that thread, which never waits for a reader: commands only leave a
+    note, and observers must return at once. Every command may come from any thread; it is refused at once with
+    :class:`~workbench.core.errors.WrongMode` when the table in :mod:`workbench.rollout.modes` does not have it, and otherwise
+    changes the mode at once and takes effect between control steps, in the order of the calls. HALT takes effect within the
+    control step: the targets freeze where the arm is, the step is finished without pacing, and the world then stands still.
+
+    What the policy or the simulator raises pauses the rollout and is shown in ``status().error``; the thread goes on.
+    A task that is solved does not stop a live rollout (a policy may still have to let go and retreat); a policy that says it is
+    done does.
+    """
+
+    def __init__(
+        self,
+        *,
+        simulators: Catalog[Simulator],
+        policies: Catalog[PolicyFactory],
+        observers: Sequence[RolloutObserver] = (),
+        session_id: str,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._simulators, self._policies, self._clock = simulators, policies, clock
+        self._inbox = Inbox()
+        self._stepper = Stepper(simulators, policies, self._inbox, session_id=session_id, clock=clock)
+        for observer in observers:
+            self._stepper.observers.add(observer)
+        self._has_started = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._stepper.run, name="rollout", daemon=True)
+        self._thread.start()
+
+    # Episodes
+
+    def start(self, config: EpisodeConfig, *, policy: str = HOLD, prompt: Prompt | None = None, is_running: bool = False) -> Future[str]:
+        """Begin an episode, paused or running, and return its id later; what ran before ends.
+
+        Without a prompt the policy is told the task's instruction.
+
+        Raises:
+            UnknownName: no such simulator or policy; nothing changes.
+        """
+        self._check_names(config, policy)
+        self._has_started = True
+        return self._begin(Command.START, lambda: self._stepper.start(config, policy, prompt), is_running=is_running)
+
+    def reset(self) -> Future[str]:
+        """Begin the same episode anew, paused, with the present policy and prompt."""
+        if not self._has_started:
+            raise WrongMode(Command.RESET.value, mode="without an episode", allowed=[m.value for m in RolloutMode][1:])
+        return self._begin(Command.RESET, self._stepper.restart)
+
+    def branch(
+        self,
+        config: EpisodeConfig,
+        state: SimState,
+        *,
+        parent_id: str,
+        step: int,
+        policy: str = HOLD,
+        prompt: Prompt | None = None,
+    ) -> Future[str]:
+        """Begin an episode, paused, at a state of another one.
+
+        Its steps count from 0 again. With the parent's policy and prompt it continues bit-equal to the parent, as far as
+        :mod:`workbench.rollout.loop` says. A policy starts afresh.
+
+        Raises:
+            UnknownName: no such simulator or policy; nothing changes.
+        """
+        self._check_names(config, policy)
+        self._has_started = True
+        lineage = Lineage(state, parent_id, step)
+        return self._begin(Command.BRANCH, lambda: self._stepper.start(config, policy, prompt, lineage))
+
+    def end(self, outcome: Outcome | None = None) -> None:
+        """End the episode; by default as a success when the task was solved at any step, else as stopped."""
+        self._inbox.post(Command.END, lambda before, after: self._stepper.finish(outcome))
+
+    # Running
+
+    def pause(self) -> None:
+        """Stand still after the present control step."""
+        self._inbox.post(Command.PAUSE, self._stepper.note_mode)
+
+    def resume(self) -> None:
+        """Let the policy act; a human who is correcting hands over."""
+        self._inbox.post(Command.RESUME, self._stepper.note_mode)
+
+    def toggle(self) -> None:
+        """Pause when something moves, else resume."""
+        self._inbox.post(Command.TOGGLE, self._stepper.note_mode)
+
+    def step_once(self, n: int = 1) -> None:
+        """Run ``n`` control steps of the policy and stay paused.
+
+        Raises:
+            InvalidInput: ``n`` is not 1 or more.
+        """
+        if n < 1:
+            raise InvalidInput("number of steps", expected="1 or more", found=str(n))
+        self._inbox.post(Command.STEP_ONCE, lambda before, after: self._stepper.step_more(n))
+
+    def set_speed(self, speed: float) -> None:
+        """Set simulated over real time, 1/8 to 4, or ``math.inf`` for as fast as possible.
+
+        Raises:
+            InvalidInput: another value.
+        """
+        slowest, fastest = SPEED_RANGE
+        if not (slowest <= speed <= fastest or speed == math.inf):
+            raise InvalidInput("speed", expected=f"{slowest} to {fastest}, or infinite", found=str(speed))
+        self._stepper.speed = float(speed)
+        self._inbox.post(Command.SET_SPEED, lambda before, after: self._stepper.set_speed(float(speed)))
+
+    def halt(self) -> None:
+        """Freeze the arm now: past the queue, past a policy that is still thinking, within one control period."""
+        self._inbox.post(Command.HALT, self._stepper.note_mode)
+
+    def release_halt(self) -> None:
+        """Leave HALTED, to PAUSED."""
+        self._inbox.post(Command.RELEASE_HALT, self._stepper.note_mode)
+
+    # The hand
+
+    def take_over(self) -> None:
+        """Let the human act: the arm follows :meth:`jog`, else it holds; the policy's proposals are still recorded."""
+        self._inbox.post(Command.TAKE_OVER, self._stepper.note_mode)
+
+    def hand_back(self) -> None:
+        """End a correction; the rollout is paused then. What was left of the policy's chunk is dropped."""
+        self._inbox.post(Command.HAND_BACK, self._stepper.note_mode)
+
+    def jog(self, action: ArrayLike) -> None:
+        """Move the arm by ``action`` ``(7,)`` in every control step, until another jog or for a quarter of a second.
+
+        Raises:
+            InvalidShape: it is not seven finite numbers.
+        """
+        checked = checked_action(action)
+        self._inbox.post(Command.JOG)
+        self._stepper.jog = (checked, self._clock())
+
+    # What the policy is told
+
+    def set_policy(self, name: str) -> None:
+        """Let another policy act from the next step on.
+
+        Raises:
+            UnknownName: no such policy.
+        """
+        self._check_policy(name)
+        self._inbox.post(Command.SET_POLICY, lambda before, after: self._stepper.set_policy(name))
+
+    def set_prompt(self, **changes: Any) -> None:
+        """Change parts of the prompt (``text``, ``sketch``, ``plan``, ``trace``, ``mask``, ``interaction``) from the next step on.
+
+        Raises:
+            InvalidInput: a prompt has no such part.
+        """
+        unknown = set(changes) - _PROMPT_PARTS
+        if unknown:
+            raise InvalidInput("prompt", expected=f"parts {sorted(_PROMPT_PARTS)}", found=str(sorted(unknown)))
+        self._inbox.post(Command.SET_PROMPT, lambda before, after: self._stepper.set_prompt(changes))
+
+    def run_plan(self, sketch: Sketch, plan: SketchPlan) -> None:
+        """Drive a plan from its first step, now."""
+        self._check_policy(SKETCH_POLICY)
+
+        def work(before: RolloutMode, after: RolloutMode) -> None:
+            self._stepper.set_policy(SKETCH_POLICY)
+            self._stepper.set_prompt({"sketch": sketch, "plan": plan})
+            self._stepper.note_mode(before, after)
+
+        self._inbox.post(Command.RUN_PLAN, work)
+
+    # The rest
+
+    def record(self, kind: EventKind, payload: dict[str, Any] | None = None, *, actor: str = "human") -> None:
+        """Put an event on the episode's timeline."""
+        self._inbox.post(Command.RECORD, lambda before, after: self._stepper.record(kind, payload or {}, actor))
+
+    def call(self, fn: Callable[[Simulator], T]) -> Future[T]:
+        """Run ``fn(simulator)`` in the stepping thread, between control steps."""
+        future: Future[T] = Future()
+
+        def job(before: RolloutMode, after: RolloutMode) -> None:
+            try:
+                future.set_result(self._stepper.call(fn))
+            except Exception as error:
+                future.set_exception(error)
+
+        self._inbox.post(Command.CALL, job, future)
+        return future
+
+    def add_observer(self, observer: RolloutObserver) -> None:
+        """Tell one more observer; when an episode runs, it hears that episode's head and then what follows."""
+        self._inbox.post(Command.CALL, lambda before, after: self._stepper.add_observer(observer))
+
+    def remove_observer(self, observer: RolloutObserver) -> None:
+        """Tell one observer less."""
+        self._inbox.post(Command.CALL, lambda before, after: self._stepper.observers.remove(observer))
+
+    def close(self) -> None:
+        """End the episode, release the simulator in its own thread, and wait for that thread; may be called twice."""
+        self._inbox.close()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    # Reading
+
+    def status(self) -> RolloutStatus:
+        """Return what is going on."""
+        stepper, mode = self._stepper, self._inbox.mode
+        episode, history = stepper.episode, stepper.history
+        head = history.start
+        if episode is None:
+            return RolloutStatus(
+                mode,
+                Actor.HOLD,
+                episode_id=head.episode_id,
+                parent_id=head.parent_id,
+                task=str(head.config.get("task", "")),
+                instruction=head.instruction,
+                policy=stepper.policy_name,
+                step=history.num_steps,
+                time_s=history.end.time_s if history.end else 0.0,
+                speed=stepper.speed,
+                is_success=history.end is not None and history.end.outcome is Outcome.SUCCESS,
+                error=stepper.error,
+            )
+        acting = Actor.HOLD if stepper.policy_name == HOLD else Actor.POLICY
+        actors = {RolloutMode.AUTONOMOUS: acting, RolloutMode.CORRECTING: Actor.HUMAN}
+        return RolloutStatus(
+            mode,
+            actors.get(mode, Actor.HOLD),
+            episode_id=episode.id,
+            parent_id=episode.start.parent_id,
+            task=episode.config.task,
+            instruction=episode.prompt.text,
+            policy=stepper.policy_name,
+            step=episode.index,
+            time_s=episode.time_s,
+            speed=stepper.speed,
+            actual_speed=stepper.actual_speed,
+            policy_ms=episode.policy_ms,
+            is_success=episode.is_success,
+            plan_step=episode.plan_step,
+            error=stepper.error,
+        )
+
+    def history(self) -> EpisodeHistory:
+        """Return the present or last episode's steps and events; empty before the first."""
+        return self._stepper.history
+
+    def latest(self) -> LiveState | None:
+        """Return the newest published moment, or None before the first episode."""
+        return self._stepper.latest
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` in the stepping thread whenever :meth:`latest` changed; it must return at once."""
+        with self._lock:
+            self._stepper.listeners = (*self._stepper.listeners, listener)
+
+    def unsubscribe(self, listener: Callable[[], None]) -> None:
+        """Undo :meth:`subscribe`."""
+        with self._lock:
+            self._stepper.listeners = tuple(item for item in self._stepper.listeners if item != listener)
+
+    def scene_of(self, config: EpisodeConfig) -> LiveScene:
+        """Return the scene of any configuration, to be drawn in the calling thread; the live one is not touched.
+
+        Raises:
+            UnknownName: no such simulator or task.
+        """
+        simulator = self._simulators.load(config.simulator)
+        try:
+            simulator.reset(config)
+            return LiveScene(config, simulator.open_view())
+        finally:
+            simulator.close()
+
+    # Within
+
+    def _begin(self, command: Command, work: Callable[[], str], *, is_running: bool = False) -> Future[str]:
+        future: Future[str] = Future()
+
+        def job(before: RolloutMode, after: RolloutMode) -> None:
+            try:
+                future.set_result(work())
+            except Exception as error:
+                future.set_exception(error)
+                raise  # shown in the status as well
+
+        with self._lock:
+            self._inbox.post(command, job, future)
+            if is_running:
+                self._inbox.post(Command.RESUME, self._stepper.note_mode)
+        return future
+
+    def _check_names(self, config: EpisodeConfig, policy: str) -> None:
+        self._simulators.entry(config.simulator)
+        self._check_policy(policy)
+
+    def _check_policy(self, name: str) -> None:
+        if name != HOLD:
+            self._policies.entry(name)

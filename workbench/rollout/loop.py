@@ -1,0 +1,328 @@
+"""The control loop, the only place where the order of one tick is written.
+
+    observe -> prompt -> policy (or what is left of its chunk) -> who acts -> simulator -> observers
+
+A tick is a function on an explicit :class:`LiveEpisode`. The live controller calls it from its stepping thread, campaigns call
+it through :func:`run_episode`; both run the same code.
+
+Counterfactuals: the policy's random generator of a step is made from the episode's seed and the simulator's own step counter,
+which is part of the restored state. So an episode that is branched from step N with the same prompt continues bit-equal to its
+parent when the policy is a function of observation, prompt and generator. A policy that remembers more starts afresh in a branch
+(``Policy.reset``), and what is left of a chunk is not carried over: with an action horizon above 1 a branch is bit-equal when N is
+a step at which the parent asked its policy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.errors import InvalidShape
+from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, Outcome, new_id
+from workbench.core.protocols import OnSlice, Policy, RolloutObserver, Simulator
+from workbench.core.sketches import plan_to_dict, sketch_to_dict
+from workbench.core.types import ACTION_DIM, Actor, EpisodeConfig, Observation, Prompt, SimState, Step, Trace
+from workbench.rollout.chunking import ChunkQueue
+from workbench.rollout.hold import HoldPolicy
+from workbench.rollout.observers import Fanout
+
+DONE = "done"
+"""Score by which a policy says that it is finished (1.0)."""
+PLAN_STEP = "plan_step"
+"""Score by which a policy says which step of its plan it drives."""
+
+
+class Choice(NamedTuple):
+    """Whose action is executed."""
+
+    action: NDArray[np.float32]
+    """``(7,) float32``."""
+    actor: Actor
+
+
+Overseer = Callable[[Observation, NDArray[np.float32] | None], Choice | None]
+"""``(observation, proposal) -> choice``; None executes nothing. The proposal is None when the policy is out of order."""
+
+
+@dataclass
+class LiveEpisode:
+    """The state of one episode while it runs; owned by the thread that steps it."""
+
+    simulator: Simulator
+    policy: Policy
+    prompt: Prompt
+    start: EpisodeStart
+    config: EpisodeConfig
+    observer: RolloutObserver
+    seed: int
+    """Of the policy's random generators."""
+    index: int = 0
+    """Steps so far; also the index of the next step. Counts from 0 in every episode, branches included."""
+    time_s: float = 0.0
+    """Simulated time [s]."""
+    chunk: ChunkQueue = field(default_factory=ChunkQueue)
+    scores: Mapping[str, float] = field(default_factory=dict)
+    plan_step: int | None = None
+    policy_ms: float = 0.0
+    is_success: bool = False
+    """Whether the task is solved now."""
+    has_succeeded: bool = False
+    """Whether the task was solved at any step."""
+    is_done: bool = False
+    """Whether the policy says that it is finished."""
+    is_policy_down: bool = False
+    """Whether the policy failed; it is not asked again until this is cleared."""
+
+    @property
+    def id(self) -> str:
+        """Id of the episode."""
+        return self.start.episode_id
+
+
+class EpisodeResult(NamedTuple):
+    """What became of an episode."""
+
+    episode_id: str
+    outcome: Outcome
+    is_success: bool
+    num_steps: int
+    time_s: float
+    instruction: str
+    scores: Mapping[str, float]
+    """Of the last step: the task's and the policy's."""
+    final_state: SimState
+
+
+def policy_rng(seed: int, step: int) -> np.random.Generator:
+    """Return the generator that a policy gets at one step: a function of seed and step alone."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence((abs(seed), step))))
+
+
+def begin_episode(
+    simulator: Simulator, policy: Policy, start: EpisodeStart, *, prompt: Prompt, observer: RolloutObserver, seed: int | None = None
+) -> LiveEpisode:
+    """Return a running episode on a simulator that stands at its start, and tell the observer."""
+    config = EpisodeConfig.from_dict(start.config)
+    episode = LiveEpisode(simulator, policy, prompt, start, config, observer, config.seed if seed is None else seed)
+    policy.reset(policy_rng(episode.seed, 0))
+    episode.time_s = simulator.observe(()).time_s
+    observer.on_start(start)
+    emit(episode, EventKind.START, {"task": config.task, "seed": config.seed, "policy": start.policy}, actor="system")
+    if start.parent_id is not None:
+        emit(episode, EventKind.BRANCH, {"parent_id": start.parent_id, "step": start.branch_step})
+    emit_prompt(episode, Prompt(text=prompt.text))
+    return episode
+
+
+def emit(episode: LiveEpisode, kind: EventKind, payload: Mapping[str, Any] | None = None, *, actor: str = "human") -> Event:
+    """Put an event on the episode's timeline, before its next step."""
+    event = Event(kind, episode.index, episode.time_s, dict(payload or {}), actor)
+    episode.observer.on_event(episode.id, event)
+    return event
+
+
+def change_prompt(episode: LiveEpisode, changes: Mapping[str, Any]) -> None:
+    """Tell the policy something else from the next step on; ``changes`` are fields of :class:`Prompt`.
+
+    One event is recorded for each part that changed, and the prompt takes the id of the last of them.
+
+    Raises:
+        TypeError: a change is no field of a prompt.
+    """
+    before = episode.prompt
+    episode.prompt = replace(before, **changes)
+    episode.chunk.clear()
+    if episode.prompt.plan is not before.plan:
+        episode.plan_step = None
+    episode.is_done = False
+    last = emit_prompt(episode, before)
+    if last is not None:
+        episode.prompt = replace(episode.prompt, id=last.id)
+
+
+def emit_prompt(episode: LiveEpisode, before: Prompt) -> Event | None:
+    """Record the parts of the present prompt that differ from ``before``; return the last event."""
+    now, last = episode.prompt, None
+    if now.text != before.text:
+        last = emit(episode, EventKind.INSTRUCTION, {"text": now.text})
+    if now.sketch is not before.sketch:
+        last = emit(episode, EventKind.SKETCH, {"sketch": sketch_to_dict(now.sketch) if now.sketch else None})
+    if now.plan is not before.plan:
+        last = emit(episode, EventKind.PLAN, {"plan": plan_to_dict(now.plan) if now.plan else None})
+    if now.trace != before.trace:
+        last = emit(episode, EventKind.TRACE, {"trace": _trace_to_dict(now.trace) if now.trace else None})
+    if now.mask is not before.mask or now.interaction != before.interaction:
+        camera = now.mask.camera if now.mask else None
+        last = emit(episode, EventKind.MASK, {"camera": camera, "interaction": now.interaction.value if now.interaction else None})
+    return last
+
+
+def follow_policy(episode: LiveEpisode) -> Overseer:
+    """Return the overseer that always lets the policy act."""
+    actor = Actor.HOLD if isinstance(episode.policy, HoldPolicy) else Actor.POLICY
+    return lambda observation, proposal: None if proposal is None else Choice(proposal, actor)
+
+
+def tick(episode: LiveEpisode, oversee: Overseer, *, on_slice: OnSlice | None = None) -> Step | None:
+    """Run one control step; return None, with the world untouched, when the overseer chose nothing.
+
+    Whatever the policy or the simulator raises goes to the caller; no step is recorded then.
+    """
+    simulator = episode.simulator
+    observation = simulator.observe(episode.policy.spec.cameras)
+    episode.time_s = observation.time_s
+    proposal = _propose(episode, observation)
+    choice = oversee(observation, proposal)
+    if choice is None:
+        return None
+    _tell_plan_step(episode)
+    state, wall_time, begun = simulator.state(), time.time(), time.perf_counter()
+    result = simulator.step(choice.action, on_slice=on_slice)
+    step_ms = 1e3 * (time.perf_counter() - begun)
+    episode.is_done = proposal is not None and episode.chunk.is_last and episode.chunk.scores.get(DONE, 0.0) >= 1.0
+    episode.scores = {**episode.chunk.scores, **result.scores} if proposal is not None else result.scores
+    step = Step(
+        index=episode.index,
+        time_s=observation.time_s,
+        state=state,
+        action=choice.action,
+        proposal=proposal,
+        actor=choice.actor,
+        is_success=result.is_success,
+        halt_slice=result.halt_slice,
+        prompt_id=episode.prompt.id,
+        scores=episode.scores,
+        policy_ms=episode.policy_ms,
+        step_ms=step_ms,
+        wall_time=wall_time,
+    )
+    if proposal is not None:
+        episode.chunk.advance()
+    episode.index += 1
+    episode.time_s = observation.time_s + 1.0 / episode.config.control_hz
+    episode.is_success = result.is_success
+    episode.observer.on_step(step)
+    if result.is_success and not episode.has_succeeded:
+        episode.has_succeeded = True
+        emit(episode, EventKind.SUCCESS, {"scores": dict(result.scores)}, actor="system")
+    return step
+
+
+def finish_episode(episode: LiveEpisode, outcome: Outcome) -> SimState:
+    """Close an episode: END event, then the observer's ``on_end``; return the state after the last step."""
+    final = episode.simulator.state()
+    emit(episode, EventKind.END, {"outcome": outcome.value, "num_steps": episode.index}, actor="system")
+    episode.observer.on_end(EpisodeEnd(episode.id, outcome, episode.index, episode.time_s, final.to_bytes()))
+    return final
+
+
+OnTick = Callable[[LiveEpisode, Step], None]
+
+
+def run_episode(
+    simulator: Simulator,
+    policy: Policy,
+    config: EpisodeConfig,
+    prompt: Prompt | None = None,
+    *,
+    max_steps: int,
+    observers: Sequence[RolloutObserver] = (),
+    seed: int | None = None,
+    stop_on_success: bool = True,
+    on_tick: OnTick | None = None,
+    session_id: str = "",
+) -> EpisodeResult:
+    """Run one episode from its start, in this thread, as fast as possible.
+
+    The simulator is reset here; ``policy`` must accept a simulator that was reset after the policy was made.
+
+    Args:
+        simulator: Where the episode runs.
+        policy: Who acts.
+        config: The episode's start.
+        prompt: What the policy is told; by default the instruction alone.
+        max_steps: Control steps after which the episode counts as failed.
+        observers: Told of everything; what they raise ends the episode.
+        seed: Of the policy's random generators; by default the configuration's.
+        stop_on_success: Stop at the first step after which the task is solved.
+        on_tick: Called after every step, with the running episode: for perturbations and for stopping by ``is_done``.
+        session_id: Written to the episode's head.
+
+    Returns:
+        What became of it: ``SUCCESS`` when the task was solved at the end or, with ``stop_on_success``, at any step.
+    """
+    instruction = simulator.reset(config)
+    told = Prompt(text=instruction) if prompt is None else prompt
+    start = EpisodeStart(new_id(), session_id, config.to_dict(), told.text, policy.spec.name)
+    episode = begin_episode(simulator, policy, start, prompt=told, observer=Fanout(observers), seed=seed)
+    try:
+        _run(episode, max_steps, stop_on_success, on_tick)
+    except BaseException:
+        finish_episode(episode, Outcome.ERROR)
+        raise
+    outcome = Outcome.SUCCESS if episode.is_success else Outcome.FAILURE
+    final = finish_episode(episode, outcome)
+    return EpisodeResult(episode.id, outcome, episode.is_success, episode.index, episode.time_s, told.text, episode.scores, final)
+
+
+def _run(episode: LiveEpisode, max_steps: int, stop_on_success: bool, on_tick: OnTick | None) -> None:
+    oversee = follow_policy(episode)
+    while episode.index < max_steps and not episode.is_done:
+        step = tick(episode, oversee)
+        if step is not None and on_tick is not None:
+            on_tick(episode, step)
+        if stop_on_success and episode.is_success:
+            return
+
+
+def _propose(episode: LiveEpisode, observation: Observation) -> NDArray[np.float32] | None:
+    """Return the policy's next action ``(7,) float32``, asking it only when its chunk is used up."""
+    if episode.is_policy_down:
+        return None
+    if not episode.chunk.is_empty:
+        episode.policy_ms = 0.0
+        return episode.chunk.peek()
+    begun = time.perf_counter()
+    try:
+        chunk = episode.policy.act(observation, episode.prompt, policy_rng(episode.seed, observation.step))
+        episode.chunk.put(chunk, episode.policy.spec.action_horizon)
+    except Exception:
+        episode.is_policy_down = True
+        raise
+    episode.policy_ms = 1e3 * (time.perf_counter() - begun)
+    return episode.chunk.peek()
+
+
+def _tell_plan_step(episode: LiveEpisode) -> None:
+    score = episode.chunk.scores.get(PLAN_STEP)
+    if score is not None and int(score) != episode.plan_step:
+        episode.plan_step = int(score)
+        emit(episode, EventKind.PLAN_STEP, {"plan_step": episode.plan_step}, actor="policy")
+
+
+def checked_action(action: object) -> NDArray[np.float32]:
+    """Return a human's action as ``(7,) float32``.
+
+    Raises:
+        InvalidShape: it is not seven finite numbers.
+    """
+    array = np.array(action, dtype=np.float32)
+    if array.shape != (ACTION_DIM,) or not np.isfinite(array).all():
+        raise InvalidShape("action", expected=(ACTION_DIM,), found=array.shape, dtype="finite float32")
+    return array
+
+
+def _trace_to_dict(trace: Trace) -> dict[str, Any]:
+    return {
+        "camera": trace.camera,
+        "width": trace.width,
+        "height": trace.height,
+        "points": [list(p) for p in trace.points],
+        "source": trace.source,
+        "parent_id": trace.parent_id,
+    }

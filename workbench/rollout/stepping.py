@@ -1,0 +1,378 @@
+"""What the stepping thread of a live rollout does: it owns the simulator, the policy and the running episode."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.catalog import Catalog
+from workbench.core.errors import WorkbenchError, WrongMode
+from workbench.core.events import EpisodeStart, EventKind, Outcome, new_id
+from workbench.core.protocols import Policy, PolicyFactory, RolloutObserver, Simulator
+from workbench.core.types import Actor, EpisodeConfig, Observation, Prompt, SimState
+from workbench.rollout.history import EpisodeHistory
+from workbench.rollout.hold import HOLD, HoldPolicy, hold_action
+from workbench.rollout.inbox import Inbox, Ticket
+from workbench.rollout.loop import Choice, LiveEpisode, begin_episode, change_prompt, emit, finish_episode, policy_rng, tick
+from workbench.rollout.modes import TRANSITIONS, Command, RolloutMode
+from workbench.rollout.observers import Fanout
+from workbench.rollout.pacing import Clock, Pacer, SpeedMeter
+from workbench.rollout.status import LiveScene, LiveState
+
+JOG_TIMEOUT_S: Final = 0.25
+"""A jog that is not renewed for this long ends: the arm holds when the hand, the page or the network is gone."""
+_PUBLISH_PERIOD_S: Final = 1 / 60
+"""Least time between two published states when running as fast as possible."""
+
+_log = logging.getLogger(__name__)
+
+
+class Lineage(NamedTuple):
+    """Where a branch comes from."""
+
+    state: SimState
+    parent_id: str
+    step: int
+
+
+class Stepper:
+    """The stepping thread's side of a controller. Everything but the attributes said to be shared belongs to that thread."""
+
+    def __init__(
+        self,
+        simulators: Catalog[Simulator],
+        policies: Catalog[PolicyFactory],
+        inbox: Inbox,
+        *,
+        session_id: str,
+        clock: Clock,
+    ) -> None:
+        self._simulators, self._policies, self._inbox = simulators, policies, inbox
+        self._session_id, self._clock = session_id, clock
+        self.observers = Fanout(on_failure=self._on_observer_failure)
+        # Shared: replaced as a whole by one thread, read by any.
+        self.speed = 1.0
+        self.jog: tuple[NDArray[np.float32], float] | None = None
+        self.history = EpisodeHistory(EpisodeStart("", session_id, {}, "", ""))
+        self.latest: LiveState | None = None
+        self.listeners: tuple[Callable[[], None], ...] = ()
+        self.error = ""
+        self.episode: LiveEpisode | None = None
+        self.actual_speed = 0.0
+        self.policy_name = HOLD
+        # The stepping thread's own.
+        self._simulator: Simulator | None = None
+        self._loaded: EpisodeConfig | None = None
+        self._scene: LiveScene | None = None
+        self._instruction = ""
+        self._prompt = Prompt()
+        self._pending_steps = 0
+        self._last_published = -math.inf
+        self._is_published = True
+        self._pacer, self._meter = Pacer(clock), SpeedMeter(clock)
+
+    # The thread
+
+    def run(self) -> None:
+        """Serve commands and step the episode until the inbox is closed; then release everything."""
+        try:
+            while not self._inbox.is_closed:
+                self._inbox.wake.clear()
+                self._drain()
+                if self._is_due():
+                    self._step()
+                else:
+                    self._rest()
+                    self._inbox.wake.wait()
+        finally:
+            self._shut()
+
+    def _drain(self) -> None:
+        while (job := self._inbox.take()) is not None:
+            if job.future is not None and not job.future.set_running_or_notify_cancel():
+                continue
+            try:
+                job.work(job.before, job.after)
+            except Exception as error:
+                self._report(error)
+                self._inbox.settle_paused(self._inbox.ticket)
+        if self.episode is None:
+            self._inbox.settle_idle()
+
+    def _is_due(self) -> bool:
+        mode = self._inbox.mode
+        if mode is not RolloutMode.PAUSED:
+            self._pending_steps = 0
+        is_running = mode in (RolloutMode.AUTONOMOUS, RolloutMode.CORRECTING) or self._pending_steps > 0
+        return is_running and self.episode is not None and not self._inbox.is_closed
+
+    def _rest(self) -> None:
+        self._pacer.restart()
+        self._meter.restart()
+        self.actual_speed = 0.0
+        if not self._is_published:
+            self._publish_state()
+
+    def _shut(self) -> None:
+        try:
+            self.finish(None)
+        except Exception:
+            _log.exception("The last episode did not end cleanly")
+        while (job := self._inbox.take()) is not None:
+            if job.future is not None:
+                job.future.cancel()
+        if self._simulator is not None:
+            self._simulator.close()
+        self._simulator = self._scene = None
+        self.listeners = ()
+
+    # One step
+
+    def _step(self) -> None:
+        episode = self.episode
+        assert episode is not None
+        ticket = self._inbox.ticket
+        if ticket.mode is not RolloutMode.CORRECTING:
+            episode.is_policy_down = False
+        speed = self.speed
+        self._pacer.begin_step(1.0 / episode.config.control_hz / speed)
+        try:
+            step = tick(episode, lambda o, p: self._oversee(ticket, o, p), on_slice=lambda i, q: self._on_slice(ticket, speed, i, q))
+        except Exception as error:
+            self._report(error)
+            if not (episode.is_policy_down and ticket.mode is RolloutMode.CORRECTING):
+                self._pause_if(ticket, "error", "system")
+            return
+        if step is None:
+            self._pacer.restart()
+            return
+        self._pending_steps = max(0, self._pending_steps - 1)
+        self._meter.add(episode.time_s)
+        self.actual_speed = self._meter.speed
+        self._is_published = False
+        if episode.is_done and step.actor is not Actor.HUMAN:
+            self._pause_if(ticket, "done", "policy")
+
+    def _oversee(self, ticket: Ticket, observation: Observation, proposal: NDArray[np.float32] | None) -> Choice | None:
+        """Decide who acts, after the policy has answered: the mode may have changed meanwhile."""
+        episode = self.episode
+        assert episode is not None
+        now = self._inbox.ticket
+        if now.halts != ticket.halts:
+            return None
+        self._pacer.begin_slices(episode.simulator.spec.num_slices)
+        if now.mode is RolloutMode.CORRECTING:
+            return Choice(self._human_action(observation), Actor.HUMAN)
+        is_wanted = now.mode is RolloutMode.AUTONOMOUS or (now.mode is RolloutMode.PAUSED and self._pending_steps > 0)
+        if not is_wanted or proposal is None:
+            return None
+        return Choice(proposal, Actor.HOLD if isinstance(episode.policy, HoldPolicy) else Actor.POLICY)
+
+    def _human_action(self, observation: Observation) -> NDArray[np.float32]:
+        jog = self.jog
+        if jog is None or self._clock() - jog[1] > JOG_TIMEOUT_S:
+            return hold_action(observation)
+        return jog[0]
+
+    def _on_slice(self, ticket: Ticket, speed: float, index: int, physics: NDArray[np.float64]) -> bool:
+        """Wait until a slice is due, publish the state before it, and say whether a HALT came since the step began."""
+        inbox, episode = self._inbox, self.episode
+        assert episode is not None
+        while speed == self.speed and not inbox.is_closed and inbox.ticket.halts == ticket.halts:
+            left = self._pacer.wait_s(index)
+            if left <= 0:
+                break
+            inbox.wake.wait(left)
+            inbox.wake.clear()  # nothing is lost: the queue is drained after every step
+        part = index / episode.simulator.spec.num_slices / episode.config.control_hz
+        self._publish(physics, episode.index, episode.time_s + part, is_forced=math.isfinite(speed))
+        return inbox.ticket.halts != ticket.halts
+
+    # Publishing
+
+    def _publish(self, physics: NDArray[np.float64], step: int, time_s: float, *, is_forced: bool) -> None:
+        now = self._clock()
+        if self._scene is None or not (is_forced or now - self._last_published >= _PUBLISH_PERIOD_S):
+            return
+        self._last_published = now
+        seq = 0 if self.latest is None else self.latest.seq + 1
+        self.latest = LiveState(seq, self._scene, self.history.episode_id, physics.copy(), step, time_s, time.time())
+        for listener in self.listeners:
+            listener()
+
+    def _publish_state(self) -> None:
+        """Publish where the simulator stands; while it runs, the next step does."""
+        self._is_published = True
+        if self._simulator is None or self.episode is None:
+            return
+        state = self._simulator.state()
+        self.history.set_present(state)
+        self._publish(state.physics, self.episode.index, self.episode.time_s, is_forced=True)
+
+    # Work of commands
+
+    def start(self, config: EpisodeConfig, policy: str, prompt: Prompt | None, lineage: Lineage | None = None) -> str:
+        """Begin an episode and return its id; what ran before ends."""
+        self.finish(None)
+        self.error, self._pending_steps, self.jog, self.policy_name = "", 0, None, policy
+        instruction = self._load(config, lineage)
+        simulator = self._simulator
+        assert simulator is not None
+        acting = self.make_policy(policy)
+        told = Prompt(text=instruction) if prompt is None else prompt
+        head = EpisodeStart(
+            new_id(),
+            self._session_id,
+            config.to_dict(),
+            told.text,
+            policy,
+            parent_id=lineage.parent_id if lineage else None,
+            branch_step=lineage.step if lineage else None,
+            start_state=lineage.state.to_bytes() if lineage else None,
+        )
+        history = EpisodeHistory(head)
+        observer = Fanout((history, self.observers))
+        self.episode = begin_episode(simulator, acting, head, prompt=told, observer=observer)
+        self.history = history
+        self._publish_state()
+        return head.episode_id
+
+    def restart(self) -> str:
+        """Begin the last episode anew, with the policy and the prompt that it had in the end."""
+        if self.episode is not None:
+            emit(self.episode, EventKind.RESET)
+            self.finish(None)
+        config = EpisodeConfig.from_dict(self.history.start.config)
+        return self.start(config, self.policy_name, replace(self._prompt, id=""))
+
+    def _load(self, config: EpisodeConfig, lineage: Lineage | None) -> str:
+        """Put the simulator at an episode's start; return the instruction. A branch within the present scene only restores."""
+        if self._simulator is not None and (self._loaded is None or self._loaded.simulator != config.simulator):
+            self._simulator.close()
+            self._simulator = None
+        if self._simulator is None:
+            self._simulator = self._simulators.load(config.simulator)
+        if lineage is None or self._loaded is None or self._loaded.digest() != config.digest():
+            self._loaded = None  # until the scene stands
+            self._instruction = self._simulator.reset(config)
+            self._loaded = config
+            self._scene = LiveScene(config, self._simulator.open_view())
+        if lineage is not None:
+            self._simulator.restore(lineage.state)
+        return self._instruction
+
+    def make_policy(self, name: str) -> Policy:
+        """Return a fresh policy for the present simulator."""
+        if name == HOLD and name not in self._policies:
+            return HoldPolicy()
+        assert self._simulator is not None
+        return self._policies.load(name)(self._simulator)
+
+    def set_policy(self, name: str) -> None:
+        """Let another policy act from the next step on; it starts afresh, also when it is the same one."""
+        episode = self.episode
+        if episode is None:
+            return
+        policy = self.make_policy(name)
+        policy.reset(policy_rng(episode.seed, episode.index))
+        is_other, self.policy_name = name != self.policy_name, name
+        episode.policy, episode.is_policy_down, episode.plan_step = policy, False, None
+        episode.chunk.clear()
+        self.error = ""
+        if is_other:
+            emit(episode, EventKind.POLICY, {"policy": name})
+
+    def set_prompt(self, changes: Mapping[str, Any]) -> None:
+        """Tell the policy something else from the next step on."""
+        if self.episode is not None:
+            change_prompt(self.episode, changes)
+
+    def step_more(self, num_steps: int) -> None:
+        """Run some control steps while paused."""
+        if self.episode is not None:
+            self._pending_steps += num_steps
+            self.error = ""
+            emit(self.episode, EventKind.STEP, {"num_steps": num_steps})
+
+    def set_speed(self, speed: float) -> None:
+        """Note a change of speed."""
+        self._rest()
+        if self.episode is not None:
+            emit(self.episode, EventKind.SPEED, {"speed": speed if math.isfinite(speed) else "max"})
+
+    def record(self, kind: EventKind, payload: Mapping[str, Any], actor: str) -> None:
+        """Put an event on the timeline."""
+        if self.episode is not None:
+            emit(self.episode, kind, payload, actor=actor)
+
+    def note_mode(self, before: RolloutMode, after: RolloutMode) -> None:
+        """Put a change of mode on the timeline."""
+        episode = self.episode
+        if episode is None or before is after:
+            return
+        self._pending_steps = 0
+        if before is RolloutMode.CORRECTING:
+            self.jog = None
+            episode.chunk.clear()  # it was made for a state that a human has left
+            emit(episode, EventKind.HANDBACK)
+        if after is RolloutMode.AUTONOMOUS:
+            self.error = ""
+            emit(episode, EventKind.RESUME)
+        elif after is RolloutMode.PAUSED:
+            emit(episode, EventKind.PAUSE, {"reason": "halt released"} if before is RolloutMode.HALTED else {})
+        elif after is RolloutMode.CORRECTING:
+            emit(episode, EventKind.TAKEOVER)
+        elif after is RolloutMode.HALTED:
+            episode.chunk.clear()
+            emit(episode, EventKind.HALT)
+
+    def call(self, fn: Callable[[Simulator], Any]) -> Any:
+        """Run a function on the simulator and publish what it may have moved."""
+        if self._simulator is None:
+            raise WrongMode(Command.CALL.value, mode="without a scene", allowed=[m.value for m in TRANSITIONS[Command.PAUSE]])
+        try:
+            return fn(self._simulator)
+        finally:
+            self._publish_state()
+
+    def add_observer(self, observer: RolloutObserver) -> None:
+        """Tell one more observer; it hears the head of the present episode first."""
+        self.observers.add(observer)
+        if self.episode is not None:
+            observer.on_start(self.episode.start)
+
+    def finish(self, outcome: Outcome | None) -> None:
+        """End the present episode, if there is one; by default with what the task says."""
+        episode, self.episode = self.episode, None
+        if episode is None:
+            return
+        self._prompt = episode.prompt
+        if outcome is None:
+            outcome = Outcome.SUCCESS if episode.has_succeeded else Outcome.STOPPED
+        finish_episode(episode, outcome)
+
+    # Trouble
+
+    def _pause_if(self, ticket: Ticket, reason: str, actor: str) -> None:
+        if self._inbox.settle_paused(ticket):
+            self._pending_steps = 0
+            if self.episode is not None and ticket.mode is not RolloutMode.PAUSED:
+                emit(self.episode, EventKind.PAUSE, {"reason": reason}, actor=actor)
+
+    def _report(self, error: Exception) -> None:
+        self.error = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+        _log.error("The rollout stopped: %s", self.error, exc_info=None if isinstance(error, WorkbenchError) else error)
+        if self.episode is not None:
+            emit(self.episode, EventKind.ERROR, {"message": self.error}, actor="system")
+
+    def _on_observer_failure(self, observer: RolloutObserver, error: Exception) -> None:
+        self.error = f"{type(observer).__name__} failed: {error}"
+        _log.error("%s", self.error, exc_info=error)
+        self._inbox.settle_paused(self._inbox.ticket)
