@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import mujoco
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from workbench.core.geometry import quat_from_matrix, quat_from_rotvec, quat_multiply
 from workbench.simulation.props import add_prop
-from workbench.simulation.robot import add_robot
+from workbench.simulation.robot import EE_SITE, add_robot
 from workbench.simulation.scene import Scene
 
 PHYSICS_PERIOD_S: Final = 0.0025
@@ -112,11 +113,11 @@ def _add_surroundings(spec: mujoco.MjSpec, look: Mapping[str, Any]) -> None:
         )
 
 
-def _look_at(position: Sequence[float], target: Sequence[float], up: Sequence[float]) -> np.ndarray:
+def _look_at(position: ArrayLike, target: ArrayLike, up: ArrayLike) -> NDArray[np.float64]:
     """Return the ``(4,)`` wxyz quaternion of a MuJoCo camera (looks along -z, +y up in the picture) at ``position``."""
     back = np.subtract(position, target)
     back = back / np.linalg.norm(back)
-    right = np.cross(up, back)
+    right = np.cross(np.asarray(up, dtype=float), back)
     right /= np.linalg.norm(right)
     return quat_from_matrix(np.stack([right, np.cross(back, right), back], axis=1))
 
@@ -130,17 +131,16 @@ def _add_cameras(spec: mujoco.MjSpec, look: Mapping[str, Any]) -> None:
     }
     for name, (position, quaternion, fovy) in poses.items():
         _add_camera(spec.worldbody, name, position, quaternion, fovy, jitter.get(name))
-    hand = next(s for s in spec.sites if s.name.endswith("/ee")).parent
-    ee = next(s for s in hand.sites if s.name.endswith("/ee"))
-    # In the frame of the ee site: behind the fingers, beside the hand, looking at the tool centre point.
-    position = np.asarray(ee.pos) + (0.07, 0.0, -0.10)
-    _add_camera(hand, "wrist", position, _look_at(position, np.asarray(ee.pos) + (0, 0, 0.02), (1, 0, 0.0)), 70.0, jitter.get("wrist"))
+    ee = next(site for site in spec.sites if site.name == EE_SITE)
+    # Behind the fingers and beside the hand, looking past the tool centre point.
+    position, target = np.add(ee.pos, (0.07, 0.0, -0.10)), np.add(ee.pos, (0.0, 0.0, 0.02))
+    _add_camera(ee.parent, "wrist", position, _look_at(position, target, (1, 0, 0)), 70.0, jitter.get("wrist"))
 
 
 def _add_camera(
-    body: mujoco.MjsBody, name: str, position: Sequence[float], quaternion: Sequence[float], fovy: float, jitter: Sequence[float] | None
+    body: mujoco.MjsBody, name: str, position: ArrayLike, quaternion: ArrayLike, fovy: float, jitter: Sequence[float] | None
 ) -> None:
     if jitter is not None:
-        position = np.asarray(position) + np.asarray(jitter[:3])
+        position = np.add(position, jitter[:3])
         quaternion = quat_multiply(quaternion, quat_from_rotvec(jitter[3:6]))
     body.add_camera(name=name, pos=position, quat=quaternion, fovy=fovy)

@@ -10,8 +10,9 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.core.errors import InvalidShape
+from workbench.core.errors import InvalidInput, InvalidShape
 from workbench.core.geometry import quat_conjugate, quat_from_matrix, quat_from_rotvec, quat_multiply, rotvec_from_quat
+from workbench.core.types import ACTION_DIM
 from workbench.simulation.rig import Rig, find_rig
 from workbench.simulation.robot import EE_SITE, ROBOT_PREFIX
 
@@ -31,6 +32,8 @@ _SOLVER: Final = "daqp"
 _NUM_ITERATIONS: Final = 4
 _POSITION_TOLERANCE: Final = 1e-5
 _ANGLE_TOLERANCE: Final = 1e-4
+_BRAKED_SHARE: Final = 0.7
+"""Part of the arm's momentum that the brakes take in one physics step."""
 
 Floats = NDArray[np.float64]
 
@@ -151,7 +154,6 @@ class DeltaPoseController:
         self.gripper = 1.0
         self.joints = np.zeros(rig.num_joints)
         self._start = self.joints
-        self._is_frozen = False
 
     def reset(self, joints: ArrayLike, gripper: float) -> None:
         """Command the pose of these joint angles ``(n,)`` [rad] and this opening 0..1."""
@@ -161,12 +163,14 @@ class DeltaPoseController:
 
     def begin(self, action: NDArray[np.float32]) -> None:
         """Take the action ``(7,)`` of a control step."""
-        action = np.asarray(action, dtype=float)
-        if action.shape != (7,) or not np.all(np.isfinite(action)):
-            raise InvalidShape("action", expected=(7,), found=action.shape, dtype="finite float32")
-        move = _shorten(action[:3], MAX_LINEAR_SPEED * self.period_s)
-        turn = _shorten(action[3:6], MAX_ANGULAR_SPEED * self.period_s)
-        self.gripper = float(np.clip(action[6], 0.0, 1.0))
+        values: Floats = np.asarray(action, dtype=np.float64)
+        if values.shape != (ACTION_DIM,):
+            raise InvalidShape("action", expected=(ACTION_DIM,), found=values.shape, dtype="float32")
+        if not np.all(np.isfinite(values)):
+            raise InvalidInput("action", expected="finite numbers", found=str(values.tolist()))
+        move = _shorten(values[:3], MAX_LINEAR_SPEED * self.period_s)
+        turn = _shorten(values[3:6], MAX_ANGULAR_SPEED * self.period_s)
+        self.gripper = float(np.clip(values[6], 0.0, 1.0))
         self.position = np.clip(self.position + move, WORKSPACE_LOW, WORKSPACE_HIGH)
         if np.any(turn):
             quaternion = quat_multiply(quat_from_rotvec(turn), self.quaternion)
@@ -174,7 +178,6 @@ class DeltaPoseController:
         self._start = self.joints
         result = self.kinematics.follow(self.position, self.quaternion, self.joints, self.period_s)
         self.joints = result.joints
-        self._is_frozen = False
         if result.position_error_m > MAX_LEAD or result.angle_error_rad > MAX_LEAD_ANGLE:
             self._pull_back()
 
@@ -192,18 +195,30 @@ class DeltaPoseController:
         damping / stiffness cancels the brake, so that the arm follows the ramp without lag.
         """
         rig = self.rig
-        if self._is_frozen:
-            target = self.joints
-        else:
-            speed = (self.joints - self._start) / self.period_s
-            target = self._start + fraction * (self.joints - self._start) + rig.lag_s * speed
-        controls[rig.actuators] = target
+        speed = (self.joints - self._start) / self.period_s
+        controls[rig.actuators] = self._start + fraction * (self.joints - self._start) + rig.lag_s * speed
         controls[rig.grippers] = rig.gripper_controls(self.gripper)
 
-    def freeze(self, joints: ArrayLike, gripper: float) -> None:
-        """Halt: command the measured joint angles ``(n,)`` [rad], and keep the gripper's present target."""
-        self.reset(np.clip(np.asarray(joints, dtype=float), self.rig.lower, self.rig.upper), gripper)
-        self._is_frozen = True
+    def brake(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
+        """Halt: engage the brakes for one physics step; the targets are where the arm is, the gripper keeps its target.
+
+        A position target alone would stop within the motors' torque limits and then creep back.
+        """
+        rig = self.rig
+        # This target makes the motors let go: the brakes act alone.
+        data.ctrl[rig.actuators] = data.qpos[rig.qpos] + rig.lag_s * data.qvel[rig.dofs]
+        data.ctrl[rig.grippers] = rig.gripper_controls(self.gripper)
+        speeds, momentum = np.zeros(model.nv), np.zeros(model.nv)
+        speeds[rig.dofs] = data.qvel[rig.dofs]
+        mujoco.mj_mulM(model, data, momentum, speeds)
+        # The implicit integrator counts the motors' damping as inertia.
+        damping = -model.actuator_biasprm[rig.actuators, 2] * data.qvel[rig.dofs]
+        data.qfrc_applied[rig.dofs] = -_BRAKED_SHARE * (momentum[rig.dofs] / model.opt.timestep + damping)
+
+    def release_brake(self, data: mujoco.MjData) -> None:
+        """End a halt: command the pose in which the arm stands."""
+        data.qfrc_applied[self.rig.dofs] = 0.0
+        self.reset(np.clip(data.qpos[self.rig.qpos], self.rig.lower, self.rig.upper), self.gripper)
 
     def save(self) -> Floats:
         """Return ``(8 + n,)``: commanded position, quaternion, opening, joint targets."""
@@ -214,7 +229,6 @@ class DeltaPoseController:
         self.position, self.quaternion = saved[:3].copy(), saved[3:7].copy()
         self.gripper = float(saved[7])
         self.joints = self._start = saved[8 : 8 + self.rig.num_joints].copy()
-        self._is_frozen = False
 
 
 def _shorten(vector: Floats, longest: float) -> Floats:

@@ -67,6 +67,12 @@ class BenchSimulator:
         return SimulatorSpec("bench", CAMERAS, tuple(e.name for e in TASKS), PHYSICS_PERIOD_S, round(1.0 / hz / SLICE_PERIOD_S))
 
     @property
+    def control_hz(self) -> float:
+        """Control steps a second of the present episode."""
+        assert self._config is not None, "reset was not called"
+        return self._config.control_hz
+
+    @property
     def kinematics(self) -> Kinematics:
         """Kinematics of the arm, on data of its own; use it in the simulator's thread."""
         return self._kinematics
@@ -140,7 +146,7 @@ class BenchSimulator:
         """Advance one control step with an action ``(7,)``.
 
         ``on_slice(i, physics)`` is called before slice ``i`` runs. When it returns True, or ``i == halt_slice``, the arm's targets are
-        frozen where the arm is, for the rest of the control step.
+        frozen where the arm is, and its brakes engaged, for the rest of the control step.
 
         Raises:
             InvalidShape: the action is not seven finite numbers.
@@ -153,10 +159,15 @@ class BenchSimulator:
         for index in range(self._num_slices):
             if halted is None and (index == halt_slice or (on_slice is not None and on_slice(index, self._physics()))):
                 halted = index
-                controller.freeze(data.qpos[self._rig.qpos], gripper_before if index == 0 else controller.gripper)
+                controller.gripper = gripper_before if index == 0 else controller.gripper
             for substep in range(1, self._num_substeps + 1):
-                controller.write(data.ctrl, (index + substep / self._num_substeps) / self._num_slices)
+                if halted is None:
+                    controller.write(data.ctrl, (index + substep / self._num_substeps) / self._num_slices)
+                else:
+                    controller.brake(self._model, data)
                 mujoco.mj_step(self._model, data)
+        if halted is not None:
+            controller.release_brake(data)
         self._refresh()
         self._step += 1
         self.world.progress = self.task.update(self.world.progress, self.world, self.instance)
