@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -39,11 +40,13 @@ GOAL_SIZE_M: Final = 0.20
 TURN_STEP_RAD: Final = np.deg2rad(15)
 """Angle between way points of a turn."""
 MIN_ARC_PX: Final = 3.0
+"""An arc nearer to the pivot than this has no direction."""
+SETTLE_DWELL_S: Final = 0.2
 
 
 def plan_move(situation: Situation, step: PlanStep) -> list[Waypoint]:
     """Grasp at the tail, follow the shaft above the surface, let go at the head."""
-    grasp = find_grasp(situation.picture, step.keypoints[0], situation.ee_yaw)
+    grasp = _grasp_at(situation, step)
     goal = find_goal(situation, step, grasp)
     hang = grasp.position[2] - grasp.thing.support_m
     shaft = shaft_points(situation, step, grasp.thing.point, goal)
@@ -57,12 +60,12 @@ def plan_move(situation: Situation, step: PlanStep) -> list[Waypoint]:
     ways.append(waypoint(at_height(goal, carry), grasp.yaw, 0.0, Phase.MOVE, speed=CARRYING, tolerance=0.006))
     ways.append(waypoint(release, grasp.yaw, 0.0, Phase.LOWER, speed=CAREFUL, tolerance=0.004, dwell_s=0.1))
     ways.append(waypoint(release, grasp.yaw, 1.0, Phase.RELEASE, speed=GENTLE, dwell_s=OPEN_DWELL_S))
-    return ways + retreat(situation, release, grasp.yaw, 1.0)
+    return ways + retreat(release, grasp.yaw, 1.0)
 
 
 def plan_pick(situation: Situation, step: PlanStep) -> list[Waypoint]:
     """Grasp and lift."""
-    grasp = find_grasp(situation.picture, step.keypoints[0], situation.ee_yaw)
+    grasp = _grasp_at(situation, step)
     up = at_height(grasp.position, grasp.position[2] + PICK_LIFT_M)
     return [*_take(situation, grasp), waypoint(up, grasp.yaw, 0.0, Phase.LIFT, speed=CAREFUL, dwell_s=0.3)]
 
@@ -71,16 +74,16 @@ def plan_pull(situation: Situation, step: PlanStep) -> list[Waypoint]:
     """Grasp a handle, follow the shaft at the handle's height, let go."""
     if len(step.keypoints) < 2:
         raise InvalidInput("pull", expected="an arrow with a tail and a head", found=f"{len(step.keypoints)} point")
-    grasp = find_grasp(situation.picture, step.keypoints[0], situation.ee_yaw)
+    grasp = _grasp_at(situation, step)
     pinhole, height = situation.picture.pinhole, float(grasp.thing.point[2])
     drawn = np.array([lift_on_plane(pinhole, pixel, height) for pixel in step.keypoints])
     path = grasp.position + np.concatenate([drawn[:, :2] - drawn[0, :2], np.zeros((len(drawn), 1))], axis=1)
     ways = _take(situation, grasp)
     for point in path[1:-1]:
         ways.append(waypoint(point, grasp.yaw, 0.0, Phase.MOVE, speed=CAREFUL, tolerance=0.015))
-    ways.append(waypoint(path[-1], grasp.yaw, 0.0, Phase.MOVE, speed=CAREFUL, tolerance=0.005, dwell_s=0.2))
+    ways.append(waypoint(path[-1], grasp.yaw, 0.0, Phase.MOVE, speed=CAREFUL, tolerance=0.005, dwell_s=SETTLE_DWELL_S))
     ways.append(waypoint(path[-1], grasp.yaw, 1.0, Phase.RELEASE, speed=GENTLE, dwell_s=OPEN_DWELL_S))
-    return ways + retreat(situation, path[-1], grasp.yaw, 1.0)
+    return ways + retreat(path[-1], grasp.yaw, 1.0)
 
 
 def plan_rotate(situation: Situation, step: PlanStep) -> list[Waypoint]:
@@ -89,26 +92,16 @@ def plan_rotate(situation: Situation, step: PlanStep) -> list[Waypoint]:
     angle = turn_angle(situation, step, thing)
     grasp = grasp_thing(thing, situation.ee_yaw)
     ways: list[Waypoint] = []
-    turned = 0.0
+    end = grasp.yaw
     for yaw, part in split_turn(situation, grasp, angle):
-        hold = Grasp(grasp.position, yaw, grasp.width_m, thing)
-        ways += _take(situation, hold) if not ways else _take_again(hold)
-        num = max(1, int(np.ceil(abs(part) / TURN_STEP_RAD)))
+        hold = replace(grasp, yaw=yaw)
+        ways += _take_again(hold, end) if ways else _take(situation, hold)
+        num, end = max(1, int(np.ceil(abs(part) / TURN_STEP_RAD))), yaw + part
         for k in range(1, num + 1):
-            is_last = k == num
-            ways.append(
-                waypoint(
-                    grasp.position,
-                    yaw + part * k / num,
-                    0.0,
-                    Phase.ROTATE,
-                    speed=CAREFUL,
-                    dwell_s=0.2 if is_last else 0.0,
-                )
-            )
-        turned += part
-        ways.append(waypoint(grasp.position, yaw + part, 1.0, Phase.RELEASE, speed=GENTLE, dwell_s=OPEN_DWELL_S))
-    return ways + retreat(situation, grasp.position, yaw + part, 1.0)
+            dwell_s = SETTLE_DWELL_S if k == num else 0.0
+            ways.append(waypoint(grasp.position, yaw + part * k / num, 0.0, Phase.ROTATE, speed=CAREFUL, dwell_s=dwell_s))
+        ways.append(waypoint(grasp.position, end, 1.0, Phase.RELEASE, speed=GENTLE, dwell_s=OPEN_DWELL_S))
+    return ways + retreat(grasp.position, end, 1.0)
 
 
 def find_goal(situation: Situation, step: PlanStep, grasp: Grasp) -> NDArray[np.float64]:
@@ -191,17 +184,31 @@ def _holds_from(situation: Situation, grasp: Grasp, start: float, angle: float) 
 
 def _take(situation: Situation, grasp: Grasp) -> list[Waypoint]:
     """Return the way to a thing and the closing of the fingers on it."""
+    return [*approach(situation, grasp.position, grasp.yaw, 1.0), *_close_on(grasp)]
+
+
+def _take_again(grasp: Grasp, open_yaw: float) -> list[Waypoint]:
+    """Return the way up, back from the yaw at which the thing was let go, and down to a new hold of it."""
+    above = at_height(grasp.position, grasp.position[2] + CLEARANCE_M)
+    ways = [waypoint(above, open_yaw, 1.0, Phase.APPROACH, speed=CAREFUL)]
+    # In parts, because half a turn has no shortest way.
+    for share in (1 / 3, 2 / 3, 1.0):
+        ways.append(waypoint(above, open_yaw + share * (grasp.yaw - open_yaw), 1.0, Phase.ROTATE, speed=CAREFUL))
+    return ways + _close_on(grasp)
+
+
+def _close_on(grasp: Grasp) -> list[Waypoint]:
     return [
-        *approach(situation, grasp.position, grasp.yaw, 1.0),
         waypoint(grasp.position, grasp.yaw, 1.0, Phase.DESCEND, speed=CAREFUL, tolerance=0.004),
         waypoint(grasp.position, grasp.yaw, 0.0, Phase.GRASP, speed=GENTLE, dwell_s=CLOSE_DWELL_S),
     ]
 
 
-def _take_again(grasp: Grasp) -> list[Waypoint]:
-    """Return the way up, half a turn back, and down to a new hold of the same thing."""
-    above = at_height(grasp.position, grasp.position[2] + CLEARANCE_M)
-    ways = [waypoint(above, grasp.yaw, 1.0, Phase.APPROACH, speed=CAREFUL)]
-    ways.append(waypoint(grasp.position, grasp.yaw, 1.0, Phase.DESCEND, speed=CAREFUL, tolerance=0.004))
-    ways.append(waypoint(grasp.position, grasp.yaw, 0.0, Phase.GRASP, speed=GENTLE, dwell_s=CLOSE_DWELL_S))
-    return ways
+def _grasp_at(situation: Situation, step: PlanStep) -> Grasp:
+    """Return the grasp at the first keypoint, from the side that the wrist reaches."""
+    grasp = find_grasp(situation.picture, step.keypoints[0], situation.ee_yaw)
+    for yaw in sorted((grasp.yaw, grasp.yaw + np.pi, grasp.yaw - np.pi), key=lambda y: abs(y - situation.ee_yaw)):
+        low, high = situation.turn_room(grasp.position, yaw)
+        if low <= 0 <= high:
+            return replace(grasp, yaw=yaw)
+    raise Unreachable("the first point", reason="the arm cannot turn the gripper as the thing lies there")

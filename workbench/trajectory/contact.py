@@ -77,7 +77,7 @@ def plan_push(situation: Situation, step: PlanStep) -> list[Waypoint]:
     ways[-1] = waypoint(ways[-1].position, yaw, 0.0, Phase.MOVE, speed=GENTLE, tolerance=0.003, dwell_s=0.2)
     back = at_height(contacts[-1] - directions[-1] * PUSH_GAP_M, height)
     ways.append(waypoint(back, yaw, 0.0, Phase.RETREAT, speed=CAREFUL))
-    return ways + retreat(situation, back, yaw, 0.0)
+    return ways + retreat(back, yaw, 0.0)
 
 
 def plan_follow(situation: Situation, step: PlanStep) -> list[Waypoint]:
@@ -93,7 +93,7 @@ def plan_follow(situation: Situation, step: PlanStep) -> list[Waypoint]:
         pieces = resample(np.stack([here, there]), FOLLOW_SPACING_M)
         ways += [waypoint(p, yaw, 0.0, Phase.MOVE, speed=CAREFUL, tolerance=0.008) for p in pieces[1:]]
     ways[-1] = waypoint(points[-1], yaw, 0.0, Phase.MOVE, speed=CAREFUL, tolerance=0.005, dwell_s=0.2)
-    return ways + retreat(situation, points[-1], yaw, 0.0)
+    return ways + retreat(points[-1], yaw, 0.0)
 
 
 def _go_down(situation: Situation, step: PlanStep, depth_m: float, phase: Phase, *, dwell_s: float) -> list[Waypoint]:
@@ -103,7 +103,7 @@ def _go_down(situation: Situation, step: PlanStep, depth_m: float, phase: Phase,
     ways = approach(situation, place, yaw, 0.0)
     ways.append(waypoint(at_height(place, place[2] + 0.02), yaw, 0.0, Phase.DESCEND, speed=CAREFUL))
     ways.append(waypoint(below, yaw, 0.0, phase, speed=GENTLE, tolerance=0.003, dwell_s=dwell_s))
-    return ways + retreat(situation, place, yaw, 0.0)
+    return ways + retreat(place, yaw, 0.0)
 
 
 def _crown(situation: Situation, step: PlanStep) -> NDArray[np.float64]:

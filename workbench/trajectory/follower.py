@@ -91,7 +91,9 @@ class WaypointFollower:
         cost = waypoint_cost(position, quaternion, goal)
         eps = EPS_TURN_RAD if is_turn else goal.tolerance
         # Passing through needs the cost alone; staying needs the reference's turn to be finished, too.
-        is_there = cost <= eps and (self._passes_through() or float(np.linalg.norm(_turn_between(self._quaternion, goal.quaternion))) < 1e-3)
+        is_there = cost <= eps and (
+            self._passes_through() or float(np.linalg.norm(_turn_between(self._quaternion, goal.quaternion))) < 1e-3
+        )
         if is_there or self._dwelled_s > 0:
             self._dwelled_s += period_s
             return self._dwelled_s > goal.dwell_s + 1e-9

@@ -32,6 +32,10 @@ CLOSE_DWELL_S: Final = 0.5
 OPEN_DWELL_S: Final = 0.35
 """How long the fingers are given."""
 
+HOME_M: Final = (0.55, 0.0, 0.25)
+HOME_YAW_RAD: Final = -np.pi / 2
+"""Where the gripper waits between steps: over the table as at the start of an episode, hiding little of it from the front camera."""
+
 TurnRoom = Callable[[NDArray[np.float64], float], tuple[float, float]]
 """``turn_room(position, yaw) -> (least, greatest)``: how far [rad] the wrist can turn on from a downward pose; empty when unreachable."""
 
@@ -50,8 +54,6 @@ class Situation:
     """``(3,)`` world position of the gripper [m]."""
     ee_yaw: float
     """World angle of the closing axis [rad]."""
-    home: NDArray[np.float64]
-    """``(3,)`` where the gripper waits without hiding the table [m]."""
     turn_room: TurnRoom = any_turn
 
 
@@ -88,13 +90,13 @@ def approach(situation: Situation, target: NDArray[np.float64], yaw: float, grip
     return ways
 
 
-def retreat(situation: Situation, place: NDArray[np.float64], yaw: float, gripper: float) -> list[Waypoint]:
+def retreat(place: NDArray[np.float64], yaw: float, gripper: float) -> list[Waypoint]:
     """Return the way from ``place`` ``(3,)`` straight up, then home."""
     up = at_height(place, max(place[2] + HOVER_M, TRAVEL_HEIGHT_M))
     return [
         waypoint(at_height(place, place[2] + HOVER_M / 2), yaw, gripper, Phase.RETREAT, speed=CAREFUL, tolerance=0.02),
         waypoint(up, yaw, gripper, Phase.RETREAT, tolerance=0.03),
-        waypoint(situation.home, yaw, gripper, Phase.RETREAT, tolerance=0.03),
+        waypoint(HOME_M, HOME_YAW_RAD, gripper, Phase.RETREAT, tolerance=0.03),
     ]
 
 
