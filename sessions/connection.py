@@ -19,7 +19,7 @@ from sessions.migrations import APPLICATION_ID, migrations
 from workbench.core.errors import StoreCorrupt, StoreError, StoreLocked
 
 _HEADER: Final = b"SQLite format 3\0"
-_CHECKED_WHOLE_BYTES: Final = 64 * 2**20
+_CHECKED_WHOLE_BYTES: Final = 256 * 2**20
 """Files up to this size are checked page by page at every opening, larger ones only after an unclean end."""
 _KEEP: Final = "The file was left as it is; keep a copy of it, or set it aside and start a new one."
 
@@ -185,8 +185,8 @@ class Connections:
         """Shorten the file by the pages that a removal freed; errors as :func:`errors_in_words`."""
         if self._writer is not None:
             with self._write_lock, errors_in_words(self.path):
-                self._writer.execute("PRAGMA incremental_vacuum").fetchall()
-                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                # A script, because the first statement works on while it returns rows without columns, which ``execute`` stops at.
+                self._writer.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
 
     def close(self) -> None:
         """Write back everything and let go of the file."""

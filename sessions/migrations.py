@@ -67,13 +67,13 @@ _EPISODE_TABLES: Final = (
         actor TEXT NOT NULL,
         is_success INTEGER NOT NULL,
         halt_slice INTEGER,
-        ee_x REAL, ee_y REAL, ee_z REAL, gripper REAL,
+        ee_x_um INTEGER, ee_y_um INTEGER, ee_z_um INTEGER, gripper_permille INTEGER,
         dx REAL, dy REAL, dz REAL, droll REAL, dpitch REAL, dyaw REAL, gripper_target REAL,
         exact_action BLOB,
         proposal BLOB,
         prompt INTEGER REFERENCES prompts(num),
         scores TEXT,
-        policy_ms REAL, step_ms REAL, wall_time REAL,
+        policy_us INTEGER, step_us INTEGER, wall_ms INTEGER,
         PRIMARY KEY (episode, step)
     ) WITHOUT ROWID""",
     """
@@ -205,12 +205,13 @@ _VIEWS: Final = {
         FROM events v JOIN episodes e ON e.num = v.episode ORDER BY v.episode, v.num""",
     "step_table": """
         SELECT e.id AS episode_id, s.step, round(s.time_s, 3) AS time_s, s.actor, s.is_success, s.halt_slice,
-            round(s.ee_x, 4) AS ee_x, round(s.ee_y, 4) AS ee_y, round(s.ee_z, 4) AS ee_z, round(s.gripper, 3) AS gripper,
+            s.ee_x_um / 1e6 AS ee_x, s.ee_y_um / 1e6 AS ee_y, s.ee_z_um / 1e6 AS ee_z, s.gripper_permille / 1e3 AS gripper,
             round(s.dx * 1000, 2) AS dx_mm, round(s.dy * 1000, 2) AS dy_mm, round(s.dz * 1000, 2) AS dz_mm,
             round(s.droll * 57.29577951308232, 2) AS droll_deg, round(s.dpitch * 57.29577951308232, 2) AS dpitch_deg,
             round(s.dyaw * 57.29577951308232, 2) AS dyaw_deg, round(s.gripper_target, 3) AS gripper_target,
             s.proposal IS NOT NULL AND length(s.proposal) > 0 AS is_overridden, p.id AS prompt_id, s.scores,
-            round(s.policy_ms, 2) AS policy_ms, round(s.step_ms, 2) AS step_ms
+            s.policy_us / 1e3 AS policy_ms, s.step_us / 1e3 AS step_ms,
+            strftime('%Y-%m-%d %H:%M:%f', e.started + s.wall_ms / 1e3, 'unixepoch') AS at
         FROM steps s JOIN episodes e ON e.num = s.episode LEFT JOIN prompts p ON p.num = s.prompt""",
     "branch_tree": """
         SELECT c.parent_id, c.branch_step, c.id AS episode_id, p.outcome AS parent_outcome, c.outcome, c.policy, c.instruction

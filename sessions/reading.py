@@ -113,8 +113,8 @@ def action_from_row(row: sqlite3.Row) -> NDArray[np.float32]:
     return np.array([row[name] for name in ACTION_COLUMNS.split(", ")], dtype=np.float32)
 
 
-def step_from_row(row: sqlite3.Row, state: SimState) -> Step:
-    """Read a row of ``steps`` joined with ``prompts.id AS prompt_id``."""
+def step_from_row(row: sqlite3.Row, state: SimState, started: float) -> Step:
+    """Read a row of ``steps`` joined with ``prompts.id AS prompt_id``, of an episode that ``started`` at that Unix time [s]."""
     with decoding("Stored step"):
         action = action_from_row(row)
         proposal = row["proposal"]
@@ -129,21 +129,21 @@ def step_from_row(row: sqlite3.Row, state: SimState) -> Step:
             halt_slice=row["halt_slice"],
             prompt_id=row["prompt_id"] or "",
             scores=_scores(row["scores"]),
-            policy_ms=float(row["policy_ms"] or 0.0),
-            step_ms=float(row["step_ms"] or 0.0),
-            wall_time=float(row["wall_time"] or 0.0),
+            policy_ms=int(row["policy_us"]) / 1e3,
+            step_ms=int(row["step_us"]) / 1e3,
+            wall_time=started + int(row["wall_ms"]) / 1e3,
         )
 
 
 def columns_from_rows(rows: Sequence[sqlite3.Row]) -> StepColumns:
     """Gather the readable numbers of rows of ``steps``."""
     with decoding("Stored steps"):
-        ee = [(row["ee_x"], row["ee_y"], row["ee_z"]) for row in rows]
+        ee = [(row["ee_x_um"], row["ee_y_um"], row["ee_z_um"]) for row in rows]
         return StepColumns(
             steps=np.array([row["step"] for row in rows], dtype=np.int64),
             times_s=np.array([row["time_s"] for row in rows], dtype=np.float64),
-            ee=np.array(ee, dtype=np.float64).reshape(-1, 3),  # None becomes NaN
-            gripper=np.array([row["gripper"] for row in rows], dtype=np.float64),
+            ee=np.array(ee, dtype=np.float64).reshape(-1, 3) / 1e6,  # None becomes NaN
+            gripper=np.array([row["gripper_permille"] for row in rows], dtype=np.float64) / 1e3,
             actions=np.array([action_from_row(row) for row in rows], dtype=np.float32).reshape(-1, ACTION_DIM),
             actors=tuple(str(row["actor"]) for row in rows),
             is_success=np.array([bool(row["is_success"]) for row in rows], dtype=np.bool_),

@@ -174,6 +174,7 @@ class Store:
         ``proprio`` is not stored as such; a simulator gives it again from the state.
         """
         stop = 2**62 if stop is None else stop
+        started = self.episode(episode_id).started
         steps = """SELECT s.*, p.id AS prompt_id FROM steps s LEFT JOIN prompts p ON p.num = s.prompt
             WHERE s.episode = ? AND s.step >= ? AND s.step < ? ORDER BY s.step"""
         chunks = "SELECT * FROM state_chunks WHERE episode = ? AND first_step + num_steps > ? AND first_step < ? ORDER BY first_step"
@@ -183,7 +184,7 @@ class Store:
             for row in self._rows(episode_id, steps, max(start, first), min(stop, first + num)):
                 with decoding(f"Episode {episode_id}"):
                     state = SimState.from_bytes(states[int(row["step"]) - first])
-                yield step_from_row(row, state)
+                yield step_from_row(row, state, started)
 
     def state_at(self, episode_id: str, index: int) -> SimState:
         """Return the state before step ``index``; ``index == num_steps`` gives the final state.

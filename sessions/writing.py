@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sessions.codec import CHUNK_STEPS, encode_states
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, Outcome
-from workbench.core.types import ACTION_DIM, PROPRIO, Step
+from workbench.core.types import ACTION_DIM, PROPRIO, PROPRIO_DIM, Step
 
-STEP_BYTES: Final = 160
+STEP_BYTES: Final = 170
 """What a row of ``steps`` takes on average, measured; for the estimate of ``episodes.num_bytes``."""
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _INSERT_STEP: Final = "INSERT OR REPLACE INTO steps VALUES (" + ", ".join("?" * 24) + ")"
 
 
@@ -28,6 +28,8 @@ class EpisodeProgress:
 
     num: int
     """Key of its row."""
+    started: float
+    """Unix time [s]."""
     num_steps: int = 0
     chunk_start: int = 0
     """First step of the chunk that still grows."""
@@ -41,9 +43,14 @@ class EpisodeProgress:
 def json_text(value: object) -> str:
     """Return strict JSON: NaN and infinities become null, numpy numbers plain ones, and what JSON cannot say its text."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return clean_text(_ENCODER.encode(value))
     except (ValueError, TypeError):
-        return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+        return clean_text(_ENCODER.encode(_plain(value)))
+
+
+def clean_text(text: str) -> str:
+    """Return text that a database can hold: half a surrogate pair becomes a question mark."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _plain(value: object) -> Any:
@@ -76,29 +83,24 @@ def insert_start(connection: sqlite3.Connection, start: EpisodeStart) -> Episode
             start.session_id,
             start.parent_id,
             start.branch_step,
-            str(start.config.get("task", "")),
+            clean_text(str(start.config.get("task", ""))),
             seed if abs(seed) < 2**63 else None,  # the configuration keeps a larger one
             json_text(start.config),
-            start.instruction,
-            start.policy,
+            clean_text(start.instruction),
+            clean_text(start.policy),
             start.wall_time,
             start.start_state,
         ],
     )
     assert cursor.lastrowid is not None
-    return EpisodeProgress(cursor.lastrowid)
+    return EpisodeProgress(cursor.lastrowid, start.wall_time)
 
 
 def insert_steps(connection: sqlite3.Connection, progress: EpisodeProgress, steps: Sequence[Step]) -> EpisodeProgress:
     """Add steps in order; the chunk that still grows is written anew each time, so that every commit is complete."""
     prompts = {prompt_id: _prompt_num(connection, prompt_id) for prompt_id in {step.prompt_id for step in steps}}
-    odd = _need_exact(np.array([step.action for step in steps], dtype=np.float32))
-    rows = [_step_row(progress.num, step, prompts[step.prompt_id], is_odd) for step, is_odd in zip(steps, odd, strict=True)]
-    connection.executemany(_INSERT_STEP, rows)
-    for step in steps:
-        progress = _add_state(connection, progress, step.index, step.state.to_bytes())
-    blob_size = _write_open_chunk(connection, progress)
-    progress = replace(progress, open_bytes=blob_size)
+    connection.executemany(_INSERT_STEP, _step_rows(progress, steps, prompts))
+    progress = _insert_states(connection, progress, steps)
     last = steps[-1]
     duration = last.time_s - steps[0].time_s
     per_step = duration / (len(steps) - 1) if len(steps) > 1 else 0.0
@@ -131,7 +133,7 @@ def mark_interrupted(connection: sqlite3.Connection) -> int:
     """Mark episodes that nobody finished; return how many. Only for the one process that may write, before it records."""
     query = """
         UPDATE episodes SET outcome = ?, ended = coalesce(
-            (SELECT max(wall_time) FROM steps WHERE episode = num), (SELECT max(wall_time) FROM events WHERE episode = num), started)
+            (SELECT started + max(wall_ms) / 1e3 FROM steps WHERE episode = num), (SELECT max(wall_time) FROM events WHERE episode = num), started)
         WHERE outcome = ?"""
     return connection.execute(query, [Outcome.INTERRUPTED.value, Outcome.RUNNING.value]).rowcount
 
@@ -149,37 +151,45 @@ def _prompt_num(connection: sqlite3.Connection, prompt_id: str) -> int | None:
     return int(num)
 
 
-def _need_exact(actions: NDArray[np.float32]) -> list[bool]:
-    """Tell which actions ``(N, 7)`` SQLite's numbers would change: it keeps neither NaN nor the sign of zero."""
-    return list(((np.signbit(actions) & (actions == 0)) | np.isnan(actions)).any(axis=1))
+def _step_rows(progress: EpisodeProgress, steps: Sequence[Step], prompts: Mapping[str, int | None]) -> list[tuple[object, ...]]:
+    """Return the rows of ``steps``; whole columns at once where numpy can."""
+    actions = np.array([step.action for step in steps], dtype="<f4").reshape(len(steps), ACTION_DIM)
+    # SQLite's numbers keep neither NaN nor the sign of zero; such an action is kept as bytes, too.
+    is_odd = ((np.signbit(actions) & (actions == 0)) | np.isnan(actions)).any(axis=1).tolist()
+    rows: list[tuple[object, ...]] = []
+    for step, seen, action, odd in zip(steps, _seen(steps), actions, is_odd, strict=True):
+        exact = action.tobytes()
+        proposal = None if step.proposal is None else np.asarray(step.proposal, dtype="<f4").tobytes()
+        rows.append(
+            (
+                progress.num,
+                step.index,
+                step.time_s,
+                step.actor.value,
+                int(step.is_success),
+                step.halt_slice,
+                *seen,
+                *action.tolist(),
+                exact if odd else None,
+                b"" if proposal == exact else proposal,
+                prompts[step.prompt_id],
+                _scores_text(step.scores),
+                round(1e3 * step.policy_ms),
+                round(1e3 * step.step_ms),
+                round(1e3 * (step.wall_time - progress.started)),
+            )
+        )
+    return rows
 
 
-def _step_row(episode_num: int, step: Step, prompt_num: int | None, needs_exact: bool) -> tuple[object, ...]:
-    action = np.asarray(step.action, dtype="<f4")
-    assert action.shape == (ACTION_DIM,), "a step executes one action"
-    exact = action.tobytes()
-    proposal = None if step.proposal is None else np.asarray(step.proposal, dtype="<f4").tobytes()
-    seen: tuple[float | None, ...] = (None, None, None, None)
-    if step.proprio is not None:
-        ee = step.proprio[PROPRIO["ee_position"]].tolist()
-        seen = (ee[0], ee[1], ee[2], float(step.proprio[PROPRIO["gripper"]][0]))
-    return (
-        episode_num,
-        step.index,
-        step.time_s,
-        step.actor.value,
-        int(step.is_success),
-        step.halt_slice,
-        *seen,
-        *action.tolist(),
-        exact if needs_exact else None,
-        b"" if proposal == exact else proposal,
-        prompt_num,
-        _scores_text(step.scores),
-        step.policy_ms,
-        step.step_ms,
-        step.wall_time,
-    )
+def _seen(steps: Sequence[Step]) -> list[list[int | None]]:
+    """Return end-effector position [um] and opening [1/1000] of each step; None where it is not known or not finite."""
+    unknown = np.full(PROPRIO_DIM, np.nan, dtype=np.float32)
+    proprio = np.array([unknown if step.proprio is None else step.proprio for step in steps], dtype=np.float64)
+    scaled = np.hstack([1e6 * proprio[:, PROPRIO["ee_position"]], 1e3 * proprio[:, PROPRIO["gripper"]]])
+    if np.isfinite(scaled).all():
+        return list(np.rint(scaled).astype(np.int64).tolist())
+    return [[round(value) if math.isfinite(value) else None for value in row] for row in scaled.tolist()]
 
 
 def _scores_text(scores: Mapping[str, float]) -> str | None:
@@ -189,23 +199,38 @@ def _scores_text(scores: Mapping[str, float]) -> str | None:
     return json_text({name: float(f"{value:.6g}") for name, value in scores.items()})
 
 
-def _add_state(connection: sqlite3.Connection, progress: EpisodeProgress, index: int, state: bytes) -> EpisodeProgress:
-    """Append a state to the growing chunk, and begin another where it is full or does not continue it."""
-    states = progress.open_states
-    continues = index == progress.chunk_start + len(states) and (not states or len(states[0]) == len(state))
-    if states and (len(states) >= CHUNK_STEPS or not continues):
-        progress = replace(progress, closed_bytes=progress.closed_bytes + _write_open_chunk(connection, progress))
-        states = ()
-    start = progress.chunk_start if states else index
-    return replace(progress, num_steps=index + 1, chunk_start=start, open_states=(*states, state))
+def _insert_states(connection: sqlite3.Connection, progress: EpisodeProgress, steps: Sequence[Step]) -> EpisodeProgress:
+    """Append states to the growing chunk, and begin another where it is full or a state does not continue it."""
+    start, states, closed_bytes, open_bytes = progress.chunk_start, list(progress.open_states), progress.closed_bytes, 0
+    for step in steps:
+        state = step.state.to_bytes()
+        if states and (step.index != start + len(states) or len(state) != len(states[0])):
+            closed_bytes += _write_chunk(connection, progress.num, start, states)
+            states = []
+        start = start if states else step.index
+        states.append(state)
+        if len(states) == CHUNK_STEPS:
+            closed_bytes += _write_chunk(connection, progress.num, start, states)
+            states = []
+    if states:
+        open_bytes = _write_chunk(connection, progress.num, start, states)
+    return replace(
+        progress,
+        num_steps=steps[-1].index + 1,
+        chunk_start=start,
+        open_states=tuple(states),
+        closed_bytes=closed_bytes,
+        open_bytes=open_bytes,
+    )
 
 
-def _write_open_chunk(connection: sqlite3.Connection, progress: EpisodeProgress) -> int:
-    blob = encode_states(progress.open_states)
+def _write_chunk(connection: sqlite3.Connection, episode_num: int, first_step: int, states: Sequence[bytes]) -> int:
+    """Write a chunk, or write it anew with more states; return its size."""
+    blob = encode_states(states)
     connection.execute(
         """
         INSERT INTO state_chunks (episode, first_step, num_steps, data) VALUES (?, ?, ?, ?)
         ON CONFLICT (episode, first_step) DO UPDATE SET num_steps = excluded.num_steps, data = excluded.data""",
-        [progress.num, progress.chunk_start, len(progress.open_states), blob],
+        [episode_num, first_step, len(states), blob],
     )
     return len(blob)
