@@ -80,7 +80,7 @@ class FakeSimulator:
             self.physics[0] += 1 / self.config.control_hz / NUM_SLICES
         self.count += 1
         distance = abs(self.goal - self.physics[1])
-        return StepResult(distance < 0.02, halted, {"distance_to_goal": distance})
+        return StepResult(bool(distance < 0.02), halted, {"distance_to_goal": distance})
 
     def observe(self, cameras):
         proprio = np.zeros(16, dtype=np.float32)
