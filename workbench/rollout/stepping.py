@@ -212,9 +212,12 @@ class Stepper:
         self._is_published = True
         if self._simulator is None or self.episode is None:
             return
-        state = self._simulator.state()
+        state, index = self._simulator.state(), self.episode.index
         self.history.set_present(state)
-        self._publish(state.physics, self.episode.index, self.episode.time_s, is_forced=True)
+        latest = self.latest
+        is_same = latest is not None and (latest.scene, latest.episode_id, latest.step) == (self._scene, self.episode.id, index)
+        if latest is None or not is_same or not np.array_equal(latest.physics, state.physics):
+            self._publish(state.physics, index, self.episode.time_s, is_forced=True)
 
     # Work of commands
 
