@@ -71,13 +71,13 @@ def hand_paths(
         return (shaft,)
     barbs = open_head(shaft, scale, rng)
     if habit == "separate":
-        return shaft, _shaken(barbs[[0, 1, 3]], rng, style, 0.6 * scale)
-    head = _shaken(barbs[1:], rng, style, 0.5 * scale)
-    return (np.vstack([shaft, head]),)
+        return shaft, _shaken(barbs, rng, style, 0.6 * scale)
+    back = barbs[[1, 0, 1, 2]] if rng.random() < 0.5 else barbs[[1, 0, 2]]
+    return (np.vstack([shaft, _shaken(back, rng, style, 0.5 * scale)]),)
 
 
 def open_head(shaft: Array, scale: float, rng: np.random.Generator) -> Array:
-    """Return barb, tip, barb again and other barb: ``(4, 2)`` points [px] of an open head drawn by hand at the end of a shaft."""
+    """Return barb, tip and other barb, ``(3, 2)`` [px], of an open head drawn by hand at the end of a shaft."""
     length = path_length(shaft)
     size = float(np.clip(0.2 * length, 9 * scale, 26 * scale) * rng.uniform(0.85, 1.2))
     dense = resample(shaft, 64)
@@ -87,7 +87,7 @@ def open_head(shaft: Array, scale: float, rng: np.random.Generator) -> Array:
     left, right = rng.uniform(np.radians(25), np.radians(45), 2) * rng.choice([-1, 1]) * (1, -1)
     tip = shaft[-1]
     first, second = (tip - size * rng.uniform(0.85, 1.15) * np.array([np.cos(heading + a), np.sin(heading + a)]) for a in (left, right))
-    return np.array([first, tip, first, second]) if rng.random() < 0.3 else np.array([first, tip, tip, second])
+    return np.array([first, tip, second])
 
 
 def _hand_circle(centre: Array, radius: float, rng: np.random.Generator, style: HandStyle) -> Array:

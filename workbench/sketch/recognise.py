@@ -24,6 +24,8 @@ SMALLEST: Final = 0.012
 NUM_SAMPLES: Final = 160
 MIN_CIRCLE_SWEEP: Final = float(np.radians(295))
 """A circle may be left open by 65 degrees."""
+MAX_CIRCLE_TURN: Final = float(np.radians(90))
+"""A circle turns by 36 degrees from one tenth to the next; a path with a sharp corner turns by more."""
 
 Array = NDArray[np.float64]
 
@@ -47,8 +49,8 @@ class Head(NamedTuple):
 
     tip: Array
     """``(2,)``."""
-    shaft_vertices: int
-    """How many vertices of the polyline belong to the shaft, the tip not counted."""
+    shaft_end: Array
+    """Last vertex ``(2,)`` of the polyline that belongs to the shaft; the tip, or the middle of a triangle's base."""
     is_two_sided: bool
 
 
@@ -66,13 +68,12 @@ def recognise(points: Sequence[Point] | ArrayLike, width: int, height: int) -> R
     if extent < SMALLEST * np.hypot(width, height):
         return Recognition(StrokeKind.FREEHAND, given, 0.0)
     path = resample(thin_out(pixels, 0.008 * extent), NUM_SAMPLES)
-    corners = simplify(path, 0.02 * path_length(path) if path_length(path) < 2 * extent else 0.03 * extent)
-    head = find_head(corners)
+    head = _find_head_at_scales(path, extent)
     if head is None or not head.is_two_sided:
         circle = _as_circle(path, width, height)
         if circle is not None:
             return circle
-    return _as_arrow(path, corners, head, (width, height), given)
+    return _as_arrow(path, head, (width, height), given)
 
 
 def _as_circle(path: Array, width: int, height: int) -> Recognition | None:
@@ -83,11 +84,24 @@ def _as_circle(path: Array, width: int, height: int) -> Recognition | None:
     swept = abs(float(sweeps.sum()))
     steadiness = swept / max(float(np.abs(sweeps).sum()), 1e-9)
     roundness = circle.residual / circle.radius
-    if swept < MIN_CIRCLE_SWEEP or steadiness < 0.85 or roundness > 0.25:
+    if swept < MIN_CIRCLE_SWEEP or steadiness < 0.85 or roundness > 0.2:
+        return None
+    if sharpest_turn(path) > MAX_CIRCLE_TURN or np.linalg.norm(path[0] - path[-1]) > 1.3 * circle.radius:
         return None
     confidence = np.clip(1.15 - 2.0 * roundness, 0.3, 1.0) * np.clip(swept / np.radians(340), 0.0, 1.0)
     rim = circle.centre + np.array([circle.radius, 0.0])
     return Recognition(StrokeKind.CIRCLE, _clipped(circle.centre, rim, width, height), float(confidence))
+
+
+def sharpest_turn(path: Array) -> float:
+    """Return the greatest change of direction [rad] between one tenth of an evenly sampled path ``(N, 2)`` and the next."""
+    chord = len(path) // 10
+    steps = path[chord:] - path[:-chord]
+    before, after = steps[:-chord], steps[chord:]
+    cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
+    turns = np.abs(np.arctan2(cross, (before * after).sum(axis=1)))
+    # The ends may hook where the pen goes down and up.
+    return float(turns[chord // 2 : -(chord // 2)].max())
 
 
 def _clipped(centre: Array, rim: Array, width: int, height: int) -> tuple[Point, ...]:
@@ -95,13 +109,11 @@ def _clipped(centre: Array, rim: Array, width: int, height: int) -> tuple[Point,
     return to_fractions(np.stack([inside, rim + inside - centre]), width, height)
 
 
-def _as_arrow(path: Array, corners: Array, head: Head | None, size: tuple[int, int], given: tuple[Point, ...]) -> Recognition:
+def _as_arrow(path: Array, head: Head | None, size: tuple[int, int], given: tuple[Point, ...]) -> Recognition:
     shaft = path
     if head is not None:
-        last = corners[head.shaft_vertices - 1]
-        cut = int(np.argmin(np.linalg.norm(path - last, axis=1)))
-        ahead = int(np.argmin(np.linalg.norm(path[cut:] - head.tip, axis=1))) + cut
-        shaft = np.vstack([path[:ahead], head.tip])
+        cut = int(np.argmin(np.linalg.norm(path - head.shaft_end, axis=1)))
+        shaft = np.vstack([path[: cut + 1], head.tip])
     length = path_length(shaft)
     points = simplify(shaft, WAY_POINT_TOLERANCE * length)
     span = float(np.hypot(*np.ptp(shaft, axis=0)))
@@ -113,6 +125,13 @@ def _as_arrow(path: Array, corners: Array, head: Head | None, size: tuple[int, i
     confidence = base * float(np.clip(1.3 - 0.15 * tangle, 0.3, 1.0))
     inside = np.clip(points, 0, size)
     return Recognition(StrokeKind.ARROW, to_fractions(inside, *size), confidence, has_head=head is not None)
+
+
+def _find_head_at_scales(path: Array, extent: float) -> Head | None:
+    """Find a head coarse to fine: a coarse look is blind to small heads, a fine one is confused by jitter."""
+    found = [find_head(simplify(path, share * extent)) for share in (0.03, 0.015, 0.008)]
+    two_sided = [h for h in found if h is not None and h.is_two_sided]
+    return two_sided[0] if two_sided else next((h for h in found if h is not None), None)
 
 
 def find_head(corners: Array) -> Head | None:
@@ -152,7 +171,7 @@ def fit_head(shaft: Array, direction: Array, barbs: Array) -> Head | None:
     aside = arms @ np.array([-direction[1], direction[0]])
     distances = np.hypot(ahead, aside)
     size = float(distances.max())
-    if not 0.03 * length < size < 0.5 * length:
+    if not 0.008 * length < size < 0.45 * length:
         return None
     on_axis = np.abs(aside) <= 0.35 * size
     front = float(max(0.0, ahead[on_axis].max(initial=0.0)))
@@ -161,15 +180,18 @@ def fit_head(shaft: Array, direction: Array, barbs: Array) -> Head | None:
         tip = barbs[on_axis][int(np.argmax(ahead[on_axis]))]
     back = front - ahead  # distance behind the tip
     is_barb = (np.hypot(back, aside) > 0.4 * size) & ~(on_axis & (back < 0.6 * size))
-    left, right = bool((aside[is_barb] > 0.12 * size).any()), bool((aside[is_barb] < -0.12 * size).any())
+    reach = np.hypot(back, aside) * is_barb
+    left, right = (float(reach[side].max(initial=0.0)) for side in (aside > 0.12 * size, aside < -0.12 * size))
     # Barbs lead back from the tip, within 8 to 82 degrees of the shaft.
     angles = np.arctan2(np.abs(aside[is_barb]), back[is_barb])
     if not is_barb.any() or (back < -0.1 * size).any() or (angles > np.radians(82)).any() or (angles.max() < np.radians(8)):
         return None
-    if left and right:
-        return Head(tip, len(shaft) - (front <= 0.05 * size), True)
-    is_short = size < 0.3 * length and angles.max() < np.radians(65) and front <= 0.3 * size
-    return Head(tip, len(shaft) - (front <= 0.05 * size), False) if is_short else None
+    if min(left, right) > 0.5 * max(left, right):
+        return Head(tip, end, True)
+    # One barb alone could be the last leg of a path, unless it is short.
+    last_leg = float(np.linalg.norm(shaft[-1] - shaft[-2]))
+    is_short = min(left, right) == 0 and size < min(0.2 * length, 0.35 * last_leg) and angles.max() < np.radians(65) and front <= 0.3 * size
+    return Head(tip, end, False) if is_short else None
 
 
 def recognise_strokes(strokes: Sequence[Stroke], width: int, height: int) -> tuple[Stroke, ...]:
