@@ -115,10 +115,13 @@ class Command:
 
 
 def toggle(session: LiveSession, _: NoArgs) -> None:
-    """Pause or resume; while looking at an earlier step, follow live again first."""
+    """Pause or resume; leaves an earlier step for live, and HALTED for paused (never straight to motion)."""
     if session.shown_step is not None:
         session.show_step(None)
-    session.controller.toggle()
+    if session.controller.status().mode == "halted":
+        session.controller.release_halt()
+    else:
+        session.controller.toggle()
 
 
 def pause(session: LiveSession, _: NoArgs) -> None:
@@ -136,6 +139,11 @@ def resume(session: LiveSession, _: NoArgs) -> None:
 def halt(session: LiveSession, _: NoArgs) -> None:
     """Stop all motion at once."""
     session.controller.halt()
+
+
+def release_halt(session: LiveSession, _: NoArgs) -> None:
+    """Leave HALTED, to paused."""
+    session.controller.release_halt()
 
 
 def correct(session: LiveSession, _: NoArgs) -> None:
@@ -285,8 +293,17 @@ _TABLE: Final = (
     Command("pause", "Pause", "Run", (), "Pause after this control step", handler=pause, is_quick=True),
     Command("resume", "Resume", "Run", (), "Let the policy run", handler=resume, is_quick=True),
     Command("halt", "HALT", "Run", ("Shift+Escape",), "Stop all motion at once, whatever is running", handler=halt, is_quick=True),
+    Command("release_halt", "Release the halt", "Run", (), "Leave HALTED, to paused", handler=release_halt, is_quick=True),
     Command("run_plan", "Run the drawing", "Run", ("Enter",), "Confirm the plan and let the robot do it", handler=run_plan),
-    Command("correct", "Take over / hand back", "Run", ("t", "Tab"), "Drive the arm yourself, or give it back to the policy", handler=correct, is_quick=True),
+    Command(
+        "correct",
+        "Take over / hand back",
+        "Run",
+        ("t", "Tab"),
+        "Drive the arm yourself, or give it back to the policy",
+        handler=correct,
+        is_quick=True,
+    ),
     Command("take_over", "Take over", "Run", (), "Drive the arm yourself", handler=take_over, is_quick=True),
     Command("hand_back", "Hand back", "Run", (), "Give the arm back to the policy", handler=hand_back, is_quick=True),
     Command("reset", "Reset", "Run", ("r",), "Start the same scene anew, paused", handler=reset),
@@ -295,9 +312,19 @@ _TABLE: Final = (
     Command("change_speed", "Change speed", "Run", (), "Up or down the speed ladder", handler=change_speed, args=Direction, is_quick=True),
     Command("slower", "Slower", "Run", ("-",), "Half the speed"),
     Command("faster", "Faster", "Run", ("=", "Shift++"), "Double the speed"),
-    Command("escape", "Cancel, deselect, HALT", "Run", ("Escape",), "Cancels the tool, then deselects, then halts; twice quickly halts at once"),
+    Command(
+        "escape", "Cancel, deselect, HALT", "Run", ("Escape",), "Cancels the tool, then deselects, then halts; twice quickly halts at once"
+    ),
     Command("step_back", "Step back", "Time", ("[", "ArrowLeft"), "Look at the step before", handler=step_back, args=Count),
-    Command("step_forward", "Step forward", "Time", ("]", "ArrowRight"), "Look at the next step; at the end, advance one", handler=step_forward, args=Count),
+    Command(
+        "step_forward",
+        "Step forward",
+        "Time",
+        ("]", "ArrowRight"),
+        "Look at the next step; at the end, advance one",
+        handler=step_forward,
+        args=Count,
+    ),
     Command("step_back_10", "10 steps back", "Time", ("Shift+ArrowLeft",), "Look ten steps back"),
     Command("step_forward_10", "10 steps forward", "Time", ("Shift+ArrowRight",), "Look ten steps forward"),
     Command("previous_event", "Previous event", "Time", ("Ctrl+ArrowLeft",), "Look at the event before the shown step"),
@@ -320,20 +347,32 @@ _TABLE: Final = (
     Command("undo", "Undo", "Draw", ("Ctrl+z",), "Take back the last change of the drawing", handler=undo),
     Command("redo", "Redo", "Draw", ("Ctrl+Shift+z", "Ctrl+y"), "Bring it back", handler=redo),
     Command("clear", "Clear the drawing", "Draw", (), "Remove all strokes; undo brings them back"),
-    *(Command(f"colour_{i}", f"Step {i} colour", "Draw", (str(i),), f"New strokes are step {i}; a selected stroke becomes step {i}") for i in range(1, 9)),
+    *(
+        Command(f"colour_{i}", f"Step {i} colour", "Draw", (str(i),), f"New strokes are step {i}; a selected stroke becomes step {i}")
+        for i in range(1, 9)
+    ),
     Command("commit_sketch", "Send a drawing", "Draw", (), "Take a sketch document", handler=commit_sketch, args=Document),
     Command("edit_plan", "Send a plan", "Draw", (), "Take an edited plan document", handler=edit_plan, args=PlanDocument),
     Command("delete", "Delete stroke", "Draw", ("Delete", "Backspace"), "Remove the selected stroke", context="selection"),
     Command("nudge_left", "Nudge left", "Draw", ("ArrowLeft",), "Move the selected stroke by one pixel; Shift: ten", context="selection"),
-    Command("nudge_right", "Nudge right", "Draw", ("ArrowRight",), "Move the selected stroke by one pixel; Shift: ten", context="selection"),
+    Command(
+        "nudge_right", "Nudge right", "Draw", ("ArrowRight",), "Move the selected stroke by one pixel; Shift: ten", context="selection"
+    ),
     Command("nudge_up", "Nudge up", "Draw", ("ArrowUp",), "Move the selected stroke by one pixel; Shift: ten", context="selection"),
     Command("nudge_down", "Nudge down", "Draw", ("ArrowDown",), "Move the selected stroke by one pixel; Shift: ten", context="selection"),
-    Command("jog_forward", "Jog away", "Drive", ("ArrowUp",), "Move the hand away from the robot", context="correcting"),
-    Command("jog_back", "Jog near", "Drive", ("ArrowDown",), "Move the hand towards the robot", context="correcting"),
-    Command("jog_left", "Jog left", "Drive", ("ArrowLeft",), "Move the hand to the left of the picture", context="correcting"),
-    Command("jog_right", "Jog right", "Drive", ("ArrowRight",), "Move the hand to the right of the picture", context="correcting"),
-    Command("jog_up", "Jog up", "Drive", ("PageUp",), "Raise the hand", context="correcting"),
-    Command("jog_down", "Jog down", "Drive", ("PageDown",), "Lower the hand", context="correcting"),
+    Command(
+        "jog_forward",
+        "Drive up the picture",
+        "Drive",
+        ("ArrowUp",),
+        "Move the hand level, up the picture; Shift: faster",
+        context="correcting",
+    ),
+    Command("jog_back", "Drive down the picture", "Drive", ("ArrowDown",), "Move the hand level, down the picture", context="correcting"),
+    Command("jog_left", "Drive left", "Drive", ("ArrowLeft",), "Move the hand level, to the left of the picture", context="correcting"),
+    Command("jog_right", "Drive right", "Drive", ("ArrowRight",), "Move the hand level, to the right of the picture", context="correcting"),
+    Command("jog_up", "Raise the hand", "Drive", ("PageUp",), "Raise the hand", context="correcting"),
+    Command("jog_down", "Lower the hand", "Drive", ("PageDown",), "Lower the hand", context="correcting"),
     Command("jog_turn_left", "Turn hand left", "Drive", (",",), "Turn the hand counter-clockwise, seen from above", context="correcting"),
     Command("jog_turn_right", "Turn hand right", "Drive", (".",), "Turn the hand clockwise, seen from above", context="correcting"),
     Command("jog_gripper", "Open / close gripper", "Drive", ("x",), "Open or close the gripper", context="correcting"),

@@ -7,16 +7,16 @@ import math
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from panels.commands import dispatch
-from panels.reading import PlanReading
+from panels.reading import PlanReading, RunInSimulator
 from workbench.core.errors import InvalidInput, UnknownName, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, new_id
 from workbench.core.protocols import Simulator
 from workbench.core.sketches import Sketch, SketchPlan, plan_to_dict, sketch_to_dict
-from workbench.core.types import EpisodeConfig, SimState, Step
+from workbench.core.types import PROPRIO, EpisodeConfig, SimState, Step
 from workbench.rollout.controller import RolloutController
 from workbench.rollout.view import LiveView
 
@@ -26,15 +26,29 @@ logger = logging.getLogger(__name__)
 STAGE_SIZE = 480
 """Width and height [px] of a live frame, and of the frame that sketch pixels refer to."""
 MAX_UNDO = 200
+MAX_TRAIL = 20_000
+"""Steps whose positions are kept for the executed path."""
 CALL_TIMEOUT_S = 20.0
 """Longest wait for the stepping thread; it answers between two control steps, so only a broken simulator takes this long."""
 CORRECTING_GRACE_S = 2.0
 """With a human in control and nobody watching, the rollout pauses after this."""
 
-RunInSimulator = Callable[[Callable[[Simulator], Any]], Any]
-"""Runs a function in the stepping thread, at the state that the person sees, and returns its result."""
 Listener = Callable[[dict[str, Any]], None]
 """Takes a message for one socket; called from any thread, must return at once."""
+
+
+class TrailMark(NamedTuple):
+    """How far a socket has heard of the executed path."""
+
+    episode_id: str = ""
+    count: int = 0
+
+
+class StoredEpisode(NamedTuple):
+    """A stored episode that is shown instead of the live one."""
+
+    episode_id: str
+    num_steps: int
 
 
 class SketchReader(Protocol):
@@ -84,6 +98,10 @@ class LiveSession:
         self._readings = [PlanReading(self._empty_sketch("front"))]
         self._position = 0
         self._shown_step: int | None = None
+        self._stored: StoredEpisode | None = None
+        self._trail: list[list[float]] = []
+        self._trail_episode = ""
+        self._gripper = 1.0
         controller.add_observer(self)
 
     # --- who watches ---
@@ -225,28 +243,69 @@ class LiveSession:
 
     @property
     def shown_step(self) -> int | None:
-        """The step of the live episode that is looked at, or None while following it live."""
+        """The step that is looked at, of a stored episode or the live one, or None while following live."""
         with self._lock:
             return self._shown_step
 
     def show_step(self, step: int | None) -> int | None:
-        """Look at an earlier step of the live episode (a running rollout pauses), or follow it live (None)."""
-        if step is not None:
-            num_steps = self.controller.history().num_steps
-            step = None if step >= num_steps else max(0, step)
+        """Look at a step (a running rollout pauses), or follow live (None), which also leaves a stored episode.
+
+        Returns:
+            The step that is shown: kept within the episode; the end of the live episode is live.
+        """
+        with self._lock:
+            stored = self._stored
+        if stored is not None and step is not None:
+            step = min(max(0, step), stored.num_steps)
+        elif step is not None:
+            step = None if step >= self.controller.history().num_steps else max(0, step)
         if step is not None and self.controller.status().mode == "autonomous":
             self.controller.pause()
         with self._lock:
             self._shown_step = step
+            if step is None:
+                self._stored = None
         self.view.show_step(step)
         self.push({"type": "status", **self.status()})
         return step
 
+    def show_stored(self, episode_id: str, states: Sequence[SimState], *, config: EpisodeConfig, step: int = 0) -> None:
+        """Look at a stored episode on the stage; :meth:`show_step` seeks in it, ``show_step(None)`` returns to live.
+
+        Args:
+            episode_id: whose states they are.
+            states: the state before each step, and the final one.
+            config: how that episode started.
+            step: the step to show first.
+        """
+        if self.controller.status().mode == "autonomous":
+            self.controller.pause()
+        with self._lock:
+            self._stored = StoredEpisode(episode_id, max(0, len(states) - 1))
+        self.view.show_states(states, config=config, step=step)
+        self.show_step(step)
+
+    @property
+    def stored(self) -> StoredEpisode | None:
+        """The stored episode that is shown, or None."""
+        with self._lock:
+            return self._stored
+
+    def trail_since(self, mark: TrailMark) -> tuple[list[list[float]], TrailMark]:
+        """Return the executed end-effector positions [m] after ``mark``, and the new mark; a new episode starts anew."""
+        with self._lock:
+            first = mark.count if mark.episode_id == self._trail_episode else 0
+            return self._trail[first:], TrailMark(self._trail_episode, len(self._trail))
+
     def branch(self, step: int | None) -> str:
         """Start a new episode from a step of this one (default: the step that is looked at), paused, and return its id."""
         status = self.controller.status()
-        if self.config is None or status.episode_id is None:
+        if self.config is None or not status.episode_id:
             raise InvalidInput("branch", expected="an episode to branch from", found="none", fix="Start an episode first.")
+        if self.stored is not None:
+            raise InvalidInput(
+                "branch", expected="a step of the live episode", found="a stored one", fix="Branch from it in the History tab."
+            )
         history = self.controller.history()
         wanted = step if step is not None else self.shown_step
         if wanted is None or wanted >= history.num_steps:
@@ -254,9 +313,7 @@ class LiveSession:
             state = self.in_simulator(lambda simulator: simulator.state())
         else:
             state = history.state(max(0, wanted))
-        future = self.controller.branch(
-            self.config, state, parent_id=status.episode_id, step=wanted, policy=status.policy, prompt=None
-        )
+        future = self.controller.branch(self.config, state, parent_id=status.episode_id, step=wanted, policy=status.policy, prompt=None)
         episode_id = future.result(CALL_TIMEOUT_S)
         self.show_step(None)
         self.changed("branch")
@@ -264,7 +321,7 @@ class LiveSession:
 
     def in_simulator(self, function: Callable[[Simulator], T]) -> T:
         """Run ``function`` in the stepping thread, at the state that is shown, and return its result."""
-        step = self.shown_step
+        step = self.shown_step if self.stored is None else None
         state = None if step is None else self.controller.history().state(step)
         return self.controller.call(lambda simulator: at_state(simulator, state, function)).result(CALL_TIMEOUT_S)
 
@@ -273,7 +330,7 @@ class LiveSession:
     def status(self) -> dict[str, Any]:
         """Return the JSON status that is always visible on the stage."""
         status = self.controller.status()
-        num_steps = self.controller.history().num_steps if status.episode_id else 0
+        stored = self.stored
         return {
             "mode": str(status.mode),
             "actor": str(status.actor),
@@ -290,8 +347,10 @@ class LiveSession:
             "is_success": status.is_success,
             "plan_step": status.plan_step,
             "error": status.error or "",
-            "num_steps": num_steps,
+            "num_steps": status.step if stored is None else stored.num_steps,
             "shown_step": self.shown_step,
+            "stored_id": stored.episode_id if stored else None,
+            "gripper": self._gripper,
         }
 
     def drawing(self) -> dict[str, Any]:
@@ -310,12 +369,21 @@ class LiveSession:
         """Tell the page of a new episode."""
         self.config = EpisodeConfig.from_dict(start.config)
         with self._lock:
-            self._shown_step = None
+            self._shown_step = self._stored = None
+            self._trail, self._trail_episode = [], start.episode_id
+        self.view.show_step(None)
         self.push({"type": "episode", "episode_id": start.episode_id, "parent_id": start.parent_id, "branch_step": start.branch_step})
         self.changed("episode")
 
     def on_step(self, step: Step) -> None:
-        """Steps reach the page as frames and status."""
+        """Keep the executed path; everything else of a step reaches the page as frames and status."""
+        if step.proprio is None:
+            return
+        position = [round(float(c), 4) for c in step.proprio[PROPRIO["ee_position"]]]
+        self._gripper = round(float(step.proprio[PROPRIO["gripper_command"]][0]), 3)
+        with self._lock:
+            if len(self._trail) < MAX_TRAIL:
+                self._trail.append(position)
 
     def on_event(self, episode_id: str, event: Event) -> None:
         """Send each event to the page."""
@@ -416,7 +484,9 @@ class LiveRegistry:
         tab_id = tab_id or new_id()
         with self._lock:
             if len(self._sessions) >= self._max_tabs:
-                raise InvalidInput("tabs", expected=f"at most {self._max_tabs} open at once", found="one more", fix="Close a tab and reload.")
+                raise InvalidInput(
+                    "tabs", expected=f"at most {self._max_tabs} open at once", found="one more", fix="Close a tab and reload."
+                )
         session = self._open_live(tab_id)
         with self._lock:
             assert tab_id not in self._sessions, f"tab {tab_id} opened twice"

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
+from workbench.rollout.preview import preview_plan
+
+from workbench.core.errors import WorkbenchError
+from workbench.core.protocols import Simulator
 from workbench.core.sketches import PlanProblem, Sketch, SketchPlan, plan_to_dict, sketch_to_dict
 from workbench.core.trajectories import Trajectory
+from workbench.core.types import CameraRequest, Observation
+from workbench.sketch.plan import call_text, interpret, parse_plan, sentence
+from workbench.sketch.recognise import recognise_sketch
+from workbench.sketch.strokes import parse_sketch
+
+RunInSimulator = Callable[[Callable[[Simulator], Any]], Any]
+"""Runs a function in the stepping thread, at the state that the person sees, and returns its result."""
+
+
+class Interpreter(Protocol):
+    """Reads a sketch as a plan: the built-in grammar, or a model."""
+
+    def __call__(self, sketch: Sketch, *, instruction: str = "", observation: Observation | None = None) -> SketchPlan:
+        """Return the plan."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,3 +79,40 @@ def ghost_to_dict(trajectory: Trajectory) -> dict[str, Any]:
         "points": [[round(float(c), 4) for c in point] for point in trajectory.positions()],
         "phases": [w.phase.value for w in trajectory.waypoints],
     }
+
+
+class BuiltInReader:
+    """Reads drawings by the grammar of Robotic Visual Instruction, or by another interpreter, and previews them in the simulator."""
+
+    def __init__(self, interpreter: Interpreter = interpret) -> None:
+        self._interpreter = interpreter
+
+    def parse(self, document: Mapping[str, Any], *, is_snapped: bool) -> Sketch:
+        """Check a document; recognise and straighten its freehand strokes when asked."""
+        sketch = parse_sketch(document)
+        return recognise_sketch(sketch) if is_snapped else sketch
+
+    def interpret(self, sketch: Sketch, instruction: str, run: RunInSimulator) -> SketchPlan:
+        """Read the strokes as an ordered plan, by what is in the picture now."""
+        request = CameraRequest(sketch.camera, sketch.width, sketch.height)
+        observation = run(lambda simulator: drawn(simulator.observe((request,))))
+        return self._interpreter(sketch, instruction=instruction, observation=observation)
+
+    def parse_plan(self, document: Mapping[str, Any]) -> SketchPlan:
+        """Check an edited plan."""
+        return parse_plan(document)
+
+    def preview(self, sketch: Sketch, plan: SketchPlan, run: RunInSimulator) -> PlanReading:
+        """Lift a plan to 3-D paths with their warnings, and put it in words."""
+        sentences = tuple(sentence(step, i + 1) for i, step in enumerate(plan.steps))
+        calls = tuple(call_text(step) for step in plan.steps)
+        try:
+            trajectories = run(lambda simulator: preview_plan(simulator, plan))
+        except WorkbenchError as error:
+            return PlanReading(sketch, plan, sentences, calls, error=str(error))
+        return PlanReading(sketch, plan, sentences, calls, tuple(trajectories))
+
+
+def drawn(observation: Observation) -> Observation:
+    """Return an observation whose lazy pictures are rendered, so that it may leave the stepping thread."""
+    return replace(observation, images=dict(observation.images), depth=dict(observation.depth))

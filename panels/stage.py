@@ -15,7 +15,7 @@ ASSET_URL = "/assets/stage"
 STORED_TAB_JS = "() => [JSON.parse(sessionStorage.getItem('vla-workbench.tab') || 'null')]"
 """For ``demo.load(on_load, inputs=[stage.canvas], js=STORED_TAB_JS)``: the tab that this page had before a reload."""
 
-# A comment names the events, because Gradio makes listeners from the names it finds here: 'commit' 'changed' 'note'.
+# A comment names the events, because Gradio makes listeners from the names that it finds in quotes here.
 _ON_LOAD = """
 // events: 'commit' 'changed'
 import('/assets/stage/stage.js').then((stage) => stage.mountStage({ element, props, trigger, watch }));
@@ -34,7 +34,6 @@ class StageCanvas(gr.HTML):
     def __init__(self, value: dict[str, Any] | None = None, **kwargs: Any) -> None:
         kwargs.setdefault("html_template", _TEMPLATE)
         kwargs.setdefault("js_on_load", _ON_LOAD)
-    
         kwargs.setdefault("elem_id", "stage")
         super().__init__(value, **kwargs)
 

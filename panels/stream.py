@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import secrets
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
@@ -22,7 +23,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from panels.commands import COMMANDS, command_sheet
 from panels.frames import ACK, HEADER, Feed, FrameHub, Viewer, with_channel
-from panels.live import STAGE_SIZE, LiveRegistry, LiveSession
+from panels.live import STAGE_SIZE, LiveRegistry, LiveSession, TrailMark
 from workbench.core.errors import InvalidInput, TooLarge, UnknownName, WorkbenchError
 from workbench.core.types import CameraRequest
 
@@ -176,10 +177,13 @@ class LiveSocket:
 
     async def _tell_status(self) -> None:
         last: dict[str, Any] = {}
-        quiet_s = 0.0
+        quiet_s, trail = 0.0, TrailMark()
         while True:
             status = self._session.status()
             quiet_s += 1.0 / STATUS_HZ
+            points, trail = self._session.trail_since(trail)
+            if points:
+                self._enqueue({"type": "trail", "from": trail.count - len(points), "points": points})
             if status != last or quiet_s >= HEARTBEAT_S:
                 last, quiet_s = status, 0.0
                 self._enqueue({"type": "status", **status})
@@ -220,7 +224,7 @@ class LiveSocket:
             raise InvalidInput("message", expected="JSON", found=text[:60]) from error
         kind = data.get("type") if isinstance(data, dict) else None
         if kind == "ping":
-            self._enqueue({"type": "pong", "sent": data.get("sent")})
+            self._enqueue({"type": "pong", "sent": data.get("sent"), "time": time.time()})
         elif kind == "camera":
             self._show_camera(_checked(CameraMessage, data))
         elif kind == "command":

@@ -1,0 +1,113 @@
+/** Command palette, key sheet, note field and messages: all made from the table of commands. */
+
+import { h, icon, keyLabel } from "./dom.js";
+
+const CONTEXT_TITLES = { stage: "", selection: "with a stroke selected", correcting: "while you drive" };
+const TOAST_MS = 6000;
+
+export class Dialogs {
+  /** @param {object[]} commands @param {Function} run */
+  constructor(commands, run) {
+    this.commands = commands;
+    this.run = run;
+    this.dialog = h("dialog", { class: "stage-dialog" });
+    this.dialog.addEventListener("click", (e) => { if (e.target === this.dialog) this.dialog.close(); });
+    this.dialog.addEventListener("keydown", (e) => e.stopPropagation());
+    this.toasts = h("div", { class: "toasts", role: "alert", "aria-live": "assertive" });
+  }
+
+  get isOpen() {
+    return this.dialog.open;
+  }
+
+  open(children, className, label) {
+    this.dialog.className = `stage-dialog ${className}`;
+    this.dialog.setAttribute("aria-label", label);
+    this.dialog.replaceChildren(...children);
+    this.dialog.showModal();
+  }
+
+  showKeys() {
+    const groups = new Map();
+    for (const command of this.commands.filter((c) => c.keys.length)) {
+      const title = [command.group, CONTEXT_TITLES[command.context]].filter(Boolean).join(", ");
+      if (!groups.has(title)) groups.set(title, []);
+      groups.get(title).push(command);
+    }
+    const sections = [...groups].map(([title, commands]) =>
+      h("section", {}, [
+        h("h3", { text: title }),
+        h("dl", {}, commands.flatMap((c) => [h("dt", {}, c.keys.map((key) => h("kbd", { text: keyLabel(key) }))), h("dd", { text: c.title, title: c.tooltip })])),
+      ]),
+    );
+    const close = h("button", { type: "button", class: "stage-button", "aria-label": "Close", onclick: () => this.dialog.close() }, [icon("close")]);
+    this.open([h("header", {}, [h("h2", { text: "Keys" }), close]), h("div", { class: "key-sheet" }, sections)], "keys", "Keys");
+  }
+
+  showPalette() {
+    const input = h("input", { type: "text", class: "palette-input", placeholder: "Type a command", "aria-label": "Command", autocomplete: "off", spellcheck: "false" });
+    const list = h("ul", { class: "palette-list", role: "listbox" });
+    let shown = [], index = 0;
+    const choose = (command) => {
+      this.dialog.close();
+      this.run(command.name);
+    };
+    const refresh = () => {
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const text = (c) => `${c.title} ${c.group} ${c.tooltip}`.toLowerCase();
+      shown = this.commands.filter((c) => !c.needsArgs && words.every((w) => text(c).includes(w)));
+      index = Math.min(index, Math.max(0, shown.length - 1));
+      list.replaceChildren(
+        ...shown.map((c, i) =>
+          h("li", { role: "option", "aria-selected": String(i === index), onclick: () => choose(c), onpointermove: () => { if (i !== index) { index = i; mark(); } } }, [
+            h("span", { class: "palette-title", text: c.title }),
+            h("span", { class: "palette-group", text: c.group }),
+            ...c.keys.map((key) => h("kbd", { text: keyLabel(key) })),
+          ]),
+        ),
+      );
+    };
+    const mark = () => [...list.children].forEach((item, i) => item.setAttribute("aria-selected", String(i === index)));
+    input.addEventListener("input", () => { index = 0; refresh(); });
+    input.addEventListener("keydown", (e) => {
+      const move = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+      if (move) {
+        e.preventDefault();
+        index = (index + move + shown.length) % Math.max(1, shown.length);
+        mark();
+        list.children[index]?.scrollIntoView({ block: "nearest" });
+      } else if (e.key === "Enter" && shown[index]) {
+        e.preventDefault();
+        choose(shown[index]);
+      }
+    });
+    refresh();
+    this.open([input, list], "palette", "Command palette");
+    input.focus();
+  }
+
+  /** @param {(text: string) => void} onText */
+  askNote(onText) {
+    const input = h("input", { type: "text", maxlength: "2000", class: "palette-input", placeholder: "What did you see? Enter saves, Esc closes", "aria-label": "Note" });
+    input.addEventListener("keydown", (e) => {
+      if (e.key !== "Enter" || !input.value.trim()) return;
+      e.preventDefault();
+      this.dialog.close();
+      onText(input.value);
+    });
+    this.open([input], "note", "Note at this time");
+    input.focus();
+  }
+
+  /** Shows a message for some seconds, with a copy button. @param {"error" | "info"} kind */
+  toast(text, kind = "error") {
+    const last = this.toasts.lastElementChild;
+    if (last?.dataset.text === text) last.remove();
+    const copy = h("button", { type: "button", class: "toast-button", title: "Copy this message", "aria-label": "Copy", onclick: () => navigator.clipboard?.writeText(text) }, [icon("copy")]);
+    const close = h("button", { type: "button", class: "toast-button", title: "Close", "aria-label": "Close", onclick: () => toast.remove() }, [icon("close")]);
+    const toast = h("div", { class: `toast is-${kind}`, dataset: { text } }, [h("span", { text }), ...(kind === "error" ? [copy] : []), close]);
+    this.toasts.append(toast);
+    while (this.toasts.children.length > 3) this.toasts.firstElementChild.remove();
+    setTimeout(() => toast.remove(), TOAST_MS);
+  }
+}

@@ -1,0 +1,329 @@
+/** The stage: puts picture, drawing, tools, status and keys together, and connects them to the live session of this tab. */
+
+import { Dialogs } from "./dialogs.js";
+import { Drawing } from "./document.js";
+import { h } from "./dom.js";
+import { Hud } from "./hud.js";
+import { Driver } from "./driver.js";
+import { Keymap } from "./keymap.js";
+import { Overlay, svg } from "./overlay.js";
+import { Picture } from "./picture.js";
+import { PictureInPicture, StrokeList } from "./side.js";
+import { LiveSocket } from "./socket.js";
+import { Tools } from "./tools.js";
+import { Viewport } from "./viewport.js";
+
+const TAB_KEY = "vla-workbench.tab";
+const FRAME_SIZE = 480;
+const NO_DRAWING = { idle: "Start an episode first (Scene tab).", correcting: "You are driving. Hand back (T) to draw." };
+
+class Stage {
+  constructor(root, { props, trigger }) {
+    Object.assign(this, { root, props, trigger });
+    this.viewport = new Viewport();
+    this.drawing = new Drawing();
+    this.cameras = [];
+    this.camera = "";
+    this.inFlight = 0;
+    this.commits = 0;
+    this.status = null;
+    this.build();
+  }
+
+  build() {
+    this.canvas = h("canvas", { class: "frame", width: FRAME_SIZE, height: FRAME_SIZE });
+    this.svg = svg("svg", { class: "overlay", "aria-hidden": "true" });
+    this.notes = h("div", { class: "notes" });
+    this.surface = h("div", {
+      class: "surface",
+      tabindex: "0",
+      role: "application",
+      "aria-label": "Live camera picture. Draw on it; press question mark for keys. Shift Tab leaves it.",
+    });
+    this.hint = h("div", { class: "hint", hidden: true });
+    this.curtain = h("div", { class: "curtain" }, [h("div", { class: "spinner" }), (this.curtainText = h("p", { text: "Connecting …" }))]);
+    this.picture = h("div", { class: "picture" }, [this.canvas, this.svg, this.notes, this.surface, this.hint, this.curtain]);
+    this.centre = h("div", { class: "centre" }, [this.picture]);
+    this.side = h("div", { class: "side" });
+    this.main = h("div", { class: "main" }, [this.centre, this.side]);
+    this.element = h("div", { class: "stage", dataset: { seq: "0", mode: "", connection: "connecting" } }, [this.main]);
+    this.root.replaceChildren(this.element);
+    this.overlay = new Overlay(this.svg, this.notes, this.viewport, this.drawing);
+    this.viewport.onChange(() => { this.canvas.style.transform = this.viewport.css; });
+    this.tools = new Tools(this.surface, {
+      viewport: this.viewport,
+      drawing: this.drawing,
+      overlay: this.overlay,
+      commit: (kind, isSnapped) => this.commit(kind, isSnapped),
+      canDraw: () => this.refuseDrawing(),
+      onChange: () => this.hud?.showTools(),
+    });
+    this.tools.currentStep = () => this.status?.shown_step ?? this.status?.step ?? 0;
+    this.drawing.onChange(() => this.changed());
+    new ResizeObserver(() => this.layOut()).observe(this.main);
+  }
+
+  /** Connects to a live session, also to another one than before. */
+  connect(tab) {
+    if (!tab?.tab_id || this.socket?.tab.tab_id === tab.tab_id) return;
+    this.socket?.close();
+    sessionStorage.setItem(TAB_KEY, JSON.stringify({ tab_id: tab.tab_id, token: tab.token }));
+    const socket = (this.socket = new LiveSocket({ tab_id: tab.tab_id, token: tab.token }));
+    const VLAW = (window.VLAW = window.VLAW || {});
+    VLAW.socket = socket;
+    VLAW.run = (name, args) => this.run(name, args);
+    this.frames = new Picture(this.canvas, socket, 0, (frame) => this.shown(frame));
+    socket.on("hello", (m) => this.welcome(m));
+    socket.on("status", (m) => this.showStatus(m));
+    socket.on("drawing", (m) => this.load(m));
+    socket.on("trail", (m) => this.extendTrail(m));
+    socket.on("changed", (m) => this.trigger("changed", { what: m.what }));
+    socket.on("refused", (m) => this.dialogs?.toast(m.error));
+    socket.on("error", (m) => this.dialogs?.toast(m.error));
+    socket.on("connection", (m) => this.showConnection(m));
+    this.rates = setInterval(() => this.showRates(), 250);
+  }
+
+  welcome(message) {
+    this.cameras = message.cameras;
+    if (!this.hud) this.furnish(message.commands);
+    this.overlay.trail = [];
+    this.showStatus(message.status);
+    this.drawing.load(message.drawing);
+    const stored = this.drawing.strokes.length ? this.drawing.doc.camera : this.camera;
+    const wanted = this.camera || stored;
+    if (this.cameras.length) this.showCamera(this.cameras.includes(wanted) ? wanted : this.cameras[0]);
+  }
+
+  /** Builds what depends on the table of commands; once. */
+  furnish(table) {
+    const commands = new Map(table.map((c) => [c.name, c]));
+    const run = (name, args, options) => this.run(name, args, options);
+    this.commands = commands;
+    this.hud = new Hud({ commands, run, tools: this.tools, drawing: this.drawing });
+    this.dialogs = new Dialogs(table.filter((c) => c.context !== "correcting" && !this.needsArgs(c)), run);
+    this.pip = new PictureInPicture({ socket: this.socket, onSwap: (name) => this.swap(name), onClose: () => run("toggle_pip"), next: (n) => this.neighbour(n, 1) });
+    this.list = new StrokeList(this.drawing, (id) => { this.drawing.select(id); run("delete"); });
+    this.driver = new Driver(this);
+    this.keymap = new Keymap(table, {
+      root: this.root,
+      surface: this.surface,
+      run,
+      contexts: () => [...(this.drawing.selected ? ["selection"] : []), ...(this.status?.mode === "correcting" ? ["correcting"] : []), "stage"],
+      isDialogOpen: () => this.dialogs.isOpen,
+      cancel: () => this.cancel(),
+      setHidden: (isHidden) => this.element.classList.toggle("is-bare", isHidden),
+    });
+    this.main.prepend(this.hud.rail);
+    this.picture.append(this.hud.top, this.hud.bottom, this.dialogs.toasts);
+    this.side.append(this.list.element);
+    this.element.append(this.hud.transport, this.dialogs.dialog);
+    this.tools.choose(this.tools.tool);
+    this.layOut();
+  }
+
+  /** Commands that make no sense without arguments stay out of the palette. */
+  needsArgs(command) {
+    return ["set_speed", "change_speed", "seek", "commit_sketch", "edit_plan", "jog", "set_instruction", "set_policy", "rate", "status", "escape"].includes(command.name);
+  }
+
+  // --- what is shown ---
+
+  shown(frame) {
+    const name = this.cameras[frame.camera] ?? "";
+    this.overlay.setCamera(name);
+    this.overlay.setProjection(frame.projection);
+    this.projection = frame.projection;
+    Object.assign(this.element.dataset, { seq: String(frame.seq), step: String(frame.step), camera: name });
+    this.surface.dataset.seq = String(frame.seq);
+  }
+
+  showStatus(status) {
+    if (this.status?.episode_id !== status.episode_id) this.overlay.trail = [];
+    this.status = status;
+    this.hud?.showStatus(status);
+    this.overlay.setPlanStep(status.mode === "autonomous" ? status.plan_step : null);
+    this.list?.setPlanStep(status.mode === "autonomous" ? status.plan_step : null);
+    Object.assign(this.element.dataset, { mode: status.mode, planStep: String(status.plan_step ?? ""), shownStep: String(status.shown_step ?? ""), episode: status.episode_id });
+    if (status.error && status.error !== this.lastError) this.dialogs?.toast(status.error);
+    this.lastError = status.error;
+    this.hud?.showTools();
+    this.showHint();
+  }
+
+  showRates() {
+    if (!this.hud || !this.frames) return;
+    const isMoving = ["autonomous", "correcting"].includes(this.status?.mode);
+    this.hud.showRates(this.frames.fps, this.frames.latency, isMoving);
+    Object.assign(this.element.dataset, { fps: this.frames.fps.toFixed(1), latency: String(Math.round(this.frames.latency ?? -1)), frames: String(this.frames.numShown) });
+  }
+
+  showConnection({ state }) {
+    this.element.dataset.connection = state;
+    this.curtain.hidden = state === "live";
+    this.curtain.classList.toggle("is-gone", state === "gone");
+    this.curtainText.textContent = state === "gone" ? "This live session has ended." : state === "reconnecting" ? "Disconnected, reconnecting …" : "Connecting …";
+    this.curtain.querySelector("button")?.remove();
+    if (state !== "gone") return;
+    sessionStorage.removeItem(TAB_KEY);
+    this.curtain.append(h("button", { type: "button", class: "stage-button reload", onclick: () => location.reload() }, ["Start a new one"]));
+  }
+
+  showHint() {
+    const { strokes, reading } = this.drawing;
+    const isIdle = ["paused", "idle"].includes(this.status?.mode) && this.status.shown_step === null;
+    let text = "";
+    if (this.status?.mode === "idle") text = "Choose a task in the Scene tab to begin";
+    else if (isIdle && !strokes.length && !this.commits && this.status.step === 0) text = "Draw an arrow from a cube to a plate, then press Enter";
+    else if (isIdle && strokes.length && reading.plan?.steps.length && this.commits && this.commits < 4) text = "Press Enter to let the robot do it";
+    this.hint.hidden = !text;
+    if (this.hint.textContent !== text) this.hint.textContent = text;
+  }
+
+  extendTrail(message) {
+    if (message.from === 0) this.overlay.trail = [];
+    this.overlay.trail.push(...message.points);
+    this.overlay.refresh();
+  }
+
+  changed() {
+    this.hud?.showTools();
+    this.element.dataset.strokes = String(this.drawing.strokes.length);
+    this.showHint();
+  }
+
+  layOut() {
+    const rail = this.hud?.rail.offsetWidth ?? 0;
+    const { clientWidth: width, clientHeight: height } = this.main;
+    if (!width || !height) return;
+    const size = Math.floor(Math.min(height, width - rail));
+    this.picture.style.width = this.picture.style.height = `${size}px`;
+    this.viewport.resize(size, size);
+    const room = width - rail - size;
+    this.element.classList.toggle("has-side", room >= 120);
+    this.placePip(room >= 120);
+  }
+
+  placePip(isDocked) {
+    if (!this.pip) return;
+    const home = isDocked ? this.side : this.picture;
+    if (this.pip.element.parentElement === home) return;
+    this.pip.element.classList.toggle("is-floating", !isDocked);
+    this.pip.element.removeAttribute("style");
+    home.prepend(this.pip.element);
+    if (!isDocked) home.append(this.pip.element);
+  }
+
+  // --- cameras ---
+
+  neighbour(name, offset) {
+    const i = this.cameras.indexOf(name);
+    return this.cameras[(i + offset + this.cameras.length) % this.cameras.length];
+  }
+
+  showCamera(name) {
+    if (name !== this.camera) this.viewport.fit();
+    this.camera = name;
+    this.tools.cancel();
+    this.socket.showCamera(0, name, FRAME_SIZE, FRAME_SIZE);
+    this.hud.showCameras(this.cameras, name);
+  }
+
+  swap(name) {
+    const large = this.camera;
+    this.showCamera(name);
+    this.pip.show(large);
+  }
+
+  // --- the drawing ---
+
+  refuseDrawing() {
+    const reason = NO_DRAWING[this.status?.mode];
+    if (reason) this.dialogs?.toast(reason, "info");
+    return reason;
+  }
+
+  commit(kind, isSnapped = false) {
+    this.inFlight += 1;
+    this.commits += 1;
+    const document = this.drawing.doc;
+    this.socket
+      .request("commit_sketch", { document, snap: isSnapped })
+      .then((reading) => {
+        this.props.value = { ...this.props.value, sketch: reading.sketch, seq: this.commits };
+        this.element.dataset.commits = String(this.commits);
+        this.trigger("commit", { kind, seq: this.commits });
+      })
+      .catch(() => this.restore?.())
+      .finally(() => { this.inFlight -= 1; });
+  }
+
+  load(message) {
+    // A newer change of ours is on its way: its own answer will bring the whole truth.
+    if (this.inFlight > 1 || this.tools.isBusy) this.drawing.reading = { ...this.drawing.reading, ghosts: message.ghosts, problems: message.problems };
+    else this.drawing.load(message);
+    this.restore = () => this.drawing.load(message);
+  }
+
+  /** @returns {boolean} whether there was something to cancel or deselect */
+  cancel() {
+    if (this.tools.cancel()) return true;
+    if (!this.drawing.selected) return false;
+    this.drawing.select(null);
+    return true;
+  }
+
+  // --- commands ---
+
+  /** Runs a command of the table by name: in the page when it is the page's, else on the server. */
+  run(name, args, options = {}) {
+    const local = this.local(name, args, options);
+    if (local) return local();
+    if (name === "run_plan" && this.tools.finish()) return undefined;
+    return this.socket.command(name, args ?? {});
+  }
+
+  local(name, args, { isLarge = false } = {}) {
+    const nudge = (du, dv) => () => this.tools.nudge(du * (isLarge ? 10 : 1), dv * (isLarge ? 10 : 1));
+    const tool = name.startsWith("tool_") ? name.slice(5) : "";
+    if (tool) return () => this.tools.choose(tool === "sketch" ? this.tools.lastDrawingTool : tool);
+    if (name.startsWith("colour_")) return () => this.tools.setStep(Number(name.slice(7)));
+    if (name.startsWith("jog_")) return () => this.driver.run(name, args);
+    return {
+      escape: () => this.cancel() || this.run("halt"),
+      toggle_snap: () => { this.tools.isSnapping = !this.tools.isSnapping; this.hud.showTools(); },
+      toggle_style: () => this.tools.toggleStyle(),
+      clear: () => { this.drawing.doc = { ...this.drawing.doc, strokes: [] }; this.drawing.changed(); this.commit("clear"); },
+      delete: () => this.tools.changeSelected(() => null, "delete"),
+      nudge_left: nudge(-1, 0),
+      nudge_right: nudge(1, 0),
+      nudge_up: nudge(0, -1),
+      nudge_down: nudge(0, 1),
+      slower: () => this.run("change_speed", { offset: -1 }),
+      faster: () => this.run("change_speed", { offset: 1 }),
+      step_back_10: () => this.run("step_back", { n: 10 }),
+      step_forward_10: () => this.run("step_forward", { n: 10 }),
+      show_camera: () => this.showCamera(args.name),
+      next_camera: () => this.showCamera(this.neighbour(this.camera, 1)),
+      previous_camera: () => this.showCamera(this.neighbour(this.camera, -1)),
+      toggle_pip: () => (this.pip.isOpen ? this.pip.hide() : this.pip.show(this.neighbour(this.camera, 1))),
+      fit: () => this.viewport.fit(),
+      hide_overlays: () => this.element.classList.toggle("is-bare"),
+      palette: () => this.dialogs.showPalette(),
+      help: () => this.dialogs.showKeys(),
+      note: args ? undefined : () => this.dialogs.askNote((text) => this.run("note", { text })),
+    }[name];
+  }
+}
+
+/**
+ * Mounts the stage in a Gradio HTML component.
+ * @param {{element: HTMLElement, props: object, trigger: Function, watch: Function}} host
+ */
+export function mountStage({ element, props, trigger, watch }) {
+  const root = element.querySelector(".stage-root") ?? element;
+  const stage = new Stage(root, { props, trigger });
+  watch("value", () => stage.connect(props.value));
+  stage.connect(props.value);
+  return stage;
+}
