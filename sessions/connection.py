@@ -21,7 +21,7 @@ from workbench.core.errors import StoreCorrupt, StoreError, StoreLocked
 _HEADER: Final = b"SQLite format 3\0"
 _CHECKED_WHOLE_BYTES: Final = 256 * 2**20
 """Files up to this size are checked page by page at every opening, larger ones only after an unclean end."""
-_KEEP: Final = "The file was left as it is; keep a copy of it, or set it aside and start a new one."
+_KEEP: Final = "The file was left as it was; keep a copy of it, or set it aside and start a new one."
 
 
 @contextlib.contextmanager
@@ -119,7 +119,7 @@ class Connections:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
-        migrations.apply(sqlite_utils.Database(connection))
+        migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))
         return connection
 
     def _check_file(self) -> None:
@@ -255,11 +255,16 @@ def _check_contents(connection: sqlite3.Connection, path: Path) -> None:
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     if application_id != APPLICATION_ID:
         raise StoreCorrupt(what, reason="it belongs to another program", fix="Choose another path; the file was not touched.")
-    known = {migration.name for migration in migrations.pending(sqlite_utils.Database(memory=True))}
+    with contextlib.closing(sqlite3.connect(":memory:")) as empty:
+        known = {migration.name for migration in migrations.pending(sqlite_utils.Database(empty, execute_plugins=False))}
     rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [migrations.name]).fetchall()
     unknown = {str(name) for (name,) in rows} - known
     if unknown:
         raise StoreError(what, reason=f"a newer version of the workbench wrote it ({max(unknown)})", fix="Update the workbench.")
+    (num_pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    if not _wal_size(path) and path.stat().st_size < num_pages * page_bytes:
+        raise StoreCorrupt(what, reason="its end is missing", fix=_KEEP)
     if path.stat().st_size <= _CHECKED_WHOLE_BYTES or _wal_size(path):
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":

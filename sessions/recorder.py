@@ -253,8 +253,8 @@ class Recorder:
     def _report(self, *, message: str = "", is_failing: bool = False, num_lost: int = 0) -> None:
         """Note how it goes, and raise the alarm when that changed."""
         dropped, self._num_dropped = self._num_dropped, 0
-        if dropped and not message:
-            message = f"{dropped} steps were not recorded because memory was full while the disk refused."
+        if dropped:
+            message = f"{message} {dropped} steps were not recorded: memory was full while the disk refused.".strip()
         status = RecorderStatus(is_failing, 0, self._status.num_lost + num_lost + dropped, message)
         before, self._status = self._status, status
         if before != status:
