@@ -6,11 +6,15 @@ from types import ModuleType
 from typing import Any, Final
 
 import gradio as gr
+from gradio import component_meta
 
-from panels import header, history, scene, sketch, timeline
-from panels.errors import bind
-from panels.stage import STORED_TAB_JS, make_stage, open_stage
-from panels.state import APP_NAME, AppState, UiState
+# Gradio writes a stub file beside every module that subclasses a component; a workbench writes nothing beside its code.
+component_meta.create_or_modify_pyi = lambda *args: None
+
+from panels import header, history, scene, sketch, timeline  # noqa: E402
+from panels.errors import bind  # noqa: E402
+from panels.stage import STORED_TAB_JS, make_stage, open_stage  # noqa: E402
+from panels.state import APP_NAME, AppState, UiState  # noqa: E402
 
 PANELS: Final[tuple[ModuleType, ...]] = (scene, sketch, history)
 """Tools beside the stage, in the order of their tabs."""
@@ -24,7 +28,7 @@ def build_page(app: AppState) -> gr.Blocks:
         with gr.Row(elem_id="bench", equal_height=True):
             with gr.Column(elem_id="bench-stage", scale=5, min_width=360):
                 stage = make_stage()
-                timeline.build()
+                timeline.build(app, ui)
             with gr.Column(elem_id="bench-tools", scale=4, min_width=340), gr.Tabs(elem_id="tools"):
                 for panel in PANELS:
                     with gr.Tab(panel.TITLE, id=panel.NAME, elem_id=f"tab-{panel.NAME}", render_children=True):

@@ -128,7 +128,9 @@ class LoginGate:
         if not await run_in_threadpool(self._is_user, user, password):
             return HTMLResponse(login_page("User name or password is wrong."), status_code=401)
         response = RedirectResponse("/", status_code=303)
-        response.set_cookie(COOKIE, self._sign(user), max_age=int(LOGIN_S), httponly=True, samesite="lax", secure=request.url.scheme == "https")
+        response.set_cookie(
+            COOKIE, self._sign(user), max_age=int(LOGIN_S), httponly=True, samesite="lax", secure=request.url.scheme == "https"
+        )
         return response
 
     def _is_user(self, user: str, password: str) -> bool:

@@ -92,7 +92,7 @@ class Guard:
         return f"The upload is larger than {self._max_mb} MB. Choose a smaller file, or start the server with a larger --max-upload-mb."
 
 
-class _BodyTooLarge(Exception):  # noqa: N818 - never leaves this module
+class _BodyTooLarge(Exception):
     """A body without a declared length went over the limit."""
 
 

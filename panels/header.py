@@ -9,13 +9,14 @@ import gradio as gr
 from panels.errors import bind
 from panels.stage import Stage
 from panels.state import AppState, UiState
+from workbench.core.errors import NotStored
 
 MAX_NAME: Final = 120
 """Longest name of a session."""
 
 _TEMPLATE = """<header class="topbar">
 <span class="brand"><img src="/favicon.ico" alt="" width="22" height="22"><b>VLA Workbench</b></span>
-<label class="session">Session<input data-is="name" maxlength="120" spellcheck="false" aria-label="Name of this session"></label>
+<label class="session">Session<input data-is="name" maxlength="120" spellcheck="false" placeholder="Name it" aria-label="Name of this session"></label>
 <span class="spring"></span>
 <span class="connection" data-is="connection" data-state="connecting" role="status">connecting</span>
 <button data-do="palette" title="Find and run any command (Ctrl+K)">Commands</button>
@@ -55,10 +56,17 @@ def connect(app: AppState, bar: TopBar, stage: Stage, ui: gr.State) -> None:
 def on_rename(app: AppState, value: dict[str, Any], ui: UiState) -> None:
     """Give the session of this tab another name."""
     name = str(value.get("name", "")).strip()[:MAX_NAME]
-    app.store.rename_session(app.live.get(ui.tab_id).controller.session_id, name)
+    app.store.rename_session(session_id_of(app, ui), name)
 
 
 def on_changed(app: AppState, ui: UiState) -> dict[str, Any]:
     """Show the name of the session of this tab."""
-    session = app.store.session(app.live.get(ui.tab_id).controller.session_id)
-    return {"name": session.name}
+    try:
+        return {"name": app.store.session(session_id_of(app, ui)).name}
+    except NotStored:  # before the first episode is on disk
+        return {"name": ""}
+
+
+def session_id_of(app: AppState, ui: UiState) -> str:
+    """Return the id of the session that this tab records."""
+    return app.live.get(ui.tab_id).controller.history().start.session_id

@@ -6,6 +6,7 @@ import random
 from typing import Any, Final
 
 import gradio as gr
+import numpy as np
 
 from panels.errors import bind
 from panels.live import CALL_TIMEOUT_S
@@ -33,7 +34,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     about = gr.HTML(html_template=_ABOUT_TEMPLATE, js_on_load=_ABOUT_ON_LOAD, elem_id="scene-about", value={"text": ""})
     with gr.Row(elem_classes="tight"):
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, elem_id="scene-seed", min_width=90, scale=2)
-        dice = gr.Button("Roll", elem_id="scene-dice", min_width=60, scale=1)
+        dice = gr.Button("Roll", elem_id="scene-dice", min_width=60, scale=1, size="sm")
         rate = gr.Dropdown(list(RATES), value=20.0, label="Control rate", elem_id="scene-rate", min_width=100, scale=2)
         simulator = gr.Dropdown(
             [(SIMULATOR_TITLES.get(e.name, e.name), e.name) for e in app.simulators],
@@ -82,7 +83,8 @@ def describe(app: AppState, task: str) -> str:
     if task not in app.tasks:
         return ""
     found = app.tasks.load(task)
-    words = f'For example: "{found.templates[0]}".'
+    example = found.initialize(np.random.default_rng(0)).instruction
+    words = f'For example: "{example}".'
     hint = " Words alone do not tell which one: draw it." if found.is_ambiguous else ""
     return f"{words}{hint} Up to {found.time_limit_s:.0f} s."
 

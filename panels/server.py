@@ -23,6 +23,7 @@ from panels.errors import bug_message
 from panels.guard import LOOPBACK_HOSTS, Guard
 from panels.routes import make_router
 from panels.state import APP_NAME, AppState
+from panels.stream import UVICORN_OPTIONS
 from panels.stream import make_router as make_stream_router
 from workbench.core.errors import InvalidInput, MissingDependency, NotStored, TooLarge, UnknownName, WorkbenchError, WrongMode
 
@@ -77,7 +78,7 @@ def make_server(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await run_in_threadpool(app.live.close)
+        await run_in_threadpool(app.live.close_all)
 
     server = FastAPI(title=APP_NAME, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     server.add_exception_handler(WorkbenchError, _on_workbench_error)
@@ -141,11 +142,13 @@ def run(server: FastAPI, *, host: str, port: int) -> None:
     Raises:
         InvalidInput: the address cannot be bound.
     """
-    config = uvicorn.Config(server, host=host, port=port, log_level="warning", ws="websockets", timeout_graceful_shutdown=3)
+    config = uvicorn.Config(server, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3, **UVICORN_OPTIONS)
     try:
         socket = config.bind_socket()
     except SystemExit as error:
-        raise InvalidInput("server address", expected=f"a free port on {host}", found=f"port {port} cannot be bound", fix="Give another --port.") from error
+        raise InvalidInput(
+            "server address", expected=f"a free port on {host}", found=f"port {port} cannot be bound", fix="Give another --port."
+        ) from error
     try:
         uvicorn.Server(config).run(sockets=[socket])
     finally:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sessions.recorder import Recorder
 from sessions.store import Store
 from workbench.core.catalog import Catalog
-from workbench.core.protocols import Policy, Simulator
+from workbench.core.protocols import PolicyFactory, Simulator
 from workbench.simulation.task import Task
 
 if TYPE_CHECKING:
@@ -37,9 +38,10 @@ class AppState:
     """Everything that the page needs of the process; built once, in app.py."""
 
     simulators: Catalog[Simulator]
-    policies: Catalog[Callable[[Simulator], Policy]]
+    policies: Catalog[PolicyFactory]
     tasks: Catalog[Task]
     store: Store
+    recorder: Recorder
     live: LiveRegistry
     settings: Settings
 

@@ -9,7 +9,9 @@ from gradio.themes import Base, Color, Size
 
 PAGE_CSS: Final = Path(__file__).parent / "page.css"
 
-INK: Final = Color("#f6f7f9", "#eceef2", "#dde1e8", "#c3c9d4", "#97a0b0", "#6b7588", "#4c5567", "#363d4c", "#222834", "#171c26", "#0e1219", name="ink")
+INK: Final = Color(
+    "#f6f7f9", "#eceef2", "#dde1e8", "#c3c9d4", "#97a0b0", "#6b7588", "#4c5567", "#363d4c", "#222834", "#171c26", "#0e1219", name="ink"
+)
 """Cool greys, from paper to night."""
 SIGNAL: Final = Color(
     "#ecfdf8", "#cff9ec", "#a3f0db", "#6be2c6", "#34cbad", "#12b094", "#0b8d78", "#0d7062", "#10594f", "#124a42", "#042b27", name="signal"
@@ -23,7 +25,14 @@ RADIUS: Final = Size("2px", "4px", "6px", "8px", "10px", "12px", "16px", name="w
 def make_theme() -> Base:
     """Return the theme; it asks no host for fonts."""
     theme = Base(
-        primary_hue=SIGNAL, secondary_hue=SIGNAL, neutral_hue=INK, text_size="sm", spacing_size="sm", radius_size=RADIUS, font=FONTS, font_mono=MONO_FONTS
+        primary_hue=SIGNAL,
+        secondary_hue=SIGNAL,
+        neutral_hue=INK,
+        text_size="sm",
+        spacing_size="sm",
+        radius_size=RADIUS,
+        font=FONTS,
+        font_mono=MONO_FONTS,
     )
     return theme.set(
         body_background_fill="*neutral_50",
@@ -54,7 +63,11 @@ def make_theme() -> Base:
         input_border_color_focus="*primary_500",
         input_border_color_focus_dark="*primary_500",
         input_shadow_focus="0 0 0 2px color-mix(in srgb, *primary_500 25%, transparent)",
-        button_large_text_weight="600",
+        button_large_text_weight="500",
+        button_large_text_size="*text_md",
+        button_large_padding="7px 14px",
+        button_small_text_weight="500",
+        button_small_padding="5px 10px",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_500",

@@ -9,10 +9,26 @@
   const systemTheme = () => (window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
   if (storedTheme()) document.addEventListener("DOMContentLoaded", () => applyTheme(storedTheme()));
 
-  /* Calls use(socket) as soon as the stage has made it. */
+  /* The stage sets VLAW.socket. use(socket) is called for that one and each later one; what it already said of
+     hello, drawing and status is said again to whoever comes late. */
+  let socket = null;
+  let said = {};
+  const uses = [];
+  const KEPT = ["hello", "drawing", "status"];
+  Object.defineProperty(VLAW, "socket", {
+    get: () => socket,
+    set: (made) => {
+      socket = made;
+      said = {};
+      for (const type of KEPT) made.on(type, (message) => { said[type] = message; });
+      for (const use of uses) use(made);
+    },
+  });
   VLAW.withSocket = (use) => {
-    const look = () => (VLAW.socket ? use(VLAW.socket) : void setTimeout(look, 100));
-    look();
+    uses.push(use);
+    if (!socket) return;
+    use(socket);
+    for (const type of KEPT) if (said[type]) socket.emit(type, said[type]);
   };
 
   VLAW.mountTopbar = (element, props, trigger, watch) => {
@@ -33,9 +49,9 @@
     for (const command of ["palette", "help"])
       element.querySelector(`[data-do="${command}"]`).addEventListener("click", () => VLAW.run?.(command));
     const setConnection = (state) => { connection.dataset.state = state; connection.textContent = state; };
-    VLAW.withSocket((socket) => {
-      socket.on("hello", () => setConnection("live"));
-      socket.on("connection", (m) => setConnection(m.state));
+    VLAW.withSocket((live) => {
+      live.on("connection", (m) => setConnection(m.state));
+      setConnection(live.state);
     });
   };
 })();

@@ -52,7 +52,7 @@
       this.tip = element.querySelector(".tl-tip");
       this.context = this.canvas.getContext("2d");
       this.clear();
-      this.live = { step: 0, numSteps: 0, shown: null, mode: "idle", actor: "hold" };
+      this.live = { numSteps: 0, shown: null };
       new ResizeObserver(() => this.draw()).observe(this.canvas);
       const scheme = window.matchMedia("(prefers-color-scheme: dark)");
       scheme.addEventListener("change", () => this.draw());
@@ -60,6 +60,7 @@
       this.bindKeys();
       element.querySelector('[data-do="follow"]').addEventListener("click", () => this.follow());
       element.querySelector('[data-do="branch"]').addEventListener("click", () => this.branch());
+      element.querySelector('[data-do="play"]').addEventListener("click", () => this.togglePlay());
       element.querySelector('[data-do="fit"]').addEventListener("click", () => this.fit());
       this.draw();
     }
@@ -95,14 +96,19 @@
       this.draw();
     }
 
+    /* Takes the status of the tab; a stored episode that is looked at has its own timeline. */
     status(status) {
-      if (status.episode_id !== this.episode) return;
+      const shown = status.stored_id || status.episode_id;
+      if (shown !== this.episode) {
+        if (shown !== this.wanted) this.fetch((this.wanted = shown), Boolean(status.stored_id));
+        return;
+      }
+      this.isStored = Boolean(status.stored_id);
       const live = this.live;
       const isMoved = status.num_steps !== live.numSteps;
       live.numSteps = status.num_steps;
       live.shown = status.shown_step ?? null;
-      live.mode = status.mode;
-      if (isMoved && status.num_steps > 0) {
+      if (isMoved && status.num_steps > 0 && !this.isStored) {
         const last = this.actors[this.actors.length - 1];
         if (!last || last[1] !== status.actor) this.actors.push([Math.max(0, status.num_steps - 1), status.actor]);
       }
@@ -133,13 +139,26 @@
     send(name, args) { VLAW.socket?.command(name, args); }
     seek(step) {
       const wanted = clamp(Math.round(step), 0, this.live.numSteps);
-      this.live.shown = wanted >= this.live.numSteps ? null : wanted;
+      this.live.shown = wanted >= this.live.numSteps && !this.isStored ? null : wanted;
       this.draw();
       clearTimeout(this.seekTimer);
       this.seekTimer = setTimeout(() => this.send("seek", { step: this.live.shown }), 25);
     }
-    follow() { this.live.shown = null; this.draw(); this.send("seek", { step: null }); }
-    branch() { this.send("branch", { step: this.cursor }); }
+    togglePlay() {
+      clearInterval(this.playTimer);
+      if (this.playTimer) { this.playTimer = 0; this.draw(); return; }
+      if (this.cursor >= this.live.numSteps) this.seek(0);
+      this.playTimer = setInterval(() => {
+        if (this.live.shown === null || this.live.shown + 1 >= this.live.numSteps) return this.togglePlay();
+        this.seek(this.live.shown + 1);
+      }, 1000 / this.controlHz);
+      this.draw();
+    }
+    follow() { if (this.playTimer) this.togglePlay(); this.live.shown = null; this.draw(); this.send("seek", { step: null }); }
+    branch() {
+      if (this.isStored) this.element.dispatchEvent(new CustomEvent("branch-stored", { detail: { episode_id: this.episode, step: this.cursor }, bubbles: true }));
+      else this.send("branch", { step: this.cursor });
+    }
 
     bindPointer() {
       const canvas = this.canvas;
@@ -200,7 +219,7 @@
 
     click(x, y) {
       const hit = this.hits(x, y)[0];
-      if (hit && hit.branch) this.element.dispatchEvent(new CustomEvent("open-episode", { detail: hit.branch.episode_id, bubbles: true }));
+      if (hit && hit.branch) this.element.dispatchEvent(new CustomEvent("open-episode", { detail: { episode_id: hit.branch.episode_id, step: 0 }, bubbles: true }));
       else this.seek(hit && hit.events ? hit.events[0].step : this.stepAt(x));
     }
 
@@ -274,6 +293,10 @@
       e.querySelector(".tl-position").textContent = this.episode ? `${this.cursor} / ${this.live.numSteps}` : "";
       e.querySelector('[data-do="follow"]').disabled = this.live.shown === null;
       e.querySelector('[data-do="branch"]').disabled = !this.episode;
+      const play = e.querySelector('[data-do="play"]');
+      play.disabled = this.live.numSteps === 0;
+      play.textContent = this.playTimer ? "Stop" : "Replay";
+      e.querySelector('[data-do="follow"]').textContent = this.isStored ? "Back to live" : "Follow live";
     }
 
     paintRuler(c) {
@@ -362,25 +385,22 @@
 
   const weight = (event) => ({ halt: 9, error: 9, success: 8, alarm: 8, takeover: 7, branch: 6, rating: 5, note: 5, sketch: 4, plan_step: 3 })[event.kind] ?? 1;
 
-  /* Mounts a timeline and connects it to the socket, also when the socket comes later. */
   VLAW.mountTimeline = (element) => {
-    const timeline = new Timeline(element);
-    VLAW.timeline = timeline;
-    const refetch = async (path) => {
-      const answer = await fetch(path, { headers: VLAW.socket?.tab ? { "X-Tab-Token": VLAW.socket.tab.token } : {} });
-      if (answer.ok) timeline.load(await answer.json());
-    };
-    const connect = () => {
-      const socket = VLAW.socket;
-      if (!socket) return void setTimeout(connect, 100);
-      const reload = () => socket.tab && refetch(`/api/live/${encodeURIComponent(socket.tab.tab_id)}/timeline`);
-      socket.on("hello", (m) => { timeline.status(m.status); reload(); });
-      socket.on("episode", () => { timeline.live.numSteps = 0; timeline.live.shown = null; reload(); });
-      socket.on("changed", (m) => { if (m.what === "branch") reload(); });
-      socket.on("event", (m) => { if (m.episode_id === timeline.episode) timeline.add(m.event); });
+    const timeline = (VLAW.timeline = new Timeline(element));
+    VLAW.withSocket((socket) => {
+      timeline.fetch = async (id, isStored) => {
+        const path = isStored ? `/api/episodes/${encodeURIComponent(id)}/timeline` : `/api/live/${encodeURIComponent(socket.tab.tab_id)}/timeline`;
+        const answer = await fetch(path, { headers: { "X-Live-Token": socket.tab.token } });
+        if (!answer.ok) return;
+        timeline.live = { numSteps: 0, shown: timeline.live.shown };
+        timeline.isStored = isStored;
+        timeline.load(await answer.json());
+        timeline.wanted = timeline.episode;
+      };
+      socket.on("hello", (m) => timeline.status(m.status));
       socket.on("status", (m) => timeline.status(m));
-      reload();
-    };
-    connect();
+      socket.on("event", (m) => { if (m.episode_id === timeline.episode && !timeline.isStored) timeline.add(m.event); });
+      socket.on("changed", (m) => { if (m.what === "branch" && timeline.episode) timeline.fetch(timeline.episode, timeline.isStored); });
+    });
   };
 })();

@@ -34,10 +34,12 @@ class RunningServer:
     def __init__(self, fastapi_app):
         import uvicorn
 
+        from panels.stream import UVICORN_OPTIONS
+
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        self.server = uvicorn.Server(uvicorn.Config(fastapi_app, log_level="warning", timeout_graceful_shutdown=3))
+        self.server = uvicorn.Server(uvicorn.Config(fastapi_app, log_level="warning", timeout_graceful_shutdown=3, **UVICORN_OPTIONS))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
 
     def __enter__(self):
@@ -129,4 +131,4 @@ def page(open_page):
 
 def wait_ready(page):
     """Wait until the stage shows live frames."""
-    page.wait_for_function("document.querySelector('#stage [data-frames]')?.dataset.frames > 0", timeout=READY_MS)
+    page.wait_for_function("document.querySelector('#stage .stage')?.dataset.frames > 0", timeout=READY_MS)

@@ -1,0 +1,69 @@
+"""Opening and closing what the page lives on: the store, its recorder, and a live session for each new tab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from panels.frames import encode_jpeg
+from panels.live import LiveRegistry, LiveSession
+from panels.reading import BuiltInReader
+from panels.state import AppState, Settings
+from sessions.recorder import Recorder
+from sessions.store import Store
+from workbench.core.catalog import Catalog
+from workbench.core.events import new_id
+from workbench.core.protocols import PolicyFactory, RolloutObserver, Simulator
+from workbench.core.types import EpisodeConfig
+from workbench.rollout.controller import SKETCH_POLICY, RolloutController
+from workbench.rollout.view import LiveView
+from workbench.simulation.task import Task
+
+DATABASE_NAME: Final = "workbench.db"
+FIRST_EPISODE: Final = EpisodeConfig(task="place_on_plate", seed=7)
+"""What a newcomer sees: one cube, one plate, nothing in the way."""
+
+
+@dataclass(frozen=True, eq=False)
+class TabOpener:
+    """Makes the live session of a new tab, with its first episode ready and paused."""
+
+    simulators: Catalog[Simulator]
+    policies: Catalog[PolicyFactory]
+    recorder: RolloutObserver
+    first: EpisodeConfig = FIRST_EPISODE
+
+    def __call__(self, tab_id: str) -> LiveSession:
+        """Open the tab; it does not wait for the simulator."""
+        controller = RolloutController(simulators=self.simulators, policies=self.policies, observers=(self.recorder,), session_id=new_id())
+        session = LiveSession(tab_id, controller=controller, view=LiveView(controller, encode_jpeg), reader=BuiltInReader())
+        controller.start(self.first, policy=SKETCH_POLICY)
+        return session
+
+
+def open_app(
+    settings: Settings,
+    *,
+    simulators: Catalog[Simulator],
+    policies: Catalog[PolicyFactory],
+    tasks: Catalog[Task],
+    open_store: Callable[..., Store] = Store.open,
+) -> AppState:
+    """Open the database of a root folder and everything that the page needs; undo it with :func:`close_app`.
+
+    Raises:
+        StoreError: the database cannot be used; its kinds say why and what to do.
+    """
+    settings.root_dir.mkdir(parents=True, exist_ok=True)
+    store = open_store(settings.root_dir / DATABASE_NAME)
+    recorder = Recorder(store)
+    live = LiveRegistry(TabOpener(simulators, policies, recorder))
+    return AppState(simulators=simulators, policies=policies, tasks=tasks, store=store, recorder=recorder, live=live, settings=settings)
+
+
+def close_app(app: AppState) -> None:
+    """Close every tab, write what is left, let go of the database; again is harmless."""
+    app.live.close_all()
+    app.recorder.close()
+    app.store.close()
