@@ -14,11 +14,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.core.errors import InvalidInput, UnknownName, WorkbenchError
 
-DATABASE_NAME: Final = "workbench.db"
+if TYPE_CHECKING:
+    from panels.state import AppState
 
 BENCHES: Final[Mapping[str, str]] = {
     "simulation": "workbench.simulation.bench:bench_simulation",
@@ -52,6 +53,39 @@ def load(table: Mapping[str, str], kind: str, name: str) -> Callable[..., Any]:
     return found
 
 
+def make_app_state(root_dir: Path, *, max_upload_mb: int = 64) -> AppState:
+    """Open the store of a root folder and everything that the page needs; ``panels.opening.close_app`` undoes it.
+
+    Raises:
+        StoreError: the database cannot be used; the message says why and what to do.
+    """
+    from models.catalog import POLICIES
+    from panels.opening import open_app
+    from panels.state import Settings
+    from workbench.simulation.simulators import SIMULATORS
+    from workbench.simulation.tasks import TASKS
+
+    return open_app(Settings(root_dir, max_upload_mb), simulators=SIMULATORS, policies=POLICIES, tasks=TASKS)
+
+
+def run_serve(args: argparse.Namespace) -> None:
+    """Serve the page until interrupted."""
+    from panels.auth import read_auth_file
+    from panels.guard import LOOPBACK_HOSTS
+    from panels.opening import close_app
+    from panels.server import make_server, run
+
+    users = read_auth_file(args.auth_file) if args.auth_file else None
+    state = make_app_state(args.root_dir, max_upload_mb=args.max_upload_mb)
+    try:
+        hosts = (*LOOPBACK_HOSTS, args.host, *args.allow_host)
+        server = make_server(state, auth=users, allowed_hosts=hosts, port=args.port)
+        print(f"VLA Workbench: open http://{args.host}:{args.port}/ in a browser (everything is kept in {args.root_dir})", file=sys.stderr)
+        run(server, host=args.host, port=args.port)
+    finally:
+        close_app(state)
+
+
 def run_bench(args: argparse.Namespace) -> dict[str, Any]:
     """Measure one number."""
     result: dict[str, Any] = load(BENCHES, "bench", args.name)()
@@ -76,6 +110,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log more")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
+    serve = commands.add_parser("serve", help="open the workbench in a browser")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this computer only)")
+    serve.add_argument("--port", type=int, default=7860, help="port (default 7860)")
+    serve.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="host name under which a proxy reaches this server"
+    )
+    serve.add_argument("--auth-file", type=Path, default=None, help="file with one USER:HASH a line; made by `python -m panels.auth USER`")
+    serve.add_argument("--max-upload-mb", type=int, default=64, help="largest upload (default 64)")
+    serve.set_defaults(run=run_serve, json=False)
+
     bench = commands.add_parser("bench", help="measure one number, as a ratio to a baseline in the same run")
     bench.add_argument("name", help=", ".join(BENCHES))
     bench.set_defaults(run=run_bench)
@@ -95,6 +139,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     args = build_parser().parse_args(argv)
+    args.root_dir = args.root_dir or default_root()
     logging.basicConfig(
         level=logging.DEBUG if args.verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
