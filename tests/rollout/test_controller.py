@@ -1,3 +1,4 @@
+import contextlib
 import math
 import threading
 import time
@@ -745,10 +746,8 @@ def test_closing_interrupts_pacing_and_cancels_what_waits():
     rig.controller.call(lambda simulator: time.sleep(0.2))
     waiting = rig.controller.call(lambda simulator: 1)
     rig.controller.close()
-    try:
+    with contextlib.suppress(CancelledError):
         assert waiting.result(10) == 1
-    except CancelledError:
-        pass
 
 
 def test_an_observer_that_joins_late_hears_the_head_first(rig):

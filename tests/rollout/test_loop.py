@@ -163,7 +163,7 @@ def test_an_episode_that_runs_on_may_lose_its_success():
 
 
 def test_a_policy_that_says_done_is_the_end():
-    result, diary = run(Script([(0.01, {}), (0.01, {}), (0.0, {"done": 1.0}), (0.01, {})]))
+    result, _ = run(Script([(0.01, {}), (0.01, {}), (0.0, {"done": 1.0}), (0.01, {})]))
     assert result.num_steps == 3
     assert result.outcome is Outcome.FAILURE
     assert result.scores["done"] == 1.0
@@ -193,7 +193,7 @@ def test_steps_hold_the_state_before_and_both_kinds_of_scores():
 
 
 def test_an_overseer_decides_whose_action_is_executed_and_the_proposal_is_kept():
-    episode, diary = begin(Wander())
+    episode, _ = begin(Wander())
     human = np.full(7, 0.003, dtype=np.float32)
     step = tick(episode, lambda observation, proposal: Choice(human, Actor.HUMAN))
     np.testing.assert_array_equal(step.action, human)
