@@ -32,7 +32,7 @@ CLOSE_DWELL_S: Final = 0.5
 OPEN_DWELL_S: Final = 0.35
 """How long the fingers are given."""
 
-HOME_M: Final = (0.55, 0.0, 0.25)
+HOME_M: Final = (0.30, 0.0, 0.35)
 HOME_YAW_RAD: Final = -np.pi / 2
 """Where the gripper waits between steps: over the table as at the start of an episode, hiding little of it from the front camera."""
 
