@@ -45,7 +45,9 @@ def run(simulator, actions, first, last):
 
 
 def test_bench_implements_the_simulator_protocol(simulator):
-    missing = [name for name in ("spec", "reset", "step", "observe", "state", "restore", "open_view", "close") if not hasattr(simulator, name)]
+    missing = [
+        name for name in ("spec", "reset", "step", "observe", "state", "restore", "open_view", "close") if not hasattr(simulator, name)
+    ]
     assert not missing
     typed: Simulator = simulator
     assert typed.spec.num_slices == 5

@@ -23,8 +23,14 @@ CAMERAS: Final = ("front", "top", "wrist")
 TABLE: Final = "table"
 """Name of the table's geoms, and of the table for contacts."""
 
-_TABLE_COLOUR: Final = (0.45, 0.48, 0.52)
-_FLOOR_COLOUR: Final = (0.80, 0.81, 0.83)
+KEY_LIGHT: Final = "key"
+"""Name of the light that throws shadows."""
+
+MATTE: Final = "matte"
+"""Material of everything that names no other."""
+
+_TABLE_COLOUR: Final = (0.73, 0.69, 0.63)
+_FLOOR_COLOUR: Final = (0.22, 0.27, 0.33)
 
 
 def build_model(scene: Scene, robot: str = "") -> mujoco.MjModel:
@@ -70,9 +76,9 @@ def _set_options(spec: mujoco.MjSpec) -> None:
     visual.map.znear, visual.map.zfar = 0.01, 12.0
     visual.quality.offsamples = 0
     visual.quality.shadowsize = 2048
-    visual.headlight.ambient = (0.42, 0.42, 0.43)
-    visual.headlight.diffuse = (0.32, 0.32, 0.32)
-    visual.headlight.specular = (0.12, 0.12, 0.12)
+    visual.headlight.ambient = (0.40, 0.40, 0.41)
+    visual.headlight.diffuse = (0.26, 0.26, 0.26)
+    visual.headlight.specular = (0.10, 0.10, 0.10)
     # Clipping planes and lights are scaled by the extent: it must not depend on what stands on the table.
     spec.stat.extent, spec.stat.center, spec.stat.meansize = 1.0, (0.5, 0.0, 0.2), 0.05
 
@@ -89,22 +95,28 @@ def _add_surroundings(spec: mujoco.MjSpec, look: Mapping[str, Any]) -> None:
         height=64 * 6,
     )
     spec.worldbody.add_light(
-        name="key",
+        name=KEY_LIGHT,
         type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
         pos=(1.0, 0.9, 1.9),
         dir=(-0.35, -0.45, -1.0),
-        diffuse=[0.50 * strength] * 3,
-        specular=[0.25 * strength] * 3,
+        diffuse=[0.48 * strength] * 3,
+        specular=[0.22 * strength] * 3,
         castshadow=True,
     )
-    world = spec.worldbody
+    # The default of MuJoCo shines like plastic; wood and paint do not.
+    spec.default.geom.material = MATTE
+    spec.add_material(name=MATTE, specular=0.12, shininess=0.3, reflectance=0.0)
+    world, box = spec.worldbody, mujoco.mjtGeom.mjGEOM_BOX
     table = (*look.get("table", _TABLE_COLOUR), 1.0)
-    world.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_BOX, pos=(0.3, 0, -0.77), size=(3.0, 3.0, 0.02), rgba=(*_FLOOR_COLOUR, 1.0))
-    world.add_geom(name=TABLE, type=mujoco.mjtGeom.mjGEOM_BOX, pos=(0.35, 0, -0.02), size=(0.60, 0.65, 0.02), rgba=table)
+    world.add_geom(name="floor", type=box, pos=(-2.0, 0, -0.77), size=(5.0, 5.0, 0.02), rgba=(*_FLOOR_COLOUR, 1.0))
+    world.add_geom(name=TABLE, type=box, pos=(0.35, 0, -0.02), size=(0.60, 0.65, 0.02), rgba=table)
+    # A mat shows where the gripper reaches; it is thinner than anything can feel.
+    mat = (*(0.93 * np.array(table[:3])), 1.0)
+    world.add_geom(name=f"{TABLE}/mat", type=box, pos=(0.50, 0, 0.00005), size=(0.28, 0.43, 0.0001), rgba=mat, contype=0, conaffinity=0)
     for index, (x, y) in enumerate(((-0.2, -0.6), (-0.2, 0.6), (0.9, -0.6), (0.9, 0.6))):
         world.add_geom(
             name=f"{TABLE}/leg{index}",
-            type=mujoco.mjtGeom.mjGEOM_BOX,
+            type=box,
             pos=(x, y, -0.395),
             size=(0.025, 0.025, 0.355),
             rgba=(0.25, 0.26, 0.28, 1),
@@ -124,17 +136,17 @@ def _look_at(position: ArrayLike, target: ArrayLike, up: ArrayLike) -> NDArray[n
 
 def _add_cameras(spec: mujoco.MjSpec, look: Mapping[str, Any]) -> None:
     jitter: Mapping[str, Sequence[float]] = look.get("camera_jitter", {})
-    front, top = (1.32, 0.0, 0.86), (0.50, 0.0, 1.42)
+    front, top = (1.42, 0.0, 0.86), (0.49, 0.0, 1.30)
     poses = {
-        "front": (front, _look_at(front, (0.42, 0.0, 0.06), (0, 0, 1)), 45.0),
-        "top": (top, _look_at(top, (0.50, 0.0, 0.0), (-1, 0, 0)), 40.0),
+        "front": (front, _look_at(front, (0.40, 0.0, 0.11), (0, 0, 1)), 43.5),
+        "top": (top, _look_at(top, (0.49, 0.0, 0.0), (-1, 0, 0)), 40.0),
     }
     for name, (position, quaternion, fovy) in poses.items():
         _add_camera(spec.worldbody, name, position, quaternion, fovy, jitter.get(name))
     ee = next(site for site in spec.sites if site.name == EE_SITE)
     # Behind the fingers and beside the hand, looking past the tool centre point.
-    position, target = np.add(ee.pos, (0.07, 0.0, -0.10)), np.add(ee.pos, (0.0, 0.0, 0.02))
-    _add_camera(ee.parent, "wrist", position, _look_at(position, target, (1, 0, 0)), 70.0, jitter.get("wrist"))
+    position, target = np.add(ee.pos, (0.075, 0.0, -0.085)), np.add(ee.pos, (0.0144, 0.0, 0.065))
+    _add_camera(ee.parent, "wrist", position, _look_at(position, target, (-1, 0, 0)), 70.0, jitter.get("wrist"))
 
 
 def _add_camera(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Final
+from typing import Final, NamedTuple
 
 import mujoco
 import numpy as np
@@ -13,11 +13,25 @@ from workbench.core.errors import MissingDependency, TooLarge, UnknownName
 from workbench.core.geometry import Pinhole
 from workbench.core.protocols import Quality
 from workbench.core.types import CameraRequest
+from workbench.simulation.build import KEY_LIGHT, TABLE
+from workbench.simulation.shadows import FlatShadows
 
 MAX_SIDE: Final = 2048
 """Largest width or height of a picture [px]."""
-_STILL_SAMPLES: Final = 4
 _FAST_FLAGS: Final = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION, mujoco.mjtRndFlag.mjRND_HAZE)
+
+
+class _Detail(NamedTuple):
+    """How finely a GL context draws."""
+
+    samples: int
+    slices: int
+    stacks: int
+    quads: int
+
+
+_FAST: Final = _Detail(0, 20, 8, 1)
+_FINE: Final = _Detail(4, 48, 24, 4)
 _FLIP: Final = np.diag([1.0, -1.0, -1.0, 1.0])
 """MuJoCo's camera axes (-Z forward, +Y up) to OpenCV's."""
 
@@ -50,12 +64,13 @@ class SceneRenderer:
     def __init__(self, model: mujoco.MjModel) -> None:
         # The quality settings are read from the model when a context is made: work on a copy, other threads use the original.
         self._model = copy.copy(model)
-        self._scene = mujoco.MjvScene(self._model, maxgeom=max(2000, 2 * model.ngeom))
+        self._scene = mujoco.MjvScene(self._model, maxgeom=2 * model.ngeom + 100)
         self._option = mujoco.MjvOption()
         self._option.geomgroup[3:] = 0
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        self._contexts: dict[int, mujoco.MjrContext] = {}
+        self._contexts: dict[_Detail, mujoco.MjrContext] = {}
+        self._shadows = make_shadows(self._model)
         try:
             self._gl = mujoco.GLContext(MAX_SIDE, MAX_SIDE)
         except (AttributeError, ImportError, RuntimeError) as error:
@@ -69,8 +84,10 @@ class SceneRenderer:
         is_still = quality == "still"
         for flag in _FAST_FLAGS:
             self._scene.flags[flag] = is_still and flag != mujoco.mjtRndFlag.mjRND_HAZE
+        if quality == "live" and self._shadows is not None:
+            self._shadows.add(data, self._scene)
         picture = np.empty((request.height, request.width, 3), dtype=np.uint8)
-        self._draw(request, _STILL_SAMPLES if is_still else 0, picture, None)
+        self._draw(request, _FINE if is_still else _FAST, picture, None)
         return picture[::-1]
 
     def depth(self, data: mujoco.MjData, request: CameraRequest) -> NDArray[np.float32]:
@@ -78,7 +95,7 @@ class SceneRenderer:
         self._update(data, request)
         raw = np.empty((request.height, request.width), dtype=np.float32)
         with _flags(self._scene, mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR):
-            self._draw(request, 0, None, raw)
+            self._draw(request, _FAST, None, raw)
         extent = self._model.stat.extent
         near, far = self._model.vis.map.znear * extent, self._model.vis.map.zfar * extent
         # The depth buffer is reversed, 1 at the near plane: depth = near * far / (near + z * (far - near)).
@@ -90,7 +107,7 @@ class SceneRenderer:
         self._update(data, request)
         picture = np.empty((request.height, request.width, 3), dtype=np.uint8)
         with _flags(self._scene, mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR):
-            self._draw(request, 0, picture, None)
+            self._draw(request, _FAST, picture, None)
         codes = picture[::-1].astype(np.int32)
         segments = codes[..., 0] + (codes[..., 1] << 8) + (codes[..., 2] << 16)
         table = np.full(self._scene.ngeom + 1, -1, dtype=np.int32)
@@ -116,18 +133,26 @@ class SceneRenderer:
         self._camera.fixedcamid = find_camera(self._model, request.name)
         mujoco.mjv_updateScene(self._model, data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL.value, self._scene)
 
-    def _draw(self, request: CameraRequest, samples: int, picture: NDArray[np.uint8] | None, depth: NDArray[np.float32] | None) -> None:
+    def _draw(self, request: CameraRequest, detail: _Detail, picture: NDArray[np.uint8] | None, depth: NDArray[np.float32] | None) -> None:
         assert self._gl is not None, "the renderer was closed"
         self._gl.make_current()
-        context = self._contexts.get(samples)
+        context = self._contexts.get(detail)
         if context is None:
-            self._model.vis.quality.offsamples = samples
-            context = self._contexts[samples] = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+            quality = self._model.vis.quality
+            quality.offsamples, quality.numslices, quality.numstacks, quality.numquads = detail
+            context = self._contexts[detail] = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
             context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
         rect = mujoco.MjrRect(0, 0, request.width, request.height)
         mujoco.mjr_render(rect, self._scene, context)
         mujoco.mjr_readPixels(picture, depth, rect, context)
+
+
+def make_shadows(model: mujoco.MjModel) -> FlatShadows | None:
+    """Return the live picture's shadows, or None for a model without our table and light."""
+    has_table = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, TABLE) >= 0
+    has_light = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_LIGHT, KEY_LIGHT) >= 0
+    return FlatShadows(model, TABLE, KEY_LIGHT) if has_table and has_light else None
 
 
 class _flags:  # noqa: N801 - reads as a statement: `with _flags(...)`

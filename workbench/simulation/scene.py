@@ -74,7 +74,7 @@ class Scene:
     """Everything that :func:`workbench.simulation.build.build_model` needs."""
 
     props: tuple[Prop, ...]
-    arm_joints: tuple[float, ...] = (0.0, 0.1, 0.0, -2.15, 0.0, 2.25, 0.785)
+    arm_joints: tuple[float, ...] = (0.0, -0.8917, 0.0, -2.7516, 0.0, 1.8599, 0.7854)
     """Seven joint angles at the start [rad]."""
     gripper: float = 1.0
     """Opening at the start, 0..1."""
