@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import mujoco
@@ -36,17 +39,48 @@ _FLIP: Final = np.diag([1.0, -1.0, -1.0, 1.0])
 """MuJoCo's camera axes (-Z forward, +Y up) to OpenCV's."""
 
 
-def make_pinhole(model: mujoco.MjModel, data: mujoco.MjData, request: CameraRequest) -> Pinhole:
+@dataclass(frozen=True)
+class FreeCamera:
+    """A camera that the model does not have: it looks at a point from a distance (angles as in MuJoCo's viewer)."""
+
+    target: tuple[float, float, float]
+    """World point in the middle of the picture [m]."""
+    distance: float
+    """[m]"""
+    azimuth_rad: float
+    """Heading of the view direction, about world +Z from +X."""
+    elevation_rad: float
+    """Of the view direction; negative looks down."""
+
+    def pose(self) -> NDArray[np.float64]:
+        """Return ``(4, 4)``, camera (OpenCV axes) to world."""
+        level, height = np.cos(self.elevation_rad), np.sin(self.elevation_rad)
+        forward = np.array([level * np.cos(self.azimuth_rad), level * np.sin(self.azimuth_rad), height])
+        right = np.array([np.sin(self.azimuth_rad), -np.cos(self.azimuth_rad), 0.0])
+        T_world_camera = np.eye(4)
+        T_world_camera[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
+        T_world_camera[:3, 3] = np.asarray(self.target) - self.distance * forward
+        return T_world_camera
+
+
+FreeCameras = Mapping[str, FreeCamera]
+
+
+def make_pinhole(model: mujoco.MjModel, data: mujoco.MjData, request: CameraRequest, free: FreeCameras = MappingProxyType({})) -> Pinhole:
     """Return intrinsics for the size asked for, and the camera's pose in the state of ``data``."""
-    camera = find_camera(model, request.name)
-    focal = 0.5 * request.height / np.tan(0.5 * np.deg2rad(model.cam_fovy[camera]))
-    T_world_camera = np.eye(4)
-    T_world_camera[:3, :3] = data.cam_xmat[camera].reshape(3, 3)
-    T_world_camera[:3, 3] = data.cam_xpos[camera]
-    return Pinhole(request.name, request.width, request.height, focal, focal, request.width / 2, request.height / 2, T_world_camera @ _FLIP)
+    if request.name in free:
+        T_world_camera, fovy = free[request.name].pose(), float(model.vis.global_.fovy)
+    else:
+        camera = find_camera(model, request.name, free)
+        T_world_camera, fovy = np.eye(4), float(model.cam_fovy[camera])
+        T_world_camera[:3, :3] = data.cam_xmat[camera].reshape(3, 3)
+        T_world_camera[:3, 3] = data.cam_xpos[camera]
+        T_world_camera = T_world_camera @ _FLIP
+    focal = 0.5 * request.height / np.tan(0.5 * np.deg2rad(fovy))
+    return Pinhole(request.name, request.width, request.height, focal, focal, request.width / 2, request.height / 2, T_world_camera)
 
 
-def find_camera(model: mujoco.MjModel, name: str) -> int:
+def find_camera(model: mujoco.MjModel, name: str, free: FreeCameras = MappingProxyType({})) -> int:
     """Return the id of a camera.
 
     Raises:
@@ -54,21 +88,22 @@ def find_camera(model: mujoco.MjModel, name: str) -> int:
     """
     index = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, name)
     if index < 0:
-        raise UnknownName("camera", name, [model.camera(i).name for i in range(model.ncam)])
+        raise UnknownName("camera", name, [*(model.camera(i).name for i in range(model.ncam)), *free])
     return int(index)
 
 
 class SceneRenderer:
     """Draws one model. Make, use and close it in one thread; it keeps one GL context for all sizes."""
 
-    def __init__(self, model: mujoco.MjModel) -> None:
+    def __init__(self, model: mujoco.MjModel, free: FreeCameras = MappingProxyType({})) -> None:
+        """Take a model and the cameras to be used besides its own."""
+        self._free = free
         # The quality settings are read from the model when a context is made: work on a copy, other threads use the original.
         self._model = copy.copy(model)
         self._scene = mujoco.MjvScene(self._model, maxgeom=2 * model.ngeom + 100)
         self._option = mujoco.MjvOption()
         self._option.geomgroup[3:] = 0
         self._camera = mujoco.MjvCamera()
-        self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._contexts: dict[_Detail, mujoco.MjrContext] = {}
         self._shadows = make_shadows(self._model)
         try:
@@ -130,8 +165,19 @@ class SceneRenderer:
     def _update(self, data: mujoco.MjData, request: CameraRequest) -> None:
         if not (0 < request.width <= MAX_SIDE and 0 < request.height <= MAX_SIDE):
             raise TooLarge("picture size", limit=f"{MAX_SIDE} px a side", found=f"{request.width} x {request.height}")
-        self._camera.fixedcamid = find_camera(self._model, request.name)
+        self._aim(request.name)
         mujoco.mjv_updateScene(self._model, data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL.value, self._scene)
+
+    def _aim(self, name: str) -> None:
+        camera = self._camera
+        if name not in self._free:
+            camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+            camera.fixedcamid = find_camera(self._model, name, self._free)
+            return
+        free = self._free[name]
+        camera.type, camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FREE, -1
+        camera.lookat[:], camera.distance = free.target, free.distance
+        camera.azimuth, camera.elevation = np.rad2deg(free.azimuth_rad), np.rad2deg(free.elevation_rad)
 
     def _draw(self, request: CameraRequest, detail: _Detail, picture: NDArray[np.uint8] | None, depth: NDArray[np.float32] | None) -> None:
         assert self._gl is not None, "the renderer was closed"
@@ -174,10 +220,11 @@ class _flags:  # noqa: N801 - reads as a statement: `with _flags(...)`
 class BenchView:
     """Draws states of one model: the core's ``View``. Made and used in one thread."""
 
-    def __init__(self, model: mujoco.MjModel) -> None:
-        self._model = model
+    def __init__(self, model: mujoco.MjModel, free: FreeCameras = MappingProxyType({})) -> None:
+        """Take a model that nobody writes to, and the cameras to be used besides its own."""
+        self._model, self._free = model, free
         self._data = mujoco.MjData(model)
-        self._renderer = SceneRenderer(model)
+        self._renderer = SceneRenderer(model, free)
 
     def render(self, physics: NDArray[np.float64], camera: CameraRequest, quality: Quality) -> NDArray[np.uint8]:
         """Return ``(H, W, 3) uint8`` RGB of a state's ``physics`` part."""
@@ -192,7 +239,7 @@ class BenchView:
     def pinhole(self, physics: NDArray[np.float64], camera: CameraRequest) -> Pinhole:
         """Return the camera's intrinsics and pose in that state."""
         self._place(physics)
-        return make_pinhole(self._model, self._data, camera)
+        return make_pinhole(self._model, self._data, camera, self._free)
 
     def close(self) -> None:
         """Release the GL context; in the thread that used it."""
