@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from panels.board import Board
 from panels.commands import dispatch
-from panels.reading import PlanReading, RunInSimulator
-from workbench.core.errors import InvalidInput, UnknownName, WorkbenchError
+from panels.reading import PlanReading, SketchReader
+from panels.registry import LiveRegistry, OpenLive
+from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, new_id
 from workbench.core.protocols import Simulator
 from workbench.core.sketches import Sketch, SketchPlan, plan_to_dict, sketch_to_dict
@@ -21,17 +22,14 @@ from workbench.rollout.controller import RolloutController
 from workbench.rollout.view import LiveView
 
 T = TypeVar("T")
-logger = logging.getLogger(__name__)
+__all__ = ["LiveRegistry", "LiveSession", "OpenLive", "PlanReading", "StoredEpisode", "TrailMark"]
 
 STAGE_SIZE = 480
 """Width and height [px] of a live frame, and of the frame that sketch pixels refer to."""
-MAX_UNDO = 200
 MAX_TRAIL = 20_000
 """Steps whose positions are kept for the executed path."""
 CALL_TIMEOUT_S = 20.0
 """Longest wait for the stepping thread; it answers between two control steps, so only a broken simulator takes this long."""
-CORRECTING_GRACE_S = 2.0
-"""With a human in control and nobody watching, the rollout pauses after this."""
 
 Listener = Callable[[dict[str, Any]], None]
 """Takes a message for one socket; called from any thread, must return at once."""
@@ -41,7 +39,7 @@ class TrailMark(NamedTuple):
     """How far a socket has heard of the executed path."""
 
     episode_id: str = ""
-    count: int = 0
+    num_points: int = 0
 
 
 class StoredEpisode(NamedTuple):
@@ -49,26 +47,6 @@ class StoredEpisode(NamedTuple):
 
     episode_id: str
     num_steps: int
-
-
-class SketchReader(Protocol):
-    """How drawings become plans; :class:`panels.reading.BuiltInReader` is the real one."""
-
-    def parse(self, document: Mapping[str, Any], *, is_snapped: bool) -> Sketch:
-        """Check a document; recognise and straighten its freehand strokes when asked."""
-        ...
-
-    def interpret(self, sketch: Sketch, instruction: str, run: RunInSimulator) -> SketchPlan:
-        """Read the strokes as an ordered plan."""
-        ...
-
-    def parse_plan(self, document: Mapping[str, Any]) -> SketchPlan:
-        """Check an edited plan."""
-        ...
-
-    def preview(self, sketch: Sketch, plan: SketchPlan, run: RunInSimulator) -> PlanReading:
-        """Lift a plan to 3-D paths with their warnings, and put it in words."""
-        ...
 
 
 class LiveSession:
@@ -95,8 +73,7 @@ class LiveSession:
         self._lock = threading.RLock()
         self._listeners: set[Listener] = set()
         self._unwatched_since: float | None = clock()
-        self._readings = [PlanReading(self._empty_sketch("front"))]
-        self._position = 0
+        self._board = Board(PlanReading(Sketch(new_id(), "front", STAGE_SIZE, STAGE_SIZE, ())))
         self._shown_step: int | None = None
         self._stored: StoredEpisode | None = None
         self._trail: list[list[float]] = []
@@ -145,8 +122,7 @@ class LiveSession:
     @property
     def reading(self) -> PlanReading:
         """The present sketch with what was read from it."""
-        with self._lock:
-            return self._readings[self._position]
+        return self._board.reading
 
     @property
     def sketch(self) -> Sketch:
@@ -188,37 +164,31 @@ class LiveSession:
 
     def refresh_plan(self) -> PlanReading:
         """Preview the present plan again in the present state, without a new entry for undo."""
-        with self._lock:
-            reading = self._readings[self._position]
+        reading = self.reading
         fresh = self._read(reading.sketch) if reading.plan is None else self._preview(reading.sketch, reading.plan)
-        with self._lock:
-            self._readings[self._position] = fresh
-        self._tell(fresh)
+        self._board.refresh(fresh)
+        self._tell()
         return fresh
 
     def move_in_history(self, offset: int) -> PlanReading:
         """Undo (-1) or redo (+1) one change of the drawing or plan; at either end nothing happens."""
-        with self._lock:
-            position = min(max(self._position + offset, 0), len(self._readings) - 1)
-            is_moved = position != self._position
-            self._position = position
-            reading = self._readings[position]
+        is_moved = self._board.move(offset)
+        reading = self.reading
         if is_moved:
-            self.controller.record(EventKind.SKETCH, {"sketch": sketch_to_dict(reading.sketch), "change": "undo" if offset < 0 else "redo"})
-        self._tell(reading)
+            change = "undo" if offset < 0 else "redo"
+            self.controller.record(EventKind.SKETCH, {"sketch": sketch_to_dict(reading.sketch), "change": change})
+        self._tell()
         return reading
 
     @property
     def can_undo(self) -> bool:
         """Whether there is an earlier drawing."""
-        with self._lock:
-            return self._position > 0
+        return self._board.can_undo
 
     @property
     def can_redo(self) -> bool:
         """Whether an undone drawing can come back."""
-        with self._lock:
-            return self._position < len(self._readings) - 1
+        return self._board.can_redo
 
     def run_plan(self) -> None:
         """Execute the confirmed plan; from an earlier step that is being looked at, on a new branch.
@@ -294,7 +264,7 @@ class LiveSession:
     def trail_since(self, mark: TrailMark) -> tuple[list[list[float]], TrailMark]:
         """Return the executed end-effector positions [m] after ``mark``, and the new mark; a new episode starts anew."""
         with self._lock:
-            first = mark.count if mark.episode_id == self._trail_episode else 0
+            first = mark.num_points if mark.episode_id == self._trail_episode else 0
             return self._trail[first:], TrailMark(self._trail_episode, len(self._trail))
 
     def branch(self, step: int | None) -> str:
@@ -409,10 +379,6 @@ class LiveSession:
 
     # --- inner ---
 
-    @staticmethod
-    def _empty_sketch(camera: str) -> Sketch:
-        return Sketch(new_id(), camera, STAGE_SIZE, STAGE_SIZE, ())
-
     def _read(self, sketch: Sketch) -> PlanReading:
         if not sketch.strokes:
             return PlanReading(sketch)
@@ -429,15 +395,11 @@ class LiveSession:
             return PlanReading(sketch, plan, error=str(error))
 
     def _remember(self, reading: PlanReading) -> PlanReading:
-        with self._lock:
-            del self._readings[self._position + 1 :]
-            self._readings.append(reading)
-            del self._readings[: max(0, len(self._readings) - MAX_UNDO)]
-            self._position = len(self._readings) - 1
-        self._tell(reading)
+        self._board.remember(reading)
+        self._tell()
         return reading
 
-    def _tell(self, reading: PlanReading) -> None:
+    def _tell(self) -> None:
         self.push(self.drawing())
         self.changed("sketch")
 
@@ -458,100 +420,3 @@ def at_state(simulator: Simulator, state: SimState | None, function: Callable[[S
         return function(simulator)
     finally:
         simulator.restore(present)
-
-
-OpenLive = Callable[[str], LiveSession]
-"""``open_live(tab_id)`` makes the session of a new tab: controller, view, reader."""
-
-
-class LiveRegistry:
-    """All live tabs of this process. A tab that lost its last socket is closed after a grace time."""
-
-    def __init__(self, open_live: OpenLive, *, grace_s: float = 120.0, max_tabs: int = 32, sweep_s: float = 0.5) -> None:
-        self._open_live = open_live
-        self._grace_s, self._max_tabs, self._sweep_s = grace_s, max_tabs, sweep_s
-        self._lock = threading.Lock()
-        self._sessions: dict[str, LiveSession] = {}
-        self._stop = threading.Event()
-        self._sweeper: threading.Thread | None = None
-
-    def create(self, tab_id: str | None = None) -> LiveSession:
-        """Open a live session for a new tab.
-
-        Raises:
-            InvalidInput: too many tabs are open.
-        """
-        tab_id = tab_id or new_id()
-        with self._lock:
-            if len(self._sessions) >= self._max_tabs:
-                raise InvalidInput(
-                    "tabs", expected=f"at most {self._max_tabs} open at once", found="one more", fix="Close a tab and reload."
-                )
-        session = self._open_live(tab_id)
-        with self._lock:
-            assert tab_id not in self._sessions, f"tab {tab_id} opened twice"
-            self._sessions[tab_id] = session
-            if self._sweeper is None:
-                self._sweeper = threading.Thread(target=self._sweep_forever, name="live-sweeper", daemon=True)
-                self._sweeper.start()
-        return session
-
-    def get(self, tab_id: str) -> LiveSession:
-        """Return the session of a tab.
-
-        Raises:
-            UnknownName: it was closed, or never opened.
-        """
-        with self._lock:
-            session = self._sessions.get(tab_id)
-        if session is None:
-            raise UnknownName("tab", tab_id, ())
-        return session
-
-    def resume_or_create(self, tab_id: str | None, token: str | None) -> LiveSession:
-        """Return the live session that a reloaded page had, if its token fits and it still lives; else a new one."""
-        if tab_id and token:
-            with self._lock:
-                session = self._sessions.get(tab_id)
-            if session is not None and secrets.compare_digest(session.token.encode(), token.encode()):
-                return session
-        return self.create()
-
-    def close(self, tab_id: str) -> None:
-        """Close one tab; an unknown one is fine."""
-        with self._lock:
-            session = self._sessions.pop(tab_id, None)
-        if session is not None:
-            session.close()
-
-    def close_all(self) -> None:
-        """Close every tab and stop sweeping; for the end of the process."""
-        self._stop.set()
-        with self._lock:
-            ids = list(self._sessions)
-        for tab_id in ids:
-            self.close(tab_id)
-        if self._sweeper is not None:
-            self._sweeper.join(timeout=5.0)
-
-    def __len__(self) -> int:
-        with self._lock:
-            return len(self._sessions)
-
-    def sweep(self) -> None:
-        """Pause a correction that nobody watches, close tabs that nobody came back to."""
-        with self._lock:
-            sessions = list(self._sessions.values())
-        for session in sessions:
-            if session.unwatched_s > self._grace_s:
-                logger.info("Closing tab %s: nobody watched it for %.0f s.", session.tab_id, session.unwatched_s)
-                self.close(session.tab_id)
-            elif session.unwatched_s > CORRECTING_GRACE_S and session.controller.status().mode == "correcting":
-                session.controller.pause()
-
-    def _sweep_forever(self) -> None:
-        while not self._stop.wait(self._sweep_s):
-            try:
-                self.sweep()
-            except Exception:
-                logger.exception("Sweeping the live tabs failed.")

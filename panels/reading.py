@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from workbench.rollout.preview import preview_plan
-
 from workbench.core.errors import WorkbenchError
 from workbench.core.protocols import Simulator
 from workbench.core.sketches import PlanProblem, Sketch, SketchPlan, plan_to_dict, sketch_to_dict
 from workbench.core.trajectories import Trajectory
 from workbench.core.types import CameraRequest, Observation
+from workbench.rollout.preview import preview_plan
 from workbench.sketch.plan import call_text, interpret, parse_plan, sentence
 from workbench.sketch.recognise import recognise_sketch
 from workbench.sketch.strokes import parse_sketch
@@ -79,6 +78,26 @@ def ghost_to_dict(trajectory: Trajectory) -> dict[str, Any]:
         "points": [[round(float(c), 4) for c in point] for point in trajectory.positions()],
         "phases": [w.phase.value for w in trajectory.waypoints],
     }
+
+
+class SketchReader(Protocol):
+    """How drawings become plans; :class:`panels.reading.BuiltInReader` is the real one."""
+
+    def parse(self, document: Mapping[str, Any], *, is_snapped: bool) -> Sketch:
+        """Check a document; recognise and straighten its freehand strokes when asked."""
+        ...
+
+    def interpret(self, sketch: Sketch, instruction: str, run: RunInSimulator) -> SketchPlan:
+        """Read the strokes as an ordered plan."""
+        ...
+
+    def parse_plan(self, document: Mapping[str, Any]) -> SketchPlan:
+        """Check an edited plan."""
+        ...
+
+    def preview(self, sketch: Sketch, plan: SketchPlan, run: RunInSimulator) -> PlanReading:
+        """Lift a plan to 3-D paths with their warnings, and put it in words."""
+        ...
 
 
 class BuiltInReader:

@@ -34,6 +34,7 @@ class StageCanvas(gr.HTML):
     def __init__(self, value: dict[str, Any] | None = None, **kwargs: Any) -> None:
         kwargs.setdefault("html_template", _TEMPLATE)
         kwargs.setdefault("js_on_load", _ON_LOAD)
+        kwargs.setdefault("apply_default_css", False)
         kwargs.setdefault("elem_id", "stage")
         super().__init__(value, **kwargs)
 

@@ -183,7 +183,7 @@ class LiveSocket:
             quiet_s += 1.0 / STATUS_HZ
             points, trail = self._session.trail_since(trail)
             if points:
-                self._enqueue({"type": "trail", "from": trail.count - len(points), "points": points})
+                self._enqueue({"type": "trail", "from": trail.num_points - len(points), "points": points})
             if status != last or quiet_s >= HEARTBEAT_S:
                 last, quiet_s = status, 0.0
                 self._enqueue({"type": "status", **status})
