@@ -243,5 +243,5 @@ def test_object_ids_name_what_is_seen(simulator):
 
 def test_periods_must_divide():
     assert count_periods(0.05, 0.01, "x") == 5
-    with pytest.raises(InvalidInput, match="multiple of 0.01 s"):
+    with pytest.raises(InvalidInput, match=r"multiple of 0\.01 s"):
         count_periods(0.055, 0.01, "x")
