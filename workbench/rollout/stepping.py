@@ -130,7 +130,7 @@ class Stepper:
                 job.future.cancel()
         if self._simulator is not None:
             self._simulator.close()
-        self._simulator = self._scene = None
+        self._simulator = self._scene = self.latest = None
         self.listeners = ()
 
     # One step
