@@ -212,6 +212,12 @@ class Store:
         with decoding(f"Episode {episode_id}"):
             return None if blob is None else SimState.from_bytes(blob)
 
+    def final_state(self, episode_id: str) -> SimState | None:
+        """Return the state after the last step, or None for an episode that was interrupted."""
+        blob = self._blob(episode_id, "final_state")
+        with decoding(f"Episode {episode_id}"):
+            return None if blob is None else SimState.from_bytes(blob)
+
     # Changes
 
     def rename(self, episode_id: str, name: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from sessions.codec import CHUNK_STEPS, encode_states
-from workbench.core.events import EpisodeEnd, EpisodeStart, Event, Outcome
+from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, Outcome
 from workbench.core.types import ACTION_DIM, PROPRIO, PROPRIO_DIM, Step
 
 STEP_BYTES: Final = 170
@@ -112,13 +112,23 @@ def insert_steps(connection: sqlite3.Connection, progress: EpisodeProgress, step
 
 
 def insert_event(connection: sqlite3.Connection, episode_num: int, event: Event) -> None:
-    """Add an event; one that is there already stays as it is."""
-    connection.execute(
+    """Add an event; one that is there already stays as it is. A live rating and note also count as the episode's."""
+    cursor = connection.execute(
         """
         INSERT INTO events (id, episode, step, time_s, kind, actor, wall_time, payload)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING""",
         [event.id, episode_num, event.step, event.time_s, event.kind.value, event.actor, event.wall_time, json_text(event.payload)],
     )
+    if cursor.rowcount != 1:
+        return
+    stars, text, step = (event.payload.get(name) for name in ("stars", "text", "shown_step"))
+    if event.kind is EventKind.RATING and stars in (1, 2, 3, 4, 5):
+        connection.execute("UPDATE episodes SET rating = ? WHERE num = ?", [stars, episode_num])
+    elif event.kind is EventKind.NOTE and isinstance(text, str) and text:
+        connection.execute(
+            "INSERT INTO notes (id, episode, step, text, written) VALUES (?, ?, ?, ?, ?)",
+            [event.id, episode_num, step if isinstance(step, int) else event.step, clean_text(text), event.wall_time],
+        )
 
 
 def insert_end(connection: sqlite3.Connection, progress: EpisodeProgress, end: EpisodeEnd) -> None:

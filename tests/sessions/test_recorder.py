@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from sessions.recorder import Recorder
+from sessions.records import EpisodeQuery
 from sessions.store import Store
 from tests.sessions.recordings import record, start, state, step
 from workbench.core.events import EpisodeEnd, Event, EventKind, Outcome
@@ -195,3 +196,15 @@ def test_the_recorder_is_a_rollout_observer(store):
     with Recorder(store) as recorder:
         observer: RolloutObserver = recorder
         assert {name for name in dir(RolloutObserver) if name.startswith("on_")} <= set(dir(observer))
+
+
+def test_a_live_rating_and_note_are_found_in_the_listing(store):
+    with Recorder(store) as recorder:
+        head = start()
+        record(recorder, head, 3)
+        recorder.on_event(head.episode_id, Event(EventKind.RATING, 3, 0.15, {"stars": 4}))
+        recorder.on_event(head.episode_id, Event(EventKind.RATING, 3, 0.15, {"is_success": True}))
+        recorder.on_event(head.episode_id, Event(EventKind.NOTE, 3, 0.15, {"text": "wobbles", "shown_step": 1}))
+    assert store.episode(head.episode_id).rating == 4
+    assert [(n.text, n.step) for n in store.notes(head.episode_id)] == [("wobbles", 1)]
+    assert store.episodes(EpisodeQuery(text="wobb")).total == 1
