@@ -12,9 +12,12 @@ from gradio import component_meta
 component_meta.create_or_modify_pyi = lambda *args: None
 
 from panels import header, history, scene, sketch, timeline  # noqa: E402
-from panels.errors import bind  # noqa: E402
+from panels.errors import bind, plain  # noqa: E402
+from panels.live import LiveSession  # noqa: E402
+from panels.replay import open_replay  # noqa: E402
 from panels.stage import STORED_TAB_JS, make_stage, open_stage  # noqa: E402
 from panels.state import APP_NAME, AppState, UiState  # noqa: E402
+from workbench.core.errors import WorkbenchError  # noqa: E402
 
 PANELS: Final[tuple[ModuleType, ...]] = (scene, sketch, history)
 """Tools beside the stage, in the order of their tabs."""
@@ -38,11 +41,23 @@ def build_page(app: AppState) -> gr.Blocks:
             bind(on_open, app), [stage.canvas], [stage.canvas, ui], js=STORED_TAB_JS, show_progress="hidden", api_visibility="private"
         )
     page.queue(default_concurrency_limit=None)
-    return page
+    built: gr.Blocks = page
+    return built
 
 
 def on_open(app: AppState, stored: Any, request: gr.Request) -> tuple[dict[str, Any], UiState]:
     """Connect a page that loads to its live session: the one it had before a reload, or a new one."""
     session, value = open_stage(app.live, stored)
-    query = {name: str(text)[:200] for name, text in dict(request.query_params).items() if name in ("session", "episode", "step")}
-    return value, UiState(tab_id=session.tab_id, query=query)
+    query = request.query_params
+    episode_id, step = query.get("episode", ""), query.get("step", "0")
+    if episode_id:
+        open_permalink(app, session, episode_id, step)
+    return value, UiState(tab_id=session.tab_id, episode_id=episode_id)
+
+
+def open_permalink(app: AppState, session: LiveSession, episode_id: str, step: str) -> None:
+    """Show the moment that a link names; a link that leads nowhere says so and leaves the page usable."""
+    try:
+        open_replay(app, session, episode_id, int(step) if step.isascii() and step.isdigit() else 0)
+    except WorkbenchError as error:
+        gr.Warning(plain(f"This link leads nowhere. {error}"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
+import numpy as np
 
 from panels.errors import bind
 from panels.export import EXPORTS, export_episode, import_archive
@@ -14,6 +15,7 @@ from panels.render.paths import EpisodePath, paths_figure
 from panels.replay import branch_from, open_replay
 from panels.stage import Stage
 from panels.state import AppState, UiState
+from sessions.comparison import ComparedEpisode, Comparison, compare
 from sessions.records import EpisodeInfo
 from workbench.core.errors import InvalidInput
 
@@ -75,6 +77,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
             export = gr.Button("Make the file", size="sm", elem_id="history-make", scale=1, min_width=110)
         file = gr.File(label="Export", visible=False, interactive=False, elem_id="history-file")
     figure = gr.Plot(visible=False, show_label=False, elem_id="history-paths")
+    compared = gr.HTML(html_template=_FACTS_TEMPLATE, js_on_load=_FACTS_ON_LOAD, value={"lines": []}, elem_id="history-compared")
     with gr.Accordion("Storage and import", open=False, elem_id="history-storage") as store_box:
         storage = gr.HTML(html_template=_FACTS_TEMPLATE, js_on_load=_FACTS_ON_LOAD, value={"lines": []}, elem_id="history-storage-facts")
         with gr.Row(elem_classes="tight"):
@@ -94,7 +97,8 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     note.submit(bind(on_note, app), [note, step, listing, ui], [note, facts, listing], **quiet)
     delete.click(bind(on_delete, app), [listing, ui], [listing, *shown], **quiet)
     export.click(bind(on_export, app), [kind, step, ui], [file], show_progress="full", api_visibility="private")
-    listing.compare(bind(on_compare, app), [listing], [figure], **quiet)
+    stage.on_changed(bind(on_changed, app), [listing, ui], [listing])
+    listing.compare(bind(on_compare, app), [listing], [figure, compared], **quiet)
     archive.upload(bind(on_import, app), [archive, listing], [listing], show_progress="full", api_visibility="private")
     purge.click(bind(on_purge, app), [listing], [listing], **quiet)
     gr.on([archive.upload, delete.click, purge.click, store_box.expand], bind(on_storage, app), None, [storage], **quiet)
@@ -203,19 +207,39 @@ def on_export(app: AppState, kind: str, step: float | None, ui: UiState) -> Any:
     return gr.File(value=str(path), visible=True)
 
 
-def on_compare(app: AppState, value: dict[str, Any]) -> Any:
-    """Draw the paths of the compared episodes side by side."""
+def on_compare(app: AppState, value: dict[str, Any]) -> tuple[Any, dict[str, list[str]]]:
+    """Draw the paths of the compared episodes in one figure, with their outcomes in words."""
     ids = [str(i) for i in value.get("compared", ())][:MAX_COMPARED]
     if len(ids) < 2:
-        return gr.Plot(visible=False)
-    return gr.Plot(value=paths_figure([path_of(app, i) for i in ids]), visible=True)
+        return gr.Plot(visible=False), {"lines": []}
+    app.recorder.flush()
+    found = compare(app.store, ids, app.simulators.load)
+    return gr.Plot(value=paths_figure([path_of(e) for e in found.episodes]), visible=True), {"lines": comparison_lines(found)}
 
 
-def path_of(app: AppState, episode_id: str) -> EpisodePath:
-    """Return the path of an episode, labelled with its outcome."""
-    info, columns = app.store.episode(episode_id), app.store.columns(episode_id)
-    origin = f", branch at {info.branch_step}" if info.parent_id else ""
-    return EpisodePath(f"{info.title[:40]} ({info.outcome.value}{origin})", columns.times_s, columns.ee)
+def path_of(episode: ComparedEpisode) -> EpisodePath:
+    """Return the path of an episode, on the clock of its oldest ancestor."""
+    info = episode.info
+    times = (episode.offset + np.arange(len(episode.path))) / info.config.control_hz
+    return EpisodePath(label_of(info), times, episode.path)
+
+
+def label_of(info: EpisodeInfo) -> str:
+    """Return what tells an episode from its siblings."""
+    origin = f"branch at step {info.branch_step}" if info.parent_id else "original"
+    return f"{info.name[:40] or info.policy}, {origin} ({info.outcome.value})"
+
+
+def comparison_lines(found: Comparison) -> list[str]:
+    """Say what differs: a line an episode, and how far apart they ran."""
+    lines = []
+    for episode in found.episodes:
+        solved = "never solved" if episode.first_success is None else f"solved after step {episode.first_success}"
+        way = f"{episode.path_length:.2f} m of path" if np.isfinite(episode.path_length) else "path unknown"
+        lines.append(f"{label_of(episode.info)}: {episode.info.num_steps} steps, {solved}, {way}, {episode.num_human_steps} steps by hand")
+    gap = np.nanmax(found.max_gap) if np.isfinite(found.max_gap).any() else np.nan
+    lines.append(f"Largest distance at equal times: {gap * 100:.1f} cm" if np.isfinite(gap) else "They never ran at the same time.")
+    return lines
 
 
 def on_import(app: AppState, path: str, value: dict[str, Any]) -> dict[str, Any]:
@@ -239,3 +263,8 @@ def on_storage(app: AppState) -> dict[str, list[str]]:
     if use.num_deleted:
         lines.append(f"{use.num_deleted} deleted episodes hold about {use.deleted_bytes / 1e6:.1f} MB")
     return {"lines": lines}
+
+
+def on_changed(app: AppState, value: dict[str, Any], ui: UiState) -> dict[str, Any]:
+    """Keep in mind which session this tab records, for the filter."""
+    return {**relisted(value), "session": app.live.get(ui.tab_id).controller.history().start.session_id}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from panels.frames import encode_jpeg
-from panels.live import LiveRegistry, LiveSession
+from panels.live import CALL_TIMEOUT_S, LiveRegistry, LiveSession
 from panels.reading import BuiltInReader
 from panels.state import AppState, Settings
 from sessions.recorder import Recorder
@@ -35,10 +35,14 @@ class TabOpener:
     first: EpisodeConfig = FIRST_EPISODE
 
     def __call__(self, tab_id: str) -> LiveSession:
-        """Open the tab; it does not wait for the simulator."""
+        """Open the tab, and wait until its first scene stands: the page asks for the cameras at once."""
         controller = RolloutController(simulators=self.simulators, policies=self.policies, observers=(self.recorder,), session_id=new_id())
         session = LiveSession(tab_id, controller=controller, view=LiveView(controller, encode_jpeg), reader=BuiltInReader())
-        controller.start(self.first, policy=SKETCH_POLICY)
+        try:
+            controller.start(self.first, policy=SKETCH_POLICY).result(CALL_TIMEOUT_S)
+        except BaseException:
+            session.close()
+            raise
         return session
 
 

@@ -9,10 +9,11 @@ from typing import overload
 from panels.live import CALL_TIMEOUT_S, LiveSession
 from panels.state import AppState
 from sessions.records import EpisodeInfo
-from sessions.store import Store, event_payload
+from sessions.replay import branch_point
+from sessions.store import Store
 from workbench.core.errors import InvalidInput, NotStored
-from workbench.core.events import EventKind
-from workbench.core.types import Prompt, SimState
+from workbench.core.sketches import sketch_to_dict
+from workbench.core.types import SimState
 
 
 def branch_from(app: AppState, session: LiveSession, episode_id: str, step: int) -> str:
@@ -27,14 +28,13 @@ def branch_from(app: AppState, session: LiveSession, episode_id: str, step: int)
         raise InvalidInput(
             "branch", expected="an episode that is on disk", found="one that still waits for the disk", fix="Try again in a moment."
         )
-    info = app.store.episode(episode_id)
-    state = app.store.state_at(episode_id, min(max(step, 0), info.num_steps))
-    prompt = Prompt(text=info.instruction)
-    future = session.controller.branch(info.config, state, parent_id=episode_id, step=step, policy=info.policy, prompt=prompt)
+    point = branch_point(app.store, episode_id, min(max(step, 0), app.store.episode(episode_id).num_steps))
+    future = session.controller.branch(
+        point.config, point.state, parent_id=point.parent_id, step=point.step, policy=point.policy, prompt=point.prompt
+    )
     branch_id = future.result(CALL_TIMEOUT_S)
-    drawn = event_payload(app.store.events(episode_id), EventKind.SKETCH.value, step)
-    if drawn is not None and "sketch" in drawn:
-        session.commit_sketch(drawn["sketch"])
+    if point.prompt.sketch is not None:
+        session.commit_sketch(sketch_to_dict(point.prompt.sketch))
     session.changed("branch")
     return branch_id
 

@@ -10,14 +10,16 @@ import numpy as np
 from fastapi import APIRouter, Header, HTTPException, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from panels.export import Thumbnails
 from panels.live import LiveSession
 from panels.state import AppState
 from panels.timeline import timeline_document
 from sessions.records import EpisodeInfo, EpisodeQuery
-from workbench.core.errors import NotStored, UnknownName
+from workbench.core.errors import StoreError, UnknownName
 
 MAX_PAGE = 500
 """Most episodes in one answer."""
+NO_PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect width="8" height="8" fill="#97a0b0" opacity=".25"/></svg>'
 
 
 class EpisodeFilter(BaseModel):
@@ -54,6 +56,7 @@ class EpisodeFilter(BaseModel):
 def make_router(app: AppState) -> APIRouter:
     """Return the routes under ``/api``, ``/healthz`` included."""
     router = APIRouter()
+    thumbnails = Thumbnails(app)
 
     @router.get("/healthz")
     def healthz() -> dict[str, Any]:
@@ -102,11 +105,14 @@ def make_router(app: AppState) -> APIRouter:
 
     @router.get("/api/episodes/{episode_id}/thumbnail.jpg")
     def get_thumbnail(episode_id: str) -> Response:
-        """Return the small picture of an episode."""
-        jpeg = app.store.thumbnail(episode_id)
+        """Return the small picture of an episode; a plain one while there is none."""
+        try:
+            jpeg = thumbnails.get(episode_id)
+        except StoreError:
+            jpeg = None
         if jpeg is None:
-            raise NotStored(f"Thumbnail of episode {episode_id}", reason="none was made")
-        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=60"})
+            return Response(NO_PICTURE, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
     @router.get("/api/episodes/{episode_id}.json")
     @router.get("/api/episodes/{episode_id}")
@@ -184,4 +190,6 @@ def json_column(values: Any) -> list[Any]:
         return list(values)
     if values.dtype.kind != "f":
         return list(values.tolist())
-    return list(np.where(np.isfinite(values), values.astype(object), None).tolist())
+    found = values.astype(object)
+    found[~np.isfinite(values)] = None
+    return list(found.tolist())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +53,3 @@ class UiState:
     """Names the live session in ``AppState.live``."""
     episode_id: str = ""
     """Episode that is chosen in the history."""
-    compared: tuple[str, ...] = ()
-    """Episodes that are compared in the history."""
-    query: Mapping[str, str] = field(default_factory=dict)
-    """Permalink parameters that the tab was opened with."""

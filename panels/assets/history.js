@@ -102,8 +102,7 @@
     }
 
     row(e) {
-      const picture = e.has_thumbnail ? make("img", { src: `/api/episodes/${encodeURIComponent(e.id)}/thumbnail.jpg?n=${e.num_steps}`, alt: "", loading: "lazy", width: 56, height: 56 })
-        : make("span", { className: "no-picture" });
+      const picture = make("img", { src: `/api/episodes/${encodeURIComponent(e.id)}/thumbnail.jpg?${e.outcome}`, alt: "", loading: "lazy", width: 56, height: 56 });
       const box = make("input", { type: "checkbox", title: "Compare", ariaLabel: "Compare this episode" });
       box.onclick = (event) => event.stopPropagation();
       box.onchange = () => this.compare(e.id, box.checked);
