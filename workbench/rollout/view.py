@@ -34,7 +34,9 @@ MAX_CREDIT: Final = 4
 STILL_AFTER_S: Final = 0.3
 """When nothing moved for this long, one frame of still quality follows."""
 STILL_BUDGET_S: Final = 0.25
-"""When a still took longer than this, no more are made of that scene."""
+"""A still that takes longer is slow, and after two slow ones no more are made of that scene: they would delay what moves next.
+The first one may be slow because it sets things up."""
+_MAX_SLOW_STILLS: Final = 2
 JPEG_QUALITY: Final = {"policy": 80, "live": 80, "still": 92}
 _RETRY_S: Final = 1.0
 
@@ -154,7 +156,7 @@ class LiveView:
         self._seq = 0
         self._key: tuple[object, ...] = ()
         self._changed_at = 0.0
-        self._still_s = 0.0
+        self._num_slow_stills = 0
         controller.subscribe(self._on_state)
         self._thread = threading.Thread(target=self._run, name="view", daemon=True)
         self._thread.start()
@@ -267,7 +269,7 @@ class LiveView:
         """Return what a channel wants, and how long [s] it must wait for it."""
         if channel._shown != (*moment.key, channel.request):
             return "live", channel._next_time - now
-        if channel._quality == "still" or self._still_s > STILL_BUDGET_S:
+        if channel._quality == "still" or self._num_slow_stills >= _MAX_SLOW_STILLS:
             return None, 0.0
         return "still", self._changed_at + STILL_AFTER_S - now
 
@@ -289,7 +291,7 @@ class LiveView:
         begun, wall_time = self._clock(), time.time()
         image = view.render(moment.physics, request, quality)
         if quality == "still":
-            self._still_s = self._clock() - begun
+            self._num_slow_stills += self._clock() - begun > STILL_BUDGET_S
         self._seq += 1
         return Frame(
             seq=self._seq,
@@ -305,7 +307,7 @@ class LiveView:
     def _view_of(self, scene: LiveScene) -> View:
         if self._view is None or self._view_scene is not scene:
             self._drop_view()
-            self._view, self._view_scene, self._still_s = scene.open_view(), scene, 0.0
+            self._view, self._view_scene, self._num_slow_stills = scene.open_view(), scene, 0
         return self._view
 
     def _drop_view(self) -> None:
