@@ -1,0 +1,1 @@
+"""Policies, interpreters and their weights or endpoints; loaded only when asked for."""

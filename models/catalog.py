@@ -1,0 +1,44 @@
+"""The catalogue of policies; each entry imports what it needs only when it is asked for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from workbench.core.catalog import Catalog
+from workbench.core.errors import InvalidInput
+from workbench.core.protocols import Policy, PolicyFactory, Simulator
+
+
+def _load_sketch() -> PolicyFactory:
+    from workbench.rollout.sketch_policy import SketchPolicy
+
+    return SketchPolicy
+
+
+def _load_expert() -> PolicyFactory:
+    from workbench.simulation.expert import ScriptedExpert
+    from workbench.simulation.simulator import BenchSimulator
+
+    def make(simulator: Simulator) -> Policy:
+        if not isinstance(simulator, BenchSimulator):
+            raise InvalidInput(
+                "scripted expert",
+                expected="the bench simulator",
+                found=f"the simulator {simulator.spec.name!r}",
+                fix="Choose another driver.",
+            )
+        return ScriptedExpert(simulator)
+
+    return make
+
+
+def _load_hold() -> PolicyFactory:
+    from workbench.rollout.hold import HoldPolicy
+
+    return lambda _: HoldPolicy()
+
+
+POLICIES: Final[Catalog[PolicyFactory]] = Catalog("policy")
+POLICIES.add("sketch", _load_sketch, "does what is drawn: arrows and circles become paths of the gripper")
+POLICIES.add("expert", _load_expert, "scripted demonstration that reads the simulator's truth (privileged)")
+POLICIES.add("hold", _load_hold, "keeps still")
