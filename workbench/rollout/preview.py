@@ -34,7 +34,7 @@ def preview_plan(simulator: Simulator, plan: SketchPlan) -> tuple[Trajectory, ..
         if path.waypoints and kinematics is not None:
             path = replace(path, problems=path.problems + _reach_problems(kinematics, joints, path, seen))
         if path.waypoints:
-            situation = replace(situation, position=np.asarray(path.waypoints[-1].position, dtype=float))
+            situation = replace(situation, ee_position=np.asarray(path.waypoints[-1].position, dtype=float))
         paths.append(replace(path, problems=tuple(replace(p, pixel=seen.to_plan(p.pixel)) for p in path.problems)))
     return tuple(paths)
 
