@@ -27,7 +27,8 @@ from workbench.simulation.expert_motion import (
     rise,
     square_yaw,
 )
-from workbench.simulation.props import BUTTON_HEIGHT, CUBE_SIZE, DRAWER_TRAVEL, KNOB_HEIGHT, PLATE_HEIGHT, PUCK_SIZE
+from workbench.simulation.props import BLOCK_SIZE, BUTTON_HEIGHT, CUBE_SIZE, DRAWER_TRAVEL, KNOB_HEIGHT, PLATE_HEIGHT, PUCK_SIZE
+from workbench.simulation.robot import FINGER_RANGE
 from workbench.simulation.scene import TaskInstance
 from workbench.simulation.tasks.rotate_block import error as block_error
 from workbench.simulation.tasks.turn_knob import error as knob_error
@@ -44,6 +45,10 @@ _CLEARANCE: Final = 0.07
 _TURNED: Final = float(np.deg2rad(1.5))
 _TURNED_LOOSE: Final = float(np.deg2rad(6))
 """What is left of a turn when it is finished: while held, and once let go [rad]."""
+KNOB_WIDTH: Final = 0.018
+"""Width of a knob's bar [m]."""
+GRIPPER_WIDTH: Final = 2 * FINGER_RANGE
+"""Distance between the fingers of the open gripper [m]."""
 _PUSH_HEIGHT: Final = 0.016
 _PUSH_OPENING: Final = 0.5
 """Two fingers side by side keep a puck from turning."""
@@ -138,26 +143,26 @@ def turn_knob(world: World, instance: TaskInstance) -> Command:
     target = instance.roles["target"]
     goal = above(world.position(target), KNOB_HEIGHT - 0.012)
     heading = world.yaw(target) + world.joint(target)
-    return _turn(world, target, goal, heading, knob_error(world, instance))
+    return _turn(world, goal, heading, KNOB_WIDTH, knob_error(world, instance))
 
 
 def rotate_block(world: World, instance: TaskInstance) -> Command:
     """Grip the block across, turn it on the spot, let go."""
     target = instance.roles["target"]
-    position = world.position(target)
-    put_back = world.ee_position + world.initial.position(target) - position
-    goal = put_back if world.is_held(target) else above(position, -0.004)
-    return _turn(world, target, goal, world.yaw(target), block_error(world, instance))
+    return _turn(world, above(world.position(target), -0.004), world.yaw(target), BLOCK_SIZE[1], block_error(world, instance))
 
 
-def _turn(world: World, name: str, goal: Floats, heading: float, error: float) -> Command:
-    """Grip something along ``heading`` at ``goal`` ``(3,)`` and turn it on by ``error`` [rad]."""
-    is_held = world.is_held(name)
-    is_letting_go = not is_held or world.gripper_command > 0.5
+def _turn(world: World, goal: Floats, heading: float, width: float, error: float) -> Command:
+    """Grip something ``width`` [m] wide along ``heading`` at ``goal`` ``(3,)``, and turn it on by ``error`` [rad]."""
+    yaw = gripper_yaw(world)
+    is_aligned = abs(np.sin(yaw - heading)) < 0.35 and float(np.linalg.norm(world.ee_position - goal)) < 0.012
+    # A knob stays where it is, so that often only one finger touches it: how wide the gripper is tells more than contacts.
+    is_gripped = is_aligned and world.gripper * GRIPPER_WIDTH < width + 0.006
+    is_letting_go = not is_gripped or world.gripper_command > 0.5
     if abs(error) < (_TURNED_LOOSE if is_letting_go else _TURNED):
         return retreat(world)
-    if is_held:
-        return Command(goal, gripper_yaw(world) + error, SHUT)
+    if is_gripped:
+        return Command(goal, yaw + error, SHUT)
     return _grasp(world, goal, bar_yaw(heading, error))
 
 
