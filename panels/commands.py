@@ -209,6 +209,20 @@ def first_step(session: LiveSession, _: NoArgs) -> None:
     session.show_step(0)
 
 
+def previous_event(session: LiveSession, _: NoArgs) -> Result:
+    """Look at the newest event before the shown step."""
+    history = session.controller.history()
+    present = history.num_steps if session.shown_step is None else session.shown_step
+    return {"shown_step": session.show_step(max((e.step for e in history.events() if e.step < present), default=0))}
+
+
+def next_event(session: LiveSession, _: NoArgs) -> Result:
+    """Look at the oldest event after the shown step; after the last one, live."""
+    history = session.controller.history()
+    present = history.num_steps if session.shown_step is None else session.shown_step
+    return {"shown_step": session.show_step(min((e.step for e in history.events() if e.step > present), default=None))}
+
+
 def set_speed(session: LiveSession, args: Speed) -> None:
     """Set the factor of real time."""
     session.controller.set_speed(math.inf if isinstance(args.speed, str) else args.speed)
@@ -279,7 +293,7 @@ def note(session: LiveSession, args: Text) -> None:
 def rate(session: LiveSession, args: Rating) -> None:
     """Rate the episode."""
     if args.is_success is None and args.stars is None:
-        raise InvalidInput("rating", expected="is_success or stars", found="neither")
+        raise InvalidInput("rate", expected="is_success or stars", found="neither")
     session.controller.record(EventKind.RATING, args.model_dump(exclude_none=True))
 
 
@@ -327,8 +341,8 @@ _TABLE: Final = (
     ),
     Command("step_back_10", "10 steps back", "Time", ("Shift+ArrowLeft",), "Look ten steps back"),
     Command("step_forward_10", "10 steps forward", "Time", ("Shift+ArrowRight",), "Look ten steps forward"),
-    Command("previous_event", "Previous event", "Time", ("Ctrl+ArrowLeft",), "Look at the event before the shown step"),
-    Command("next_event", "Next event", "Time", ("Ctrl+ArrowRight",), "Look at the event after the shown step"),
+    Command("previous_event", "Previous event", "Time", ("Ctrl+ArrowLeft",), "Look at the event before the shown step", handler=previous_event),
+    Command("next_event", "Next event", "Time", ("Ctrl+ArrowRight",), "Look at the event after the shown step", handler=next_event),
     Command("first_step", "Go to the start", "Time", ("Home",), "Look at the first step", handler=first_step),
     Command("follow_live", "Follow live", "Time", ("End", "Alt+ArrowRight"), "Show what happens now", handler=follow_live, is_quick=True),
     Command("seek", "Go to step", "Time", (), "Look at a step of the live episode", handler=seek, args=AtStep),
@@ -427,3 +441,25 @@ def command_sheet() -> list[dict[str, Any]]:
         }
         for c in _TABLE
     ]
+
+
+def key_document() -> str:
+    """Return docs/keys.md: every command with its keys."""
+    lines = [
+        "# Commands and keys",
+        "",
+        "Made from the table in `panels/commands.py`; a test fails when the two differ, and when two commands share a key.",
+        "Keys never act in a text field. `S` is the drawing tool used last (the mask and trace tools will keep `M` and a place of",
+        "their own); `C` is the circle, `T` takes over; arrows move a selected stroke, else drive the arm while you are in control,",
+        "else step through time (left, right) and cameras (up, down). `Tab` acts only while the picture has the focus; Shift+Tab leaves it.",
+        "Each server command is also `POST /api/live/{tab_id}/command` and a message of the [protocol](protocol.md).",
+        "",
+    ]
+    for group in dict.fromkeys(c.group for c in _TABLE):
+        lines += [f"## {group}", "", "| command | keys | what it does |", "| --- | --- | --- |"]
+        for command in (c for c in _TABLE if c.group == group):
+            keys = " or ".join(f"`{'Space' if key == ' ' else key}`" for key in command.keys)
+            where = "" if command.context == "stage" else f" ({'stroke selected' if command.context == 'selection' else 'while driving'})"
+            lines.append(f"| `{command.name}` {command.title} | {keys}{where if keys else ''} | {command.tooltip} |")
+        lines.append("")
+    return "\n".join(lines)
