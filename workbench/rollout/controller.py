@@ -60,6 +60,7 @@ class RolloutController:
         session_id: str,
         clock: Clock = time.monotonic,
     ) -> None:
+        self.session_id = session_id
         self._simulators, self._policies, self._clock = simulators, policies, clock
         self._inbox = Inbox()
         self._stepper = Stepper(simulators, policies, self._inbox, session_id=session_id, clock=clock)
