@@ -62,16 +62,24 @@ class Guard:
             return
         refusal = self._refusal(scope)
         if refusal is None:
-            body = _CountedBody(receive, self._max_bytes)
-            try:
-                await self._app(scope, body.receive, with_headers(send))
-                return
-            except _BodyTooLarge:
-                refusal = (413, self._too_large())
-        if scope["type"] == "websocket":
+            await self._pass(scope, receive, send)
+        elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 4403, "reason": refusal[1]})
-            return
-        status, text = refusal
+        else:
+            await self._refuse(scope, receive, send, *refusal)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = _CountedBody(receive, with_headers(send), self._max_bytes)
+        try:
+            await self._app(scope, body.receive, body.send)
+        except Exception:
+            if not body.is_too_large:
+                raise
+        if body.is_too_large and not body.has_started:
+            await self._refuse(scope, receive, send, 413, self._too_large())
+
+    @staticmethod
+    async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, text: str) -> None:
         await JSONResponse({"error": text, "detail": text}, status_code=status)(scope, receive, with_headers(send))
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
@@ -92,23 +100,28 @@ class Guard:
         return f"The upload is larger than {self._max_mb} MB. Choose a smaller file, or start the server with a larger --max-upload-mb."
 
 
-class _BodyTooLarge(Exception):
-    """A body without a declared length went over the limit."""
-
-
 class _CountedBody:
-    """Counts the bytes of a request body while they are read."""
+    """Counts the bytes of a request body while they are read; one that grows too large looks cut off, and its answer is dropped."""
 
-    def __init__(self, receive: Receive, max_bytes: int) -> None:
-        self._receive, self._left = receive, max_bytes
+    def __init__(self, receive: Receive, send: Send, max_bytes: int) -> None:
+        self._receive, self._send, self._left = receive, send, max_bytes
+        self.has_started = False
+
+    @property
+    def is_too_large(self) -> bool:
+        return self._left < 0
 
     async def receive(self) -> MutableMapping[str, Any]:
         message = await self._receive()
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
-            if self._left < 0:
-                raise _BodyTooLarge
-        return message
+        return {"type": "http.disconnect"} if self.is_too_large else message
+
+    async def send(self, message: Message) -> None:
+        if self.is_too_large and not self.has_started:
+            return
+        self.has_started = True
+        await self._send(message)
 
 
 def host_name(host: str) -> str:
