@@ -12,7 +12,7 @@ from workbench.core.protocols import PolicySpec
 from workbench.core.types import ActionChunk, Observation, Prompt
 from workbench.simulation.expert_motion import Command, Floats, down_quaternion, gripper_yaw
 from workbench.simulation.expert_skills import DONE_AT_SUCCESS, SKILLS
-from workbench.simulation.simulator import SLICE_PERIOD_S, BenchSimulator
+from workbench.simulation.simulator import BenchSimulator
 from workbench.simulation.world import World
 
 MAX_STEP: Final = 0.03
@@ -39,7 +39,7 @@ class ScriptedExpert:
         task, world, instance = simulator.task, simulator.world, simulator.instance
         if task.name not in SKILLS:
             raise UnknownName("task of the scripted expert", task.name, SKILLS)
-        control_hz = 1.0 / (simulator.spec.num_slices * SLICE_PERIOD_S)
+        control_hz = simulator.control_hz
         command = SKILLS[task.name](world, instance)
         is_solved = task.is_success(world, instance)
         if is_solved and (command.is_done or task.name in DONE_AT_SUCCESS):

@@ -143,17 +143,20 @@ def turn_knob(world: World, instance: TaskInstance) -> Command:
     target = instance.roles["target"]
     goal = above(world.position(target), KNOB_HEIGHT - 0.012)
     heading = world.yaw(target) + world.joint(target)
-    return _turn(world, goal, heading, KNOB_WIDTH, knob_error(world, instance))
+    return _turn(world, goal, heading, KNOB_WIDTH, knob_error(world, instance), hold_at=goal)
 
 
 def rotate_block(world: World, instance: TaskInstance) -> Command:
     """Grip the block across, turn it on the spot, let go."""
     target = instance.roles["target"]
-    return _turn(world, above(world.position(target), -0.004), world.yaw(target), BLOCK_SIZE[1], block_error(world, instance))
+    position = world.position(target)
+    hold_at = world.ee_position + world.initial.position(target) - position
+    error = block_error(world, instance)
+    return _turn(world, above(position, -0.004), world.yaw(target), BLOCK_SIZE[1], error, hold_at=hold_at)
 
 
-def _turn(world: World, goal: Floats, heading: float, width: float, error: float) -> Command:
-    """Grip something ``width`` [m] wide along ``heading`` at ``goal`` ``(3,)``, and turn it on by ``error`` [rad]."""
+def _turn(world: World, goal: Floats, heading: float, width: float, error: float, *, hold_at: Floats) -> Command:
+    """Grip something ``width`` [m] wide along ``heading`` at ``goal`` ``(3,)``, and turn it on by ``error`` [rad] at ``hold_at``."""
     yaw = gripper_yaw(world)
     is_aligned = abs(np.sin(yaw - heading)) < 0.35 and float(np.linalg.norm(world.ee_position - goal)) < 0.012
     # A knob stays where it is, so that often only one finger touches it: how wide the gripper is tells more than contacts.
@@ -162,7 +165,7 @@ def _turn(world: World, goal: Floats, heading: float, width: float, error: float
     if abs(error) < (_TURNED_LOOSE if is_letting_go else _TURNED):
         return retreat(world)
     if is_gripped:
-        return Command(goal, yaw + error, SHUT)
+        return Command(hold_at, yaw + error, SHUT)
     return _grasp(world, goal, bar_yaw(heading, error))
 
 
