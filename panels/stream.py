@@ -9,11 +9,13 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import anyio
+import anyio.abc
 from fastapi import APIRouter, Header, HTTPException, Query, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -131,21 +133,29 @@ class LiveSocket:
     async def run(self) -> None:
         """Serve until the socket closes."""
         self._session.attach(self._push)
-        tasks = [asyncio.create_task(t) for t in (self._receive(), self._send(), self._work(), self._tell_status())]
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            async with anyio.create_task_group() as group:
+                for task in (self._send, self._work, self._tell_status):
+                    group.start_soon(self._until_closed, task, group)
+                await self._until_closed(self._receive, group)
         finally:
             self._session.detach(self._push)
             for channel in list(self._watched):
                 self._leave(channel)
-            for task in tasks:
-                task.cancel()
-            for result in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(result, Exception) and not isinstance(result, (WebSocketDisconnect, RuntimeError, OSError)):
-                    logger.error("Serving tab %s failed.", self._session.tab_id, exc_info=result)
         if self._close_code is not None and self._websocket.application_state is WebSocketState.CONNECTED:
             with contextlib.suppress(RuntimeError, OSError):
                 await self._websocket.close(self._close_code)
+
+    async def _until_closed(self, task: Callable[[], Awaitable[None]], group: anyio.abc.TaskGroup) -> None:
+        try:
+            await task()
+        except (WebSocketDisconnect, OSError):
+            pass  # The browser has gone; that is how every socket ends.
+        except RuntimeError as error:
+            if self._websocket.application_state is WebSocketState.CONNECTED and self._websocket.client_state is WebSocketState.CONNECTED:
+                logger.error("Serving tab %s failed.", self._session.tab_id, exc_info=error)
+        finally:
+            group.cancel_scope.cancel()
 
     # --- down ---
 
