@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 
+from tests.rollout.rigs import wait_for
 from workbench.core.catalog import Catalog
 from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig
 from workbench.rollout.controller import RolloutController
@@ -67,13 +68,6 @@ def make_controller(observers=()):
 
 def encode(image, quality):
     return image.tobytes()
-
-
-def wait_for(condition, timeout_s=60.0):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.002)
 
 
 def run_steps(controller, num_steps, **options):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.rollout.fakes import FakeSimulator, FakeView, fake_config, policies, simulators
+from tests.rollout.rigs import wait_for
 from workbench.core.types import CameraRequest
 from workbench.rollout.controller import RolloutController
 from workbench.rollout.view import MAX_CREDIT, STILL_AFTER_S, STILL_BUDGET_S, FrameFlag, LiveView
@@ -16,13 +17,6 @@ FRONT = CameraRequest("front", 8, 6)
 def encode(image, quality):
     assert image.dtype == np.uint8
     return bytes([image.shape[0], image.shape[1], quality, image[0, 0, 0]])
-
-
-def wait_for(condition, timeout_s=10.0):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.001)
 
 
 class Rig:

@@ -103,19 +103,33 @@ def policy_rng(seed: int, step: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence((abs(seed), step))))
 
 
-def begin_episode(
+def make_episode(
     simulator: Simulator, policy: Policy, start: EpisodeStart, *, prompt: Prompt, observer: RolloutObserver, seed: int | None = None
 ) -> LiveEpisode:
-    """Return a running episode on a simulator that stands at its start, and tell the observer."""
+    """Return an episode on a simulator that stands at its start; nobody is told yet."""
     config = EpisodeConfig.from_dict(start.config)
     episode = LiveEpisode(simulator, policy, prompt, start, config, observer, config.seed if seed is None else seed)
     policy.reset(policy_rng(episode.seed, 0))
     episode.time_s = simulator.observe(()).time_s
-    observer.on_start(start)
-    emit(episode, EventKind.START, {"task": config.task, "seed": config.seed, "policy": start.policy}, actor="system")
+    return episode
+
+
+def announce_episode(episode: LiveEpisode) -> None:
+    """Tell the observer the head of an episode, and what it begins with."""
+    start = episode.start
+    episode.observer.on_start(start)
+    emit(episode, EventKind.START, {"task": episode.config.task, "seed": episode.config.seed, "policy": start.policy}, actor="system")
     if start.parent_id is not None:
         emit(episode, EventKind.BRANCH, {"parent_id": start.parent_id, "step": start.branch_step})
-    emit_prompt(episode, Prompt(text=prompt.text))
+    emit_prompt(episode, Prompt(text=episode.prompt.text))
+
+
+def begin_episode(
+    simulator: Simulator, policy: Policy, start: EpisodeStart, *, prompt: Prompt, observer: RolloutObserver, seed: int | None = None
+) -> LiveEpisode:
+    """Return a running episode on a simulator that stands at its start, and tell the observer."""
+    episode = make_episode(simulator, policy, start, prompt=prompt, observer=observer, seed=seed)
+    announce_episode(episode)
     return episode
 
 

@@ -20,7 +20,17 @@ from workbench.core.types import Actor, EpisodeConfig, Observation, Prompt, SimS
 from workbench.rollout.history import EpisodeHistory
 from workbench.rollout.hold import HOLD, HoldPolicy, hold_action
 from workbench.rollout.inbox import Inbox, Ticket
-from workbench.rollout.loop import Choice, LiveEpisode, begin_episode, change_prompt, emit, finish_episode, policy_rng, tick
+from workbench.rollout.loop import (
+    Choice,
+    LiveEpisode,
+    announce_episode,
+    change_prompt,
+    emit,
+    finish_episode,
+    make_episode,
+    policy_rng,
+    tick,
+)
 from workbench.rollout.modes import TRANSITIONS, Command, RolloutMode
 from workbench.rollout.observers import Fanout
 from workbench.rollout.pacing import Clock, Pacer, SpeedMeter
@@ -241,9 +251,9 @@ class Stepper:
             start_state=lineage.state.to_bytes() if lineage else None,
         )
         history = EpisodeHistory(head)
-        observer = Fanout((history, self.observers))
-        self.episode = begin_episode(simulator, acting, head, prompt=told, observer=observer)
-        self.history = history
+        episode = make_episode(simulator, acting, head, prompt=told, observer=Fanout((history, self.observers)))
+        self.history, self.episode = history, episode  # before anybody is told, so that whoever looks then sees it
+        announce_episode(episode)
         self._publish_state()
         return head.episode_id
 

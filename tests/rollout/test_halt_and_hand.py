@@ -1,0 +1,169 @@
+import time
+
+import numpy as np
+import pytest
+
+from tests.rollout.fakes import Blocking, FakeSimulator, fake_config
+from tests.rollout.rigs import Rig
+from workbench.core.errors import WrongMode
+from workbench.core.events import EventKind
+from workbench.core.types import Actor
+from workbench.rollout.modes import RolloutMode
+from workbench.rollout.stepping import JOG_TIMEOUT_S
+
+NUDGE = np.array([0.002, 0, 0, 0, 0, 0, 0.5], dtype=np.float32)
+
+
+def test_halt_freezes_the_targets_within_the_step(rig):
+    rig.start(speed=1 / 8, is_running=True)
+    rig.wait_steps(2)
+    time.sleep(0.1)  # into the third step, which takes 0.4 s
+    rig.controller.halt()
+    assert rig.mode is RolloutMode.HALTED
+    rig.wait_steps(3)
+    assert rig.settled_steps() == 3
+    halted = rig.diary.steps[-1]
+    assert halted.halt_slice is not None
+    assert rig.diary.kinds()[-1] is EventKind.HALT
+    simulator = FakeSimulator()  # the halt is part of the record
+    simulator.reset(fake_config())
+    simulator.restore(halted.state)
+    simulator.step(halted.action, halt_slice=halted.halt_slice)
+    assert simulator.state().equals(rig.controller.history().state(3))
+
+
+def test_halt_does_not_wait_for_a_policy_that_thinks_and_its_action_is_not_executed(make_rig):
+    policy = Blocking()
+    rig = make_rig(blocking=lambda simulator: policy)
+    rig.start("blocking", is_running=True)
+    assert policy.is_asked.wait(5)
+    begun = time.monotonic()
+    rig.controller.halt()
+    assert time.monotonic() - begun < 0.05
+    assert rig.mode is RolloutMode.HALTED
+    policy.release.set()
+    assert rig.settled_steps() == 0
+    rig.controller.release_halt()
+    assert rig.mode is RolloutMode.PAUSED
+    assert rig.settled_steps() == 0
+
+
+def test_a_halt_that_is_released_at_once_still_stops_the_action(make_rig):
+    policy = Blocking()
+    rig = make_rig(blocking=lambda simulator: policy)
+    rig.start("blocking", is_running=True)
+    assert policy.is_asked.wait(5)
+    rig.controller.halt()
+    rig.controller.release_halt()
+    policy.is_asked.clear()
+    rig.controller.resume()
+    policy.release.set()
+    assert policy.is_asked.wait(5)  # it was asked anew
+    rig.wait_steps(1)
+
+
+def test_a_pause_while_the_policy_thinks_keeps_its_action_for_later(make_rig):
+    policy = Blocking()
+    rig = make_rig(blocking=lambda simulator: policy)
+    rig.start("blocking", is_running=True)
+    assert policy.is_asked.wait(5)
+    rig.controller.pause()
+    policy.release.set()
+    assert rig.settled_steps() == 0
+    policy.is_asked.clear()
+    rig.controller.step_once()
+    rig.wait_steps(1)
+    assert not policy.is_asked.is_set()
+    assert rig.diary.steps[0].action[0] == np.float32(0.05)
+
+
+def test_a_halt_comes_before_a_start_that_waits(rig):
+    rig.start()
+    rig.controller.call(lambda simulator: time.sleep(0.1))
+    future = rig.controller.start(fake_config(seed=9), policy="wander", is_running=True)
+    rig.controller.halt()
+    future.result(10)
+    assert rig.mode is RolloutMode.HALTED
+    assert rig.settled_steps() == 0
+
+
+def test_only_a_release_or_a_new_episode_leaves_halted(rig):
+    rig.start(is_running=True)
+    rig.controller.halt()
+    for command in (rig.controller.resume, rig.controller.toggle, rig.controller.take_over, rig.controller.pause):
+        with pytest.raises(WrongMode):
+            command()
+    rig.controller.reset().result(10)
+    assert rig.mode is RolloutMode.PAUSED
+
+
+# The hand
+
+
+def test_the_humans_action_is_executed_exactly_while_correcting_and_proposals_are_kept(rig):
+    rig.start(is_running=True)
+    rig.wait_steps(5)
+    rig.controller.take_over()
+    for _ in range(20):
+        rig.controller.jog(NUDGE)
+        time.sleep(0.002)
+    assert rig.controller.status().actor is Actor.HUMAN
+    rig.controller.hand_back()
+    rig.settled_steps()
+    rig.controller.resume()
+    rig.wait_steps(len(rig.diary.steps) + 5)
+    rig.controller.pause()
+    rig.settled_steps()
+    by_human = [s for s in rig.diary.steps if s.actor is Actor.HUMAN]
+    assert sum(np.array_equal(s.action, NUDGE) for s in by_human) > 5
+    for step in rig.diary.steps:
+        assert step.proposal is not None
+        is_human = np.array_equal(step.action, NUDGE) or not step.action[:6].any()
+        assert is_human == (step.actor is Actor.HUMAN)
+    kinds = rig.diary.kinds()
+    assert kinds.index(EventKind.TAKEOVER) < kinds.index(EventKind.HANDBACK)
+
+
+def test_the_arm_holds_when_the_hand_is_gone():
+    class Clock:
+        now = 0.0
+
+        def __call__(self):
+            return self.now
+
+    clock = Clock()
+    rig = Rig(clock=clock)
+    try:
+        rig.start()
+        rig.controller.take_over()
+        rig.controller.jog(NUDGE)
+        rig.wait_steps(3)
+        clock.now += JOG_TIMEOUT_S + 0.01
+        count = len(rig.diary.steps) + 2
+        rig.wait_steps(count + 3)
+        for step in rig.diary.steps[count:]:
+            assert not step.action[:6].any()
+            assert step.actor is Actor.HUMAN
+    finally:
+        rig.controller.close()
+
+
+def test_an_old_jog_does_not_move_a_new_correction(rig):
+    rig.start()
+    rig.controller.take_over()
+    rig.controller.jog(NUDGE)
+    rig.controller.hand_back()
+    rig.settled_steps()
+    count = len(rig.diary.steps)
+    rig.controller.take_over()
+    rig.wait_steps(count + 3)
+    assert not rig.diary.steps[count].action[:6].any()
+
+
+def test_resume_hands_over_to_the_policy(rig):
+    rig.start()
+    rig.controller.take_over()
+    rig.controller.resume()
+    rig.flush()
+    assert rig.mode is RolloutMode.AUTONOMOUS
+    assert rig.diary.kinds()[-3:] == [EventKind.TAKEOVER, EventKind.HANDBACK, EventKind.RESUME]
