@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from typing import Any, Final
 
 import gradio as gr
@@ -12,6 +13,7 @@ from panels.errors import bind
 from panels.live import CALL_TIMEOUT_S
 from panels.stage import Stage
 from panels.state import AppState, UiState
+from workbench.core.catalog import Catalog
 from workbench.core.types import EpisodeConfig
 
 NAME: Final = "scene"
@@ -24,28 +26,25 @@ POLICY_TITLES: Final = {
     "expert": "Scripted expert: privileged demonstration, reads the simulator's truth",
     "hold": "Hold: stands still",
 }
-RATES: Final = ((("20 Hz"), 20.0), (("10 Hz"), 10.0))
-SIMULATOR_TITLES: Final = {"bench": "Bench: arm at a table", "gym": "Gymnasium: FetchPickAndPlace"}
+RATES: Final = (("20 Hz", 20.0), ("10 Hz", 10.0), ("25 Hz (Fetch)", 25.0))
+BENCH: Final = "bench"
+"""The simulator that our own tasks run in; another one calls its scenes itself."""
+SIMULATOR_TITLES: Final = {BENCH: "Bench: arm at a table", "gym": "Gymnasium on MuJoCo"}
 
 
 def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     """Place the panel in the present Gradio layout."""
-    task = gr.Dropdown([(e.description or e.name, e.name) for e in app.tasks], label="Task", elem_id="scene-task", interactive=True)
+    seen = gr.State("")  # the episode whose settings the fields show
+    task = gr.Dropdown(task_choices(app, BENCH), label="Task", elem_id="scene-task", interactive=True, allow_custom_value=True)
     about = gr.HTML(html_template=_ABOUT_TEMPLATE, js_on_load=_ABOUT_ON_LOAD, elem_id="scene-about", value={"text": ""})
     with gr.Row(elem_classes="tight"):
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, elem_id="scene-seed", min_width=90, scale=2)
-        dice = gr.Button("Roll", elem_id="scene-dice", min_width=60, scale=1, size="sm")
+        dice = gr.Button("Roll", elem_id="scene-dice", min_width=56, scale=0)
         rate = gr.Dropdown(list(RATES), value=20.0, label="Control rate", elem_id="scene-rate", min_width=100, scale=2)
         simulator = gr.Dropdown(
-            [(SIMULATOR_TITLES.get(e.name, e.name), e.name) for e in app.simulators],
-            label="Simulator",
-            elem_id="scene-simulator",
-            min_width=150,
-            scale=4,
+            choices(app.simulators, SIMULATOR_TITLES), label="Simulator", elem_id="scene-simulator", min_width=150, scale=4
         )
-    policy = gr.Dropdown(
-        [(POLICY_TITLES.get(e.name, e.description or e.name), e.name) for e in app.policies], label="Who drives", elem_id="scene-policy"
-    )
+    policy = gr.Dropdown(choices(app.policies, POLICY_TITLES), label="Who drives", elem_id="scene-policy")
     instruction = gr.Textbox(
         label="Instruction", lines=2, max_lines=4, max_length=2000, elem_id="scene-instruction", placeholder="Empty: the task's own words"
     )
@@ -56,19 +55,13 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     dice.click(on_dice, None, seed, **quiet)
-    task.input(bind(on_task, app), [task, ui], [about, instruction], **quiet)
+    task.input(bind(on_task, app), [task], [about, instruction], **quiet)
+    simulator.input(bind(on_simulator, app), [simulator], [task, about], **quiet)
     policy.input(bind(on_policy, app), [policy, ui], None, **quiet)
     gr.on([tell.click, instruction.submit], bind(on_tell, app), [instruction, ui], None, **quiet)
     reset.click(bind(on_reset, app), [ui], None, **quiet)
-    start.click(
-        bind(on_start, app),
-        [task, seed, rate, simulator, policy, instruction, ui],
-        None,
-        show_progress="hidden",
-        api_name="start_episode",
-        api_visibility="private",
-    )
-    stage.on_changed(bind(on_changed, app), [ui], [task, about, seed, rate, simulator, policy, instruction])
+    start.click(bind(on_start, app), [task, seed, rate, simulator, policy, instruction, ui], None, **quiet)
+    stage.on_changed(bind(on_changed, app), [seen, ui], [seen, task, about, seed, rate, simulator, policy, instruction])
 
 
 # The description comes as a value and is written as text: nothing of it passes through a template.
@@ -76,6 +69,18 @@ _ABOUT_TEMPLATE = '<p class="about"></p>'
 _ABOUT_ON_LOAD = """const p = element.querySelector('p');
 const show = () => { p.textContent = props.value?.text ?? ''; };
 watch('value', show); show();"""
+
+
+def choices(catalog: Catalog[Any], titles: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the entries of a catalogue as titles and names."""
+    return [(titles.get(e.name, e.description or e.name), e.name) for e in catalog]
+
+
+def task_choices(app: AppState, simulator: str) -> list[tuple[str, str]]:
+    """Return the tasks of a simulator as titles and names."""
+    if simulator == BENCH:
+        return choices(app.tasks, {})
+    return [(name, name) for name in app.simulators.load(simulator).spec.tasks]
 
 
 def describe(app: AppState, task: str) -> str:
@@ -94,9 +99,16 @@ def on_dice() -> int:
     return random.randint(0, MAX_SEED)
 
 
-def on_task(app: AppState, task: str, ui: UiState) -> tuple[dict[str, str], str]:
+def on_task(app: AppState, task: str) -> tuple[dict[str, str], str]:
     """Describe the chosen task; its words replace those of the task before."""
     return {"text": describe(app, task)}, ""
+
+
+def on_simulator(app: AppState, simulator: str) -> tuple[Any, dict[str, str]]:
+    """Offer the tasks of another simulator."""
+    offered = task_choices(app, simulator)
+    first = offered[0][1]
+    return gr.Dropdown(choices=offered, value=first), {"text": describe(app, first)}
 
 
 def on_policy(app: AppState, policy: str, ui: UiState) -> None:
@@ -121,18 +133,13 @@ def on_start(app: AppState, task: str, seed: float, rate: float, simulator: str,
     session.controller.start(config, policy=policy).result(CALL_TIMEOUT_S)
 
 
-def on_changed(app: AppState, ui: UiState) -> tuple[Any, ...]:
-    """Show what the live episode runs, whoever changed it; words that a person typed stay."""
+def on_changed(app: AppState, seen: str, ui: UiState) -> tuple[Any, ...]:
+    """Show what a new live episode runs, whoever started it; between episodes, what a person has chosen stays."""
     session = app.live.get(ui.tab_id)
     status, config = session.controller.status(), session.config
-    if config is None:
-        return (gr.skip(),) * 7
-    return (
-        config.task,
-        {"text": describe(app, config.task)},
-        config.seed,
-        config.control_hz,
-        config.simulator,
-        status.policy,
-        gr.Textbox(placeholder=status.instruction),
-    )
+    if config is None or status.episode_id == seen:
+        return (*(gr.skip(),) * 6, status.policy, gr.skip())
+    task = gr.Dropdown(choices=task_choices(app, config.simulator), value=config.task)
+    about = {"text": describe(app, config.task)}
+    told = gr.Textbox(placeholder=status.instruction)
+    return status.episode_id, task, about, config.seed, config.control_hz, config.simulator, status.policy, told

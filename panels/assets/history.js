@@ -86,11 +86,14 @@
       }
     }
 
-    show({ total, episodes }) {
+    show(found) {
+      /* An episode in which nothing happened yet is not worth a row, unless it is the one that waits on the stage. */
+      const episodes = found.episodes.filter((e) => e.num_steps > 0 || e.outcome === "running" || e.name || e.num_notes);
+      const total = found.total - (found.episodes.length - episodes.length);
       this.episodes = episodes;
       const key = JSON.stringify(episodes.map((e) => [e.id, e.num_steps, e.outcome, e.rating, e.name, e.has_thumbnail, e.num_branches, e.num_notes, e.deleted_at, ago(e.started)]));
       this.total.textContent = total === 1 ? "1 episode" : `${total} episodes`;
-      this.more.hidden = episodes.length >= total;
+      this.more.hidden = found.episodes.length >= found.total;
       this.element.dataset.total = total;
       this.element.querySelector('[data-is="empty"]').hidden = total > 0;
       if (key === this.key) return;

@@ -1,0 +1,70 @@
+import gradio as gr
+import pytest
+
+from panels import scene
+from panels.state import UiState
+from workbench.core.errors import UnknownName
+
+
+def test_every_task_is_described_in_a_line(app):
+    for entry in app.tasks:
+        text = scene.describe(app, entry.name)
+        assert "For example" in text and "\n" not in text and "{" not in text, entry.name
+
+
+def test_ambiguous_tasks_ask_for_a_drawing(app):
+    assert "draw it" in scene.describe(app, "ambiguous_cubes")
+
+
+def test_an_unknown_task_has_no_description(app):
+    assert scene.describe(app, "${1+1}") == ""
+
+
+def test_a_rolled_seed_is_one_for_development():
+    assert all(0 <= scene.on_dice() <= scene.MAX_SEED for _ in range(50))
+
+
+def test_a_new_task_clears_the_words_of_the_old_one(app):
+    about, instruction = scene.on_task(app, "pick")
+    assert "For example" in about["text"] and instruction == ""
+
+
+def test_a_new_episode_gets_what_the_fields_say(app, live, ui):
+    scene.on_start(app, "pick", 5, 10.0, "bench", "expert", "  take the cube  ", ui)
+    status = live.controller.status()
+    assert (status.task, status.policy, status.instruction) == ("pick", "expert", "take the cube")
+    assert (live.config.seed, live.config.control_hz) == (5, 10.0)
+
+
+def test_an_unknown_policy_is_named_with_the_known_ones(app, ui):
+    with pytest.raises(UnknownName, match="expert"):
+        scene.on_start(app, "pick", 5, 20.0, "bench", "opnvla", "", ui)
+
+
+def test_the_instruction_changes_in_the_middle_of_an_episode(app, live, ui):
+    scene.on_tell(app, "now the other one ${1+1}", ui)
+    live.in_simulator(lambda simulator: None)
+    assert live.controller.status().instruction == "now the other one ${1+1}"
+
+
+def test_a_new_episode_shows_in_the_fields_once_and_choices_stay_after(app, live, ui):
+    scene.on_start(app, "stack", 11, 20.0, "bench", "sketch", "", ui)
+    seen, task, about, seed, rate, simulator, policy, _ = scene.on_changed(app, "", ui)
+    assert seen == live.controller.status().episode_id
+    assert (task.value, seed, rate, simulator, policy) == ("stack", 11, 20.0, "bench", "sketch")
+    assert about["text"]
+    again = scene.on_changed(app, seen, ui)
+    assert [gr.skip()] * 6 == list(again[:6]) and again[6] == "sketch"
+
+
+def test_reset_starts_the_same_scene_anew(app, live, ui):
+    before = live.controller.status().episode_id
+    scene.on_reset(app, ui)
+    live.in_simulator(lambda simulator: None)
+    after = live.controller.status()
+    assert after.episode_id != before and after.task == live.config.task
+
+
+def test_a_closed_tab_says_so(app):
+    with pytest.raises(UnknownName):
+        scene.on_reset(app, UiState(tab_id="gone"))
