@@ -93,7 +93,7 @@ class Connections:
                 self._immutable = _must_be_immutable(path)
                 undo.callback(self._close_idle)
                 with self.reading() as connection:
-                    _check_contents(connection, path)
+                    _check_contents(connection, path, must_be_current=True)
                 self._writer = None
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -249,7 +249,7 @@ def _must_be_immutable(path: Path) -> bool:
     return True
 
 
-def _check_contents(connection: sqlite3.Connection, path: Path) -> None:
+def _check_contents(connection: sqlite3.Connection, path: Path, *, must_be_current: bool = False) -> None:
     """Raise unless the file is one of ours, of a version we know, and whole."""
     what = f"Database {path}"
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
@@ -258,9 +258,14 @@ def _check_contents(connection: sqlite3.Connection, path: Path) -> None:
     with contextlib.closing(sqlite3.connect(":memory:")) as empty:
         known = {migration.name for migration in migrations.pending(sqlite_utils.Database(empty, execute_plugins=False))}
     rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [migrations.name]).fetchall()
-    unknown = {str(name) for (name,) in rows} - known
+    applied = {str(name) for (name,) in rows}
+    unknown = applied - known
     if unknown:
         raise StoreError(what, reason=f"a newer version of the workbench wrote it ({max(unknown)})", fix="Update the workbench.")
+    if must_be_current and known - applied:
+        raise StoreError(
+            what, reason="an older version of the workbench wrote it", fix="Open it once for writing, which brings it up to date."
+        )
     (num_pages,) = connection.execute("PRAGMA page_count").fetchone()
     (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
     if not _wal_size(path) and path.stat().st_size < num_pages * page_bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from sessions.files import new_file
 from sessions.records import EpisodeInfo
 from sessions.replay import EpisodeView, MakeSimulator, open_episode_view
 from sessions.store import Store, event_payload
@@ -112,7 +112,7 @@ def write_video(
         raise InvalidInput("video", expected="an episode with steps", found="none")
     rate = Fraction(info.config.control_hz * options.speed).limit_denominator(1000)
     codec, num_frames = _codec(), 0
-    with open_episode_view(store, episode_id, make_simulator) as view, _new_file(path) as part, _encoder(part, codec, rate) as encode:
+    with open_episode_view(store, episode_id, make_simulator) as view, new_file(path) as part, _encoder(part, codec, rate) as encode:
         for moment in moments(store, episode_id):
             encode(draw_moment(view, moment, events, options, draw_sketch))
             num_frames += 1
@@ -136,7 +136,7 @@ def write_picture(
     found = next(iter(store.steps(episode_id, step, step + 1)), None)
     state = found.state if found else store.state_at(episode_id, step)
     moment = Moment(step, found.time_s if found else info.duration_s, found.actor if found else None, state)
-    with open_episode_view(store, episode_id, make_simulator) as view, _new_file(path) as part:
+    with open_episode_view(store, episode_id, make_simulator) as view, new_file(path) as part:
         picture = draw_moment(view, moment, store.events(episode_id), options, draw_sketch)
         Image.fromarray(picture).save(part, format="png")
     return path
@@ -163,7 +163,7 @@ def write_events(store: Store, episode_id: str, path: Path) -> Path:
         "notes": [{"step": note.step, "text": note.text, "written": note.written} for note in store.notes(episode_id)],
         "events": [event.to_dict() for event in store.events(episode_id)],
     }
-    with _new_file(path) as part:
+    with new_file(path) as part:
         part.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
     return path
 
@@ -234,19 +234,3 @@ def _encoder(path: Path, codec: str, rate: Fraction) -> Iterator[Callable[[NDArr
             container.mux(stream.encode(None))
     except av.FFmpegError as error:
         raise StoreError(f"Video {path.name}", reason=f"it cannot be written ({error})", fix="Check the space on the disk.") from error
-
-
-@contextlib.contextmanager
-def _new_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to; it takes the place of ``path`` only when all went well."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield part
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(f"File {path}", reason=reason, fix="Check that the folder is writable and has space.") from error

@@ -111,15 +111,15 @@ def insert_steps(connection: sqlite3.Connection, progress: EpisodeProgress, step
     return progress
 
 
-def insert_event(connection: sqlite3.Connection, episode_num: int, event: Event) -> None:
-    """Add an event; one that is there already stays as it is. A live rating and note also count as the episode's."""
+def insert_event(connection: sqlite3.Connection, episode_num: int, event: Event, *, is_live: bool = True) -> None:
+    """Add an event; one that is there already stays as it is. A live rating or note also becomes the episode's."""
     cursor = connection.execute(
         """
         INSERT INTO events (id, episode, step, time_s, kind, actor, wall_time, payload)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING""",
         [event.id, episode_num, event.step, event.time_s, event.kind.value, event.actor, event.wall_time, json_text(event.payload)],
     )
-    if cursor.rowcount != 1:
+    if cursor.rowcount != 1 or not is_live:
         return
     stars, text, step = (event.payload.get(name) for name in ("stars", "text", "shown_step"))
     if event.kind is EventKind.RATING and stars in (1, 2, 3, 4, 5):
@@ -164,8 +164,8 @@ def _prompt_num(connection: sqlite3.Connection, prompt_id: str) -> int | None:
 def _step_rows(progress: EpisodeProgress, steps: Sequence[Step], prompts: Mapping[str, int | None]) -> list[tuple[object, ...]]:
     """Return the rows of ``steps``; whole columns at once where numpy can."""
     actions = np.array([step.action for step in steps], dtype="<f4").reshape(len(steps), ACTION_DIM)
-    # SQLite's numbers keep neither NaN nor the sign of zero; such an action is kept as bytes, too.
-    is_odd = ((np.signbit(actions) & (actions == 0)) | np.isnan(actions)).any(axis=1).tolist()
+    # SQLite's numbers keep neither NaN nor the sign of zero, and JSON no infinity; such an action is kept as bytes, too.
+    is_odd = ((np.signbit(actions) & (actions == 0)) | ~np.isfinite(actions)).any(axis=1).tolist()
     rows: list[tuple[object, ...]] = []
     for step, seen, action, odd in zip(steps, _seen(steps), actions, is_odd, strict=True):
         exact = action.tobytes()
@@ -206,7 +206,7 @@ def _scores_text(scores: Mapping[str, float]) -> str | None:
     """Return scores as JSON with six digits: they are measurements for people; the state gives them again exactly."""
     if not scores:
         return None
-    return json_text({name: float(f"{value:.6g}") for name, value in scores.items()})
+    return json_text({str(name): float(f"{value:.6g}") for name, value in scores.items()})
 
 
 def _insert_states(connection: sqlite3.Connection, progress: EpisodeProgress, steps: Sequence[Step]) -> EpisodeProgress:

@@ -177,7 +177,7 @@ def test_fifty_random_episodes_replay_bit_equal_before_and_after_reopening(tmp_p
             ids = []
             for k in range(50):
                 config = EpisodeConfig(NAMES[k % len(NAMES)], int(rng.integers(1_000_000)), control_hz=float(rng.choice([10.0, 20.0])))
-                length = int(rng.integers(5, 40))
+                length = int(rng.integers(4, 20))
                 ids.append(run(recorder, config, length, halts=rng.integers(length, size=2), human=rng.integers(length, size=3)))
         assert all(replay(store, episode, SIMULATORS.load).is_equal for episode in ids)
     with Store.open(path) as store:
