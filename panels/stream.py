@@ -48,7 +48,7 @@ CLOSE_UNKNOWN_TAB: Final = 4404
 CLOSE_TOO_SLOW: Final = 4408
 CLOSE_HOSTILE: Final = 1008
 
-UVICORN_OPTIONS: Final[dict[str, Any]] = {"ws": "websockets", "ws_max_size": MAX_MESSAGE_BYTES, "ws_per_message_deflate": False}
+UVICORN_OPTIONS: Final[dict[str, Any]] = {"ws": "websockets-sansio", "ws_max_size": MAX_MESSAGE_BYTES, "ws_per_message_deflate": False}
 """What the server must be started with: JPEG does not shrink, and deflating it costs a core."""
 
 

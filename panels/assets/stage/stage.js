@@ -26,6 +26,8 @@ class Stage {
     this.camera = "";
     this.inFlight = 0;
     this.commits = 0;
+    /** Whether the drawing has changed since it was run. */
+    this.isFresh = false;
     this.status = null;
     this.build();
   }
@@ -175,7 +177,7 @@ class Stage {
     let text = "";
     if (this.status?.mode === "idle") text = "Choose a task in the Scene tab to begin";
     else if (isIdle && !strokes.length && !this.commits && this.status.step === 0) text = "Draw an arrow from a cube to a plate, then press Enter";
-    else if (isIdle && strokes.length && reading.plan?.steps.length && this.commits && this.commits < 4) text = "Press Enter to let the robot do it";
+    else if (isIdle && this.isFresh && strokes.length && reading.plan?.steps.length && this.commits < 4) text = "Press Enter to let the robot do it";
     this.hint.hidden = !text;
     if (this.hint.textContent !== text) this.hint.textContent = text;
   }
@@ -246,6 +248,7 @@ class Stage {
   commit(kind, isSnapped = false) {
     this.inFlight += 1;
     this.commits += 1;
+    this.isFresh = true;
     const document = this.drawing.doc;
     this.socket
       .request("commit_sketch", { document, snap: isSnapped })
@@ -279,7 +282,10 @@ class Stage {
   run(name, args, options = {}) {
     const local = this.local(name, args, options);
     if (local) return local();
-    if (name === "run_plan" && this.tools.finish()) return undefined;
+    if (name === "run_plan") {
+      if (this.tools.finish()) return undefined;
+      this.isFresh = false;
+    }
     return this.socket.command(name, args ?? {});
   }
 
