@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.rollout.fakes import FakeSimulator, FakeView, fake_config, policies, simulators
+from tests.rollout.fakes import Blocking, FakeSimulator, FakeView, fake_config, policies, simulators
 from tests.rollout.rigs import wait_for
 from workbench.core.types import CameraRequest
 from workbench.rollout.controller import RolloutController
@@ -20,8 +20,8 @@ def encode(image, quality):
 
 
 class Rig:
-    def __init__(self, *, max_fps=1000.0, make_simulator=FakeSimulator):
-        self.controller = RolloutController(simulators=simulators(make_simulator), policies=policies(), session_id="s")
+    def __init__(self, *, max_fps=1000.0, make_simulator=FakeSimulator, **factories):
+        self.controller = RolloutController(simulators=simulators(make_simulator), policies=policies(**factories), session_id="s")
         self.view = LiveView(self.controller, encode, max_fps=max_fps)
         self.frames = []
         self.channel = self.open("main")
@@ -119,6 +119,19 @@ def test_an_unchanged_state_is_not_drawn_again_before_the_still(rig):
     assert rig.frames[1].flags == FrameFlag.LIVE | FrameFlag.STILL
     assert rig.frames[1].jpeg[2] > rig.frames[0].jpeg[2]
     assert rig.no_frame(2 * STILL_AFTER_S)  # one still is enough
+
+
+def test_a_running_rollout_gets_no_still_while_its_policy_thinks(make_rig):
+    policy = Blocking()
+    rig = make_rig(blocking=lambda simulator: policy)
+    rig.controller.start(fake_config(), policy="blocking", is_running=True).result(10)
+    rig.channel.credit(MAX_CREDIT)
+    assert policy.is_asked.wait(5)
+    time.sleep(2 * STILL_AFTER_S)
+    assert [f.flags for f in rig.frames] == [FrameFlag.LIVE]
+    rig.controller.pause()
+    policy.release.set()
+    wait_for(lambda: rig.frames[-1].flags == FrameFlag.LIVE | FrameFlag.STILL)
 
 
 def test_stills_that_take_too_long_are_not_made_again(make_rig):

@@ -290,6 +290,11 @@ class RolloutController:
             error=stepper.error,
         )
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the policy or a human acts now."""
+        return self._inbox.mode in (RolloutMode.AUTONOMOUS, RolloutMode.CORRECTING)
+
     def history(self) -> EpisodeHistory:
         """Return the present or last episode's steps and events; empty before the first."""
         return self._stepper.history

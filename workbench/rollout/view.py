@@ -32,7 +32,7 @@ MAX_FPS: Final = 60.0
 """Most frames a second on one channel; whoever gives the credits usually asks for less."""
 MAX_CREDIT: Final = 4
 STILL_AFTER_S: Final = 0.3
-"""When nothing moved for this long, one frame of still quality follows."""
+"""When the rollout does not run and nothing moved for this long, one frame of still quality follows."""
 STILL_BUDGET_S: Final = 0.25
 """A still that takes longer is slow, and after two slow ones no more are made of that scene: they would delay what moves next.
 The first one may be slow because it sets things up."""
@@ -269,6 +269,8 @@ class LiveView:
         """Return what a channel wants, and how long [s] it must wait for it."""
         if channel._shown != (*moment.key, channel.request):
             return "live", channel._next_time - now
+        if FrameFlag.LIVE in moment.flags and self._controller.is_running:
+            return None, STILL_AFTER_S  # a policy that thinks is not a world at rest; look again later
         if channel._quality == "still" or self._num_slow_stills >= _MAX_SLOW_STILLS:
             return None, 0.0
         return "still", self._changed_at + STILL_AFTER_S - now
