@@ -1,0 +1,96 @@
+"""Which pixels of a picture were drawn in the colour of which step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
+
+from workbench.core.sketches import STEP_COLOURS
+from workbench.sketch.curves import Array
+from workbench.sketch.skeleton import Mask
+
+LIGHTNESS_WEIGHT: Final = 0.5
+"""Lightness counts half: a photo of a drawing is lighter or darker, but keeps its hues."""
+SURE: Final = 16.0
+POSSIBLE: Final = 34.0
+"""Distances in weighted Lab: a stroke has a core of sure pixels, and possible ones (smoothed edges, compression) beside them."""
+CHANGED: Final = 20
+"""Largest difference of a channel (0..255) from the clean picture that still counts as not drawn on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """The drawn pixels of a picture, by step colour."""
+
+    masks: dict[int, Mask]
+    """Index in ``STEP_COLOURS`` -> ``(H, W) bool``."""
+    hidden: dict[int, Mask]
+    """Where a stroke of that colour could run unseen, since the clean picture has its colour there."""
+    has_clean: bool
+    """True when the picture without the drawing was of use."""
+
+
+def to_lab(rgb: ArrayLike) -> Array:
+    """Return CIE Lab (D65) of sRGB colours ``(..., 3)`` 0..255, with lightness weighted."""
+    c = np.asarray(rgb, dtype=float) / 255
+    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    xyz = linear @ to_xyz.T / (0.95047, 1.0, 1.08883)
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    lightness = LIGHTNESS_WEIGHT * (116 * f[..., 1] - 16)
+    return np.stack([lightness, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
+
+
+def find_layers(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None) -> Layers:
+    """Find the pixels drawn in each step colour.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB with a drawing.
+        clean: the same picture without the drawing, or None. A picture that differs nearly everywhere is not used.
+    """
+    distances = _distances(image)
+    nearest, distance = distances.argmin(axis=-1), distances.min(axis=-1)
+    changed = None
+    if clean is not None and clean.shape == image.shape:
+        difference = np.abs(image.astype(np.int16) - clean.astype(np.int16)).max(axis=-1)
+        changed = difference > CHANGED
+        if changed.mean() > 0.4:
+            changed = None
+    masks: dict[int, Mask] = {}
+    hidden: dict[int, Mask] = {}
+    in_clean = _distances(clean) if changed is not None and clean is not None else None
+    for index in range(len(STEP_COLOURS)):
+        possible = (nearest == index) & (distance < POSSIBLE)
+        if changed is not None:
+            possible &= changed
+        mask = _with_core(possible, possible & (distance < SURE))
+        if mask.any():
+            masks[index] = mask
+            hidden[index] = np.zeros(mask.shape, dtype=bool) if in_clean is None else in_clean[..., index] < POSSIBLE
+    return Layers(masks, hidden, changed is not None)
+
+
+def _distances(image: NDArray[np.uint8]) -> Array:
+    """Return the distance ``(H, W, 8)`` of every pixel to every step colour."""
+    # A table of 5 bits a channel is exact to four steps of 255: far below the thresholds.
+    steps = np.arange(32) * 8 + 4
+    table = to_lab(np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1))
+    targets = to_lab(np.array(STEP_COLOURS))
+    table_distances = np.linalg.norm(table[..., None, :] - targets, axis=-1).astype(np.float32)
+    r, g, b = (image[..., k] >> 3 for k in range(3))
+    return np.asarray(table_distances[r, g, b])
+
+
+def _with_core(possible: Mask, sure: Mask) -> Mask:
+    """Keep the connected parts of ``possible`` that have enough ``sure`` pixels."""
+    labels, count = ndimage.label(possible, structure=np.ones((3, 3)))
+    if count == 0:
+        return possible
+    cores = ndimage.sum_labels(sure, labels, np.arange(1, count + 1))
+    sizes = ndimage.sum_labels(possible, labels, np.arange(1, count + 1))
+    is_kept = np.concatenate([[False], (cores >= 4) & (cores >= 0.12 * sizes)])
+    return np.asarray(is_kept[labels])

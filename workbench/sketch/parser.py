@@ -1,0 +1,229 @@
+"""Imported sketches: from a picture with strokes in the step colours to the same vectors that the page makes.
+
+Classical image processing on the symbols, never on the objects of the scene, as in VIEW (arXiv:2505.00693, section 4), whose
+keypoint detector is a trained network.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from scipy import ndimage
+
+from workbench.core.errors import InvalidInput, InvalidShape, TooLarge
+from workbench.core.events import new_id
+from workbench.core.sketches import STEP_COLOURS, Sketch, Stroke, StrokeKind
+from workbench.sketch.colours import Layers, find_layers
+from workbench.sketch.curves import Array, Circle, path_length, resample, simplify
+from workbench.sketch.heads import PictureHead, look_for_head
+from workbench.sketch.rings import band, find_circles, is_on_circle
+from workbench.sketch.skeleton import Mask
+from workbench.sketch.strokes import MAX_FRAME_PX, MAX_STROKES, to_fractions
+from workbench.sketch.tracing import Ink, long_curves, measure_ink
+
+MAX_PIXELS: Final = 24_000_000
+WORK_PX: Final = 720
+"""Larger pictures are read at this height."""
+MIN_ARROW_PX: Final = 24.0
+MIN_HEAD_WEIGHT: Final = 3.0
+"""Pixels beside the shaft, on a frame of 480, that make a head."""
+WAY_POINT_SHARE: Final = 0.012
+
+
+def decode_image(data: bytes) -> NDArray[np.uint8]:
+    """Return an uploaded picture as ``(H, W, 3) uint8`` RGB; transparency is laid over white.
+
+    Raises:
+        TooLarge: more than 24 million pixels.
+        InvalidInput: not a picture, or a damaged one.
+    """
+    fix = "Save it as PNG or JPEG."
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP", "BMP", "GIF")) as opened:
+            width, height = opened.size
+            _check_size(width, height)
+            picture = opened.convert("RGBA")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InvalidInput("imported picture", expected="a PNG, JPEG, WebP, BMP or GIF file", found="none", fix=fix) from error
+    white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+    return np.asarray(Image.alpha_composite(white, picture).convert("RGB"), dtype=np.uint8)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_FRAME_PX:
+        limit = f"{MAX_PIXELS // 10**6} million pixels and {MAX_FRAME_PX} a side"
+        raise TooLarge("imported picture", limit=limit, found=f"{width} x {height}", fix="Make it smaller.")
+
+
+def parse_image(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None = None, *, camera: str = "front") -> Sketch:
+    """Read the arrows and circles in a picture.
+
+    Args:
+        image: ``(H, W, 3) uint8`` RGB with strokes in the colours of ``STEP_COLOURS``.
+        clean: the same picture without the drawing, when there is one: objects that have symbol colours are then told apart for
+            sure. Without it they are told apart by their shape: strokes are thin, arrows have heads, circles are round.
+        camera: name of the camera, for the sketch.
+
+    Returns:
+        Vectors in 0..1 of the picture; strokes in the order of the steps.
+
+    Raises:
+        InvalidShape: not such an array.
+        TooLarge: more than 24 million pixels.
+    """
+    for picture in (image, clean):
+        if picture is not None and (picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or 0 in picture.shape):
+            raise InvalidShape("picture of a sketch", expected=("H", "W", 3), found=picture.shape, dtype="uint8")
+    height, width = image.shape[:2]
+    _check_size(width, height)
+    if height > WORK_PX and min(height, width) > 480:
+        size = (max(1, round(width * WORK_PX / height)), WORK_PX)
+        image = _resized(image, size)
+        clean = None if clean is None else _resized(clean, size)
+    layers = find_layers(image, clean)
+    strokes = [stroke for index in sorted(layers.masks) for stroke in _read_colour(index, layers, height)]
+    return Sketch(new_id(), camera, width, height, tuple(strokes[:MAX_STROKES]))
+
+
+def _resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+
+
+def _read_colour(index: int, layers: Layers, full_height: int) -> list[Stroke]:
+    mask = layers.masks[index]
+    height, width = mask.shape
+    scale = min(height, width) / 480
+    ink = measure_ink(mask, scale)
+    hidden = ndimage.binary_dilation(_other_ink(index, layers) | ink.blobs, iterations=2) | layers.hidden[index]
+    circles = find_circles(ink, hidden)
+    arrows = _find_arrows(ink, hidden, circles, layers.has_clean)
+    line_px = float(np.clip(2 * ink.half_width * full_height / height, 0.5, 64))
+    symbols = [(StrokeKind.CIRCLE, np.stack([c.centre, c.centre + np.array([c.radius, 0.0])])) for c in circles]
+    symbols += [(StrokeKind.ARROW, arrow) for arrow in arrows]
+    strokes: list[Stroke] = []
+    for kind, points in symbols:
+        anchors = points[:1] if kind is StrokeKind.CIRCLE else points
+        inside = np.clip(anchors, 0, (width, height))
+        if np.abs(inside - anchors).max() <= 0.05 * min(width, height):
+            points = np.vstack([inside, points[len(inside) :]])
+            name = f"{index + 1}-{len(strokes) + 1}"
+            strokes.append(Stroke(name, kind, to_fractions(points, width, height), STEP_COLOURS[index], width_px=line_px))
+    return strokes
+
+
+def _other_ink(index: int, layers: Layers) -> Mask:
+    other = np.zeros(layers.masks[index].shape, dtype=bool)
+    for key, mask in layers.masks.items():
+        if key != index:
+            other |= mask
+    return other
+
+
+def _find_arrows(ink: Ink, hidden: Mask, circles: list[Circle], has_clean: bool) -> list[Array]:
+    """Return the arrows of one colour, tail first, each ``(N, 2)`` [px] with its way points."""
+    skeleton, hidden = _without_circles(ink, hidden, circles)
+    curves = long_curves(skeleton, ink, hidden)
+    curves = sorted((c for c in curves if not _is_rest_of_circle(c, circles, ink)), key=path_length, reverse=True)
+    arrows: list[Array] = []
+    heads: list[Array] = []
+    for i, curve in enumerate(curves):
+        length = path_length(curve)
+        if length < MIN_ARROW_PX * ink.scale:
+            break
+        if heads and _share_near(resample(curve, 24), np.vstack(heads), ink.half_width + 1.5) > 0.5:
+            continue
+        others = _drawn(curves[:i] + [c for c in curves[i + 1 :] if path_length(c) > 0.6 * length], circles, ink)
+        ends = [look_for_head(curve, is_last, ink, others) for is_last in (False, True)]
+        is_forward = ends[1].weight >= ends[0].weight
+        head = ends[int(is_forward)]
+        if head.weight < MIN_HEAD_WEIGHT * ink.scale**2 and not has_clean:
+            continue
+        arrows.append(_arrow(curve if is_forward else curve[::-1], head, ink))
+        heads.append(head.pixels)
+    return arrows
+
+
+def _arrow(curve: Array, head: PictureHead, ink: Ink) -> Array:
+    """Return tail, way points and tip of a curve that runs from its tail to its head."""
+    curve = _into_blob(curve, ink)
+    # The line may end before the tip, or run on into a corner of the head.
+    size = float(np.linalg.norm(head.pixels - head.tip, axis=1).max()) if len(head.pixels) else 0.0
+    outside = np.linalg.norm(curve - head.tip, axis=1) > 0.6 * size
+    shaft = curve[: int(np.nonzero(outside)[0].max(initial=0)) + 1]
+    whole = np.vstack([shaft, head.tip])
+    tolerance = max(WAY_POINT_SHARE * path_length(whole), 0.8 * ink.half_width, 2.0 * ink.scale)
+    return simplify(whole, tolerance)
+
+
+def _into_blob(curve: Array, ink: Ink) -> Array:
+    """Lengthen a curve whose tail ends at an object of its own colour to the place nearest to the object's middle."""
+    if not ink.blobs.any():
+        return curve
+    labels, count = ndimage.label(ink.blobs)
+    u, v = curve[0]
+    rows, columns = np.nonzero(ink.blobs)
+    distances = np.hypot(columns + 0.5 - u, rows + 0.5 - v)
+    nearest = int(np.argmin(distances))
+    if count == 0 or distances[nearest] > ink.half_width + 5 * ink.scale:
+        return curve
+    row, column = ndimage.center_of_mass(labels == labels[rows[nearest], columns[nearest]])
+    dense = resample(curve, 128)
+    step = path_length(curve) / 127
+    back = dense[0] - dense[min(127, max(2, int(20 * ink.scale / max(step, 1e-9))))]
+    back = back / max(float(np.linalg.norm(back)), 1e-9)
+    reach = float((np.array([column + 0.5, row + 0.5]) - curve[0]) @ back)
+    return np.vstack([curve[0] + reach * back, curve]) if reach > 0 else curve
+
+
+def _without_circles(ink: Ink, hidden: Mask, circles: list[Circle]) -> tuple[Mask, Mask]:
+    """Return the skeleton without the pixels of circles, and where curves may be hidden now."""
+    skeleton, hidden = ink.skeleton.copy(), hidden.copy()
+    rows, columns = np.nonzero(skeleton)
+    points = np.stack([columns, rows], axis=1).astype(np.float64) + 0.5
+    height, width = skeleton.shape
+    v, u = np.mgrid[0:height, 0:width] + 0.5
+    for circle in circles:
+        gone = is_on_circle(points, circle, ink)
+        skeleton[rows[gone], columns[gone]] = False
+        distance = np.hypot(u - circle.centre[0], v - circle.centre[1])
+        hidden |= np.abs(distance - circle.radius) <= band(circle, ink) + 2
+    return skeleton, hidden
+
+
+def _is_rest_of_circle(curve: Array, circles: list[Circle], ink: Ink) -> bool:
+    """Tell whether a short curve is what is left of a circle that was drawn over its start."""
+    for circle in circles:
+        distances = np.linalg.norm(curve - circle.centre, axis=1)
+        is_near = bool((np.abs(distances - circle.radius) <= 0.35 * circle.radius + ink.half_width).all())
+        if is_near and path_length(curve) < 1.1 * circle.radius:
+            return True
+    return False
+
+
+def _share_near(points: Array, pixels: Array, radius: float) -> float:
+    """Return the share of points ``(N, 2)`` that lie near any of the pixels ``(M, 2)``."""
+    if not len(pixels):
+        return 0.0
+    return float((np.linalg.norm(points[:, None] - pixels[None], axis=-1).min(axis=1) <= radius).mean())
+
+
+def _drawn(curves: list[Array], circles: list[Circle], ink: Ink) -> Mask:
+    """Return the pixels that other curves and the circles of this colour cover."""
+    height, width = ink.mask.shape
+    lines = np.ones((height, width), dtype=bool)
+    for curve in curves:
+        dense = resample(curve, max(2, int(2 * path_length(curve))))
+        u, v = np.clip(dense[:, 0].astype(int), 0, width - 1), np.clip(dense[:, 1].astype(int), 0, height - 1)
+        lines[v, u] = False
+    for circle in circles:
+        turn = np.linspace(0, 2 * np.pi, int(14 * circle.radius))
+        rim = circle.centre + circle.radius * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+        inside = ((rim >= 0) & (rim < (width, height))).all(axis=1)
+        lines[rim[inside, 1].astype(int), rim[inside, 0].astype(int)] = False
+    if lines.all():
+        return ~lines
+    return np.asarray(ndimage.distance_transform_edt(lines) <= ink.half_width + 1.0)

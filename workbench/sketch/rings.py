@@ -1,0 +1,133 @@
+"""Circles among the pixels of thinned strokes, also open, crossed or partly hidden ones."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from workbench.sketch.curves import Array, Circle, fit_circle
+from workbench.sketch.skeleton import Mask
+from workbench.sketch.tracing import Ink
+
+NUM_BINS: Final = 48
+MIN_COVER: Final = 0.8
+"""Share of the directions from the centre in which the line must be seen, or may be hidden."""
+MIN_SEEN: Final = 0.6
+MIN_RADIUS_PX: Final = 8.0
+MAX_RADIUS_PX: Final = 130.0
+MAX_CIRCLES: Final = 8
+NUM_GUESSES: Final = 600
+
+
+def find_circles(ink: Ink, hidden: Mask) -> list[Circle]:
+    """Return the circles drawn in one colour (at most eight), best first.
+
+    Triples of nearby line pixels propose circles; the one that is seen in most directions wins, is fitted to its pixels, and is
+    taken out before the next search.
+    """
+    rng = np.random.default_rng(0)
+    rows, columns = np.nonzero(ink.skeleton)
+    points = np.stack([columns, rows], axis=1).astype(np.float64) + 0.5
+    found: list[Circle] = []
+    while len(points) >= 20 and len(found) < MAX_CIRCLES:
+        circle = _best_circle(points, ink, hidden, rng)
+        if circle is None:
+            break
+        found.append(circle)
+        points = points[~is_on_circle(points, circle, ink)]
+    return found
+
+
+def band(circle: Circle, ink: Ink) -> float:
+    """Return how far from a circle its own pixels may lie [px]."""
+    return max(1.2 * ink.half_width + 1.0, 3.0 * circle.residual + 0.5)
+
+
+def is_on_circle(points: Array, circle: Circle, ink: Ink) -> np.ndarray:
+    """Tell which points ``(N, 2)`` belong to a circle."""
+    return np.asarray(np.abs(np.linalg.norm(points - circle.centre, axis=1) - circle.radius) <= band(circle, ink))
+
+
+def _best_circle(points: Array, ink: Ink, hidden: Mask, rng: np.random.Generator) -> Circle | None:
+    guesses = _guesses(points, ink.scale, rng)
+    best: tuple[float, Circle] | None = None
+    if not len(guesses):
+        return None
+    distances = np.linalg.norm(points[None] - guesses[:, None, :2], axis=-1)  # (G, N)
+    offsets = np.abs(distances - guesses[:, 2:])
+    tolerance = 0.10 * guesses[:, 2:] + 1.0 * ink.scale
+    # First a cheap look at how many directions are covered, then care for the most promising.
+    bins = _bins(points[None] - guesses[:, None, :2])
+    seen = np.zeros((len(guesses), NUM_BINS), dtype=bool)
+    which, where = np.nonzero(offsets <= tolerance)
+    seen[which, bins[which, where]] = True
+    order = np.argsort(-seen.mean(axis=1), kind="stable")[:40]
+    for i in order:
+        circle = _refined(points, Circle(guesses[i, :2], float(guesses[i, 2]), 0.0), ink)
+        if circle is None:
+            continue
+        score = _score(points, circle, ink, hidden)
+        if score is not None and (best is None or score > best[0]):
+            best = (score, circle)
+    return None if best is None else best[1]
+
+
+def _guesses(points: Array, scale: float, rng: np.random.Generator) -> Array:
+    """Return circles ``(G, 3)`` (u, v, radius) through triples of line pixels that are not too far apart."""
+    first = rng.integers(len(points), size=NUM_GUESSES)
+    reach = rng.choice([30.0, 60.0, 120.0, 240.0], size=NUM_GUESSES) * scale
+    triples = []
+    for i, r in zip(first, reach, strict=True):
+        near = np.nonzero(np.abs(points - points[i]).max(axis=1) <= r)[0]
+        triples.append([i, *rng.choice(near, 2)])
+    a, b, c = (points[np.array(triples)[:, k]] for k in range(3))
+    ab, ac = b - a, c - a
+    cross = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]
+    is_good = np.abs(cross) > 20 * scale**2
+    ab, ac, a, cross = ab[is_good], ac[is_good], a[is_good], cross[is_good]
+    squares_b, squares_c = (ab**2).sum(axis=1), (ac**2).sum(axis=1)
+    u = (ac[:, 1] * squares_b - ab[:, 1] * squares_c) / (2 * cross)
+    v = (ab[:, 0] * squares_c - ac[:, 0] * squares_b) / (2 * cross)
+    radius = np.hypot(u, v)
+    in_range = (radius >= MIN_RADIUS_PX * scale) & (radius <= MAX_RADIUS_PX * scale)
+    return np.column_stack([a[:, 0] + u, a[:, 1] + v, radius])[in_range]
+
+
+def _bins(arms: Array) -> np.ndarray:
+    angle = np.arctan2(arms[..., 1], arms[..., 0])
+    return np.asarray(((angle + np.pi) / (2 * np.pi) * NUM_BINS).astype(int) % NUM_BINS)
+
+
+def _refined(points: Array, circle: Circle, ink: Ink) -> Circle | None:
+    """Fit a circle to the pixels near it, three times closer and closer."""
+    current: Circle | None = circle
+    for share in (0.18, 0.14, 0.12):
+        if current is None:
+            return None
+        offsets = np.abs(np.linalg.norm(points - current.centre, axis=1) - current.radius)
+        near = points[offsets <= share * current.radius + ink.scale]
+        current = fit_circle(near) if len(near) >= 10 else None
+    if current is None or not MIN_RADIUS_PX * ink.scale <= current.radius <= MAX_RADIUS_PX * ink.scale:
+        return None
+    return current
+
+
+def _score(points: Array, circle: Circle, ink: Ink, hidden: Mask) -> float | None:
+    """Return how well the pixels show a circle; None when they do not."""
+    arms = points - circle.centre
+    distances = np.linalg.norm(arms, axis=1)
+    on_line = np.abs(distances - circle.radius) <= 0.12 * circle.radius + ink.scale
+    seen = np.zeros(NUM_BINS, dtype=bool)
+    seen[_bins(arms[on_line])] = True
+    middles = (np.arange(NUM_BINS) + 0.5) / NUM_BINS * 2 * np.pi - np.pi
+    rim = circle.centre + circle.radius * np.stack([np.cos(middles), np.sin(middles)], axis=1)
+    height, width = hidden.shape
+    is_outside = (rim < 0).any(axis=1) | (rim >= (width, height)).any(axis=1)
+    u, v = np.clip(rim[:, 0].astype(int), 0, width - 1), np.clip(rim[:, 1].astype(int), 0, height - 1)
+    covered = seen | hidden[v, u] | is_outside
+    inside = np.count_nonzero(distances < 0.75 * circle.radius - ink.scale)
+    roundness = circle.residual / circle.radius
+    if covered.mean() < MIN_COVER or seen.mean() < MIN_SEEN or roundness > 0.09 or inside > 0.4 * 2 * np.pi * circle.radius:
+        return None
+    return float(seen.mean() + 0.3 * covered.mean() - 3 * roundness - 0.3 * inside / (2 * np.pi * circle.radius))

@@ -1,0 +1,224 @@
+"""From the mask of one colour to long curves: blobs out, thinning, straight on at junctions, over gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final, NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from workbench.sketch.curves import Array, path_length
+from workbench.sketch.skeleton import Curve, Mask, thin, trace_curves
+
+MAX_STROKE_RADIUS_PX: Final = 11.5
+"""Half width, on a frame of 480, of the widest thing that may be a stroke or its head; thicker things are objects."""
+MAX_TURN_RAD: Final = float(np.radians(50))
+"""A curve goes on through a junction or gap if it turns by less."""
+MAX_GAP_PX: Final = 70.0
+
+
+@dataclass(frozen=True, eq=False)
+class Ink:
+    """The strokes of one colour, measured."""
+
+    mask: Mask
+    """``(H, W)``, without blobs."""
+    blobs: Mask
+    """What was too thick for a stroke."""
+    depth: Array
+    """``(H, W)``: distance [px] of each drawn pixel to the border of the stroke."""
+    skeleton: Mask
+    half_width: float
+    """Of the typical stroke [px]."""
+    scale: float
+    """Size of the frame over 480."""
+
+
+class End(NamedTuple):
+    """One end of a curve."""
+
+    curve: int
+    is_last: bool
+    point: Array
+    direction: Array
+    """Unit vector out of the curve."""
+
+
+def measure_ink(mask: Mask, scale: float) -> Ink:
+    """Take blobs out of a mask, and thin the rest."""
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    thick = depth > MAX_STROKE_RADIUS_PX * scale
+    blobs = np.zeros(mask.shape, dtype=bool)
+    if thick.any():
+        radius = MAX_STROKE_RADIUS_PX * scale + 2.0
+        blobs = mask & (ndimage.distance_transform_edt(~thick) <= radius)
+        mask = mask & ~blobs
+        mask = _without_specks(mask, 12 * scale**2)
+        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    skeleton = thin(mask)
+    on_lines = depth[skeleton]
+    half_width = float(np.percentile(on_lines, 40)) if len(on_lines) else 1.0
+    return Ink(mask, blobs, depth, skeleton, half_width, scale)
+
+
+def _without_specks(mask: Mask, smallest: float) -> Mask:
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    sizes = ndimage.sum_labels(mask, labels, np.arange(1, count + 1))
+    return np.asarray(np.concatenate([[False], sizes >= smallest])[labels])
+
+
+def long_curves(skeleton: Mask, ink: Ink, hidden: Mask) -> list[Array]:
+    """Return curves ``(N, 2)`` [px] as long as they can be made: spurs cut, junctions passed straight on, hidden gaps bridged."""
+    curves = trace_curves(_without_spurs(skeleton, ink))
+    joined = _through_junctions(curves, ink)
+    return _over_gaps(joined, ink, hidden)
+
+
+def _without_spurs(skeleton: Mask, ink: Ink) -> Mask:
+    """Cut the short side branches that thinning leaves where a stroke is thick, and in corners of heads."""
+    skeleton = skeleton.copy()
+    for _ in range(2):
+        curves = trace_curves(skeleton)
+        uses: dict[int, int] = {}
+        for curve in curves:
+            for node in (curve.start, curve.end):
+                uses[node] = uses.get(node, 0) + 1
+        is_cut = False
+        for curve in curves:
+            free = [uses[curve.start] == 1, uses[curve.end] == 1]
+            if sum(free) != 1:
+                continue
+            u, v = curve.points[-1 if free[0] else 0].astype(int)
+            window = ink.depth[max(0, v - 2) : v + 3, max(0, u - 2) : u + 3]
+            if curve.length < 2.4 * float(window.max()) + 1.0:
+                inner = curve.points[:-1] if free[0] else curve.points[1:]
+                skeleton[inner[:, 1].astype(int), inner[:, 0].astype(int)] = False
+                is_cut = True
+        if not is_cut:
+            break
+        skeleton = thin(skeleton)
+    return skeleton
+
+
+def end_of(points: Array, is_last: bool, curve: int, ink: Ink) -> End:
+    """Return one end of a curve ``(N, 2)`` with the direction of its last stretch."""
+    outwards = points if is_last else points[::-1]
+    from_end = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(outwards[::-1], axis=0), axis=1))])
+    # The last pixels bend towards the junction: look behind them.
+    near = int(np.searchsorted(from_end, min(1.2 * ink.half_width, 0.25 * from_end[-1])))
+    far = int(np.searchsorted(from_end, min(1.2 * ink.half_width + 14 * ink.scale, from_end[-1])))
+    arm = outwards[::-1][near] - outwards[::-1][min(max(far, near + 1), len(points) - 1)]
+    return End(curve, is_last, outwards[-1], arm / max(float(np.linalg.norm(arm)), 1e-9))
+
+
+def turn_between(a: End, b: End) -> float:
+    """Return the angle [rad] by which a line turns that goes out of one end and into the other."""
+    return float(np.arccos(np.clip(-(a.direction @ b.direction), -1, 1)))
+
+
+def _through_junctions(curves: Sequence[Curve], ink: Ink) -> list[Array]:
+    parent: dict[int, int] = {}
+
+    def root(node: int) -> int:
+        while parent.get(node, node) != node:
+            node = parent[node]
+        return node
+
+    kept: list[Curve] = []
+    uses: dict[int, int] = {}
+    for curve in curves:
+        for node in (curve.start, curve.end):
+            uses[node] = uses.get(node, 0) + 1
+    for curve in curves:
+        is_inner = uses[curve.start] > 1 and uses[curve.end] > 1 and curve.start != curve.end
+        if is_inner and _is_overlap(curve, ink):
+            parent[root(curve.start)] = root(curve.end)
+        else:
+            kept.append(curve)
+    at_node: dict[int, list[End]] = {}
+    for i, curve in enumerate(kept):
+        if curve.start == curve.end and uses[curve.start] <= 2:
+            continue
+        at_node.setdefault(root(curve.start), []).append(end_of(curve.points, False, i, ink))
+        at_node.setdefault(root(curve.end), []).append(end_of(curve.points, True, i, ink))
+    pairs: list[tuple[End, End]] = []
+    for ends in at_node.values():
+        limit = np.pi if len(ends) == 2 else MAX_TURN_RAD
+        pairs += _best_pairs([(turn_between(a, b), a, b) for a, b in combinations(ends, 2)], limit)
+    return join([c.points for c in kept], pairs)
+
+
+def _is_overlap(curve: Curve, ink: Ink) -> bool:
+    """Tell whether a short line between two junctions is where two strokes run over each other."""
+    u, v = curve.points[len(curve.points) // 2].astype(int)
+    is_thick = ink.depth[v, u] > 1.25 * ink.half_width + 0.4 and curve.length < 10 * ink.half_width
+    return is_thick or curve.length < 2.5 * ink.half_width + 2 * ink.scale
+
+
+def _best_pairs(ranked: Sequence[tuple[float, End, End]], limit: float) -> list[tuple[End, End]]:
+    """Pick pairs of ends, best first, each end once."""
+    pairs: list[tuple[End, End]] = []
+    taken: set[tuple[int, bool]] = set()
+    for cost, a, b in sorted(ranked, key=lambda r: r[0]):
+        keys = {(a.curve, a.is_last), (b.curve, b.is_last)}
+        if cost <= limit and len(keys) == 2 and not keys & taken:
+            taken |= keys
+            pairs.append((a, b))
+    return pairs
+
+
+def join(curves: Sequence[Array], pairs: Sequence[tuple[End, End]]) -> list[Array]:
+    """Chain curves ``(N, 2)`` at paired ends; each end is in one pair at most. A chain that bites its tail is closed."""
+    partner = {(a.curve, a.is_last): (b.curve, b.is_last) for p in pairs for a, b in (p, p[::-1])}
+    done: set[int] = set()
+    chains: list[Array] = []
+    # Chains with a free end first, so that only rings are left to be cut anywhere.
+    starts = [(i, last) for i in range(len(curves)) for last in (False, True) if (i, last) not in partner]
+    for first in [*starts, *((i, False) for i in range(len(curves)))]:
+        if first[0] in done:
+            continue
+        parts: list[Array] = []
+        here: tuple[int, bool] | None = first
+        while here is not None and here[0] not in done:
+            done.add(here[0])
+            parts.append(curves[here[0]][::-1] if here[1] else curves[here[0]])
+            here = partner.get((here[0], not here[1]))
+        if here is not None:
+            parts.append(parts[0][:1])
+        chains.append(np.vstack(parts))
+    return chains
+
+
+def _over_gaps(curves: list[Array], ink: Ink, hidden: Mask) -> list[Array]:
+    curves = [c for c in curves if path_length(c) >= 3 * ink.scale]
+    ends = [end_of(c, last, i, ink) for i, c in enumerate(curves) for last in (False, True)]
+    ranked = []
+    for a, b in combinations(ends, 2):
+        cost = _gap_cost(a, b, ink, hidden) if a.curve != b.curve else None
+        if cost is not None:
+            ranked.append((cost, a, b))
+    return join(curves, _best_pairs(ranked, np.inf))
+
+
+def _gap_cost(a: End, b: End, ink: Ink, hidden: Mask) -> float | None:
+    gap = b.point - a.point
+    distance = float(np.linalg.norm(gap))
+    if distance > MAX_GAP_PX * ink.scale:
+        return None
+    if distance > 3 * ink.scale:
+        along = gap / distance
+        bends = [np.arccos(np.clip(d, -1, 1)) for d in (a.direction @ along, -(b.direction @ along))]
+        # Over a short gap the directions are less sure.
+        limit = MAX_TURN_RAD if distance < 12 * ink.scale else 0.6 * MAX_TURN_RAD
+        if max(bends) > limit:
+            return None
+        samples = a.point + np.linspace(0, 1, max(4, int(distance)))[:, None] * gap
+        height, width = hidden.shape
+        u, v = np.clip(samples[:, 0].astype(int), 0, width - 1), np.clip(samples[:, 1].astype(int), 0, height - 1)
+        if distance > 6 * ink.scale and hidden[v, u].mean() < 0.55:
+            return None
+        return distance * (1 + float(np.sum(bends)))
+    return distance if turn_between(a, b) < 2 * MAX_TURN_RAD else None
