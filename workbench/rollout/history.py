@@ -10,8 +10,8 @@ from workbench.core.errors import NotStored
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event
 from workbench.core.types import SimState, Step
 
-CAPACITY: Final = 20_000
-"""Steps kept; at about 1.5 kB each some 30 MB, and 16 minutes at 20 Hz before anything is thinned."""
+CAPACITY: Final = 10_000
+"""Steps kept; at about 4 kB each some 40 MB, and eight minutes at 20 Hz before anything is thinned."""
 
 
 class EpisodeHistory:
