@@ -55,7 +55,7 @@ def draw_task(simulator: BenchSimulator, camera: str = "front", size_px: int = F
 
 def aim_point(world: World, name: str) -> Floats:
     """Return the world point ``(3,)`` [m] at which somebody would point for a thing."""
-    return world.position(name) + (0.0, 0.0, _TOPS[world.prop(name).kind])
+    return world.position(name) + np.array([0.0, 0.0, _TOPS[world.prop(name).kind]])
 
 
 def _pixels(pinhole: Pinhole, points: Floats) -> Floats:
@@ -69,7 +69,8 @@ def _stroke(pinhole: Pinhole, kind: StrokeKind, pixels: Floats, step: int, part:
 
 def _circle(pinhole: Pinhole, centre: Floats, step: int) -> Stroke:
     pixel = _pixels(pinhole, centre)[0]
-    return _stroke(pinhole, StrokeKind.CIRCLE, np.array([pixel, pixel + (CIRCLE_RADIUS_PX * pinhole.width / FRAME_PX, 0.0)]), step)
+    radius = np.array([CIRCLE_RADIUS_PX * pinhole.width / FRAME_PX, 0.0])
+    return _stroke(pinhole, StrokeKind.CIRCLE, np.array([pixel, pixel + radius]), step)
 
 
 def _arrow(pinhole: Pinhole, start: Floats, end: Floats, step: int, bend: float = BEND) -> Stroke:
@@ -121,7 +122,7 @@ def _draw_drawer(simulator: BenchSimulator, pinhole: Pinhole) -> list[Stroke]:
 def _handle(world: World, name: str, opening: float) -> Floats:
     yaw = world.yaw(name)
     reach = HANDLE_REACH + opening
-    return world.position(name) + (reach * np.cos(yaw), reach * np.sin(yaw), HANDLE_HEIGHT)
+    return world.position(name) + np.array([reach * np.cos(yaw), reach * np.sin(yaw), HANDLE_HEIGHT])
 
 
 def _draw_path(simulator: BenchSimulator, pinhole: Pinhole) -> list[Stroke]:
@@ -132,7 +133,7 @@ def _draw_path(simulator: BenchSimulator, pinhole: Pinhole) -> list[Stroke]:
 def _place_point(world: World, name: str) -> Floats:
     """Return where somebody points to say "on this": for a cube, on its upper side."""
     lift = 0.018 if world.prop(name).kind is PropKind.CUBE else 0.0
-    return aim_point(world, name) + (0.0, 0.0, lift)
+    return aim_point(world, name) + np.array([0.0, 0.0, lift])
 
 
 _DRAWERS: Final[Mapping[str, Callable[[BenchSimulator, Pinhole], list[Stroke]]]] = {

@@ -83,6 +83,7 @@ class WaypointFollower:
             self._position, self._quaternion = position.copy(), quaternion.copy()
         elif np.linalg.norm(self._position - position) > LOST_M or np.linalg.norm(_turn_between(quaternion, self._quaternion)) > LOST_RAD:
             self._position, self._quaternion, self._speed = position.copy(), quaternion.copy(), 0.0
+            self._best_cost, self._waited_s = np.inf, 0.0
 
     def _is_reached(self, position: NDArray[np.float64], quaternion: NDArray[np.float64], period_s: float) -> bool:
         assert self._position is not None and self._quaternion is not None

@@ -17,6 +17,8 @@ MAX_OPENING_M: Final = 0.08
 """Distance between the open fingers."""
 OPENING_MARGIN_M: Final = 0.008
 """Room that the fingers need in all beside the thing."""
+MAX_WIDTH_M: Final = MAX_OPENING_M - OPENING_MARGIN_M
+"""What is wider than this on every side cannot be grasped."""
 PAD_HALF_WIDTH_M: Final = 0.012
 """Half the width of a finger pad, across the closing axis."""
 FINGER_GAP_M: Final = 0.014
@@ -76,13 +78,11 @@ def grasp_thing(thing: Thing, present_yaw: float) -> Grasp:
         Unreachable: it is too wide for the gripper on every side.
     """
     centre = hold_point(thing)
-    yaws = np.arange(NUM_YAWS) * np.pi / NUM_YAWS
-    spans = np.array([span_along(thing, centre, yaw) for yaw in yaws])  # (Y, 2)
-    widths = spans[:, 1] - spans[:, 0]
+    yaws, widths = _widths(thing)
     turns = np.array([abs(nearest_half_turn(yaw, present_yaw) - present_yaw) for yaw in yaws])
     costs = widths + TURN_COST_M * turns / (np.pi / 2)
     best = int(np.argmin(costs))
-    if widths[best] > MAX_OPENING_M - OPENING_MARGIN_M:
+    if widths[best] > MAX_WIDTH_M:
         raise Unreachable(
             "the thing under the first point",
             reason=f"it is {100 * widths[best]:.1f} cm wide and the gripper opens {100 * MAX_OPENING_M:.0f} cm",
@@ -91,6 +91,11 @@ def grasp_thing(thing: Thing, present_yaw: float) -> Grasp:
     yaw = nearest_half_turn(_middle_of_plateau(yaws, widths, best), present_yaw)
     centre = _recentred(thing, centre, yaw)
     return Grasp(np.array([*centre, grasp_height(thing)]), yaw, float(widths[best]), thing)
+
+
+def is_too_wide(thing: Thing) -> bool:
+    """Tell whether a thing is too wide for the gripper on every side."""
+    return float(_widths(thing)[1].min()) > MAX_WIDTH_M
 
 
 def grasp_height(thing: Thing) -> float:
@@ -114,6 +119,13 @@ def span_along(thing: Thing, centre: NDArray[np.float64], yaw: float) -> tuple[f
     axis, across = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
     offset = thing.cloud[:, :2] - centre
     return _run(np.sort((offset @ axis)[np.abs(offset @ across) <= PAD_HALF_WIDTH_M]))
+
+
+def _widths(thing: Thing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return closing directions ``(Y,)`` [rad] over half a turn, and how wide the thing is along each ``(Y,)`` [m]."""
+    yaws = np.arange(NUM_YAWS) * np.pi / NUM_YAWS
+    centre = hold_point(thing)
+    return yaws, np.array([high - low for low, high in (span_along(thing, centre, yaw) for yaw in yaws)])
 
 
 def _run(sorted_coordinates: NDArray[np.float64]) -> tuple[float, float]:

@@ -110,7 +110,7 @@ def lift_pixel(picture: DepthPicture, pixel: ArrayLike, surface: Surface = "near
     distance = np.hypot(u + 0.5 - float(np.ravel(pixel)[0]), v + 0.5 - float(np.ravel(pixel)[1]))
     chosen = measured & _on_one_surface(depth, measured, distance, surface)
     target = np.asarray(pixel, dtype=float)
-    if surface == "near" and float(distance[chosen].min()) > 1.0:
+    if surface == "near" and chosen.sum() < measured.sum() and float(distance[chosen].min()) > 1.0:
         nearest = np.argmin(np.where(chosen, distance, np.inf))
         target = np.array([u.ravel()[nearest] + 0.5, v.ravel()[nearest] + 0.5])
     return picture.pinhole.unproject(target, [_depth_at(depth[chosen], u[chosen] + 0.5, v[chosen] + 0.5, target)])[0]

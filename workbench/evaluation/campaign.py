@@ -1,0 +1,146 @@
+"""Campaigns: cells of seeded trials, run serially or in two processes, and what they come to.
+
+Everything that crosses between processes is plain data and module-level functions.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from workbench.core.errors import InvalidInput
+from workbench.evaluation.statistics import wilson_interval
+
+FIRST_SEED: Final = 1_000_000
+"""First seed of published figures; development uses seeds below."""
+MAX_WORKERS: Final = 2
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One condition of a campaign: the same policy, task and way of telling, over many seeds."""
+
+    policy: str
+    task: str
+    prompt: str
+    """How the policy is told what to do, for example the style of a sketch."""
+    seeds: tuple[int, ...]
+    edits: str = ""
+    """Steering edits that are applied, empty for none."""
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What became of one seeded episode."""
+
+    seed: int
+    is_success: bool
+    num_steps: int
+    note: str = ""
+    """Why it failed, as far as the policy could tell."""
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A cell with its trials, in the order of its seeds."""
+
+    cell: Cell
+    trials: tuple[TrialResult, ...]
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_successes(self) -> int:
+        """How many trials were solved."""
+        return sum(t.is_success for t in self.trials)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the cell as it is reported, with the 95 % Wilson interval of its success rate."""
+        low, high = wilson_interval(self.num_successes, len(self.trials))
+        steps = [t.num_steps for t in self.trials if t.is_success]
+        return {
+            "policy": self.cell.policy,
+            "task": self.cell.task,
+            "prompt": self.cell.prompt,
+            "edits": self.cell.edits,
+            "n": len(self.trials),
+            "success": self.num_successes,
+            "low": low,
+            "high": high,
+            "median_steps": float(np.median(steps)) if steps else None,
+            "failures": [{"seed": t.seed, "num_steps": t.num_steps, "note": t.note} for t in self.trials if not t.is_success],
+            **self.details,
+        }
+
+
+RunCell = Callable[[Cell], CellResult]
+
+
+def draw_seeds(episodes: int, first: int = FIRST_SEED) -> tuple[int, ...]:
+    """Return the seeds of a cell.
+
+    Raises:
+        InvalidInput: fewer than one episode.
+    """
+    if episodes < 1:
+        raise InvalidInput("episodes", expected="at least 1", found=str(episodes))
+    return tuple(range(first, first + episodes))
+
+
+def run_cells(cells: Sequence[Cell], run_cell: RunCell, *, workers: int = 1, progress: Progress) -> list[CellResult]:
+    """Run all cells and return their results in the order given; ``progress`` hears of each one that ends.
+
+    Args:
+        cells: what to run.
+        run_cell: a module-level function; with two workers it runs in other processes.
+        workers: 1 runs here, 2 runs two processes.
+        progress: called with one line a cell.
+
+    Raises:
+        InvalidInput: another number of workers.
+    """
+    if not 1 <= workers <= MAX_WORKERS:
+        raise InvalidInput("workers", expected=f"1 to {MAX_WORKERS}", found=str(workers))
+    found: dict[int, CellResult] = {}
+    for index, result in _results(cells, run_cell, workers):
+        found[index] = result
+        progress(_progress_line(result, len(found), len(cells)))
+    return [found[i] for i in range(len(cells))]
+
+
+def report(name: str, results: Sequence[CellResult]) -> dict[str, Any]:
+    """Return the document of a campaign: its cells, and the totals of each way of telling."""
+    prompts = dict.fromkeys(r.cell.prompt for r in results)
+    totals = [_total(p, [r for r in results if r.cell.prompt == p]) for p in prompts]
+    return {"name": name, "cells": [r.to_dict() for r in results], "totals": totals}
+
+
+def _total(prompt: str, results: Sequence[CellResult]) -> dict[str, Any]:
+    n, successes = sum(len(r.trials) for r in results), sum(r.num_successes for r in results)
+    low, high = wilson_interval(successes, n)
+    return {"prompt": prompt, "n": n, "success": successes, "rate": successes / max(n, 1), "low": low, "high": high}
+
+
+def _results(cells: Sequence[Cell], run_cell: RunCell, workers: int) -> Iterator[tuple[int, CellResult]]:
+    if workers == 1:
+        for index, cell in enumerate(cells):
+            yield index, run_cell(cell)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        futures = {pool.submit(run_cell, cell): index for index, cell in enumerate(cells)}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+def _progress_line(result: CellResult, num_done: int, num_cells: int) -> str:
+    cell, n = result.cell, len(result.trials)
+    low, high = wilson_interval(result.num_successes, n)
+    interval = f"95 % interval {100 * low:.0f} to {100 * high:.0f} %"
+    return f"[{num_done}/{num_cells}] {cell.policy} · {cell.task} · {cell.prompt}: {result.num_successes} of {n} solved, {interval}"
