@@ -150,9 +150,9 @@ def m004_campaigns(db: Database) -> None:
             id TEXT NOT NULL UNIQUE,
             name TEXT NOT NULL,
             config TEXT NOT NULL,
-            summary TEXT,
+            report TEXT NOT NULL,
             started REAL NOT NULL,
-            ended REAL
+            ended REAL NOT NULL
         )"""
     )
     db.execute(
@@ -162,15 +162,13 @@ def m004_campaigns(db: Database) -> None:
             campaign INTEGER NOT NULL REFERENCES campaigns(num) ON DELETE CASCADE,
             policy TEXT NOT NULL,
             task TEXT NOT NULL,
-            variant TEXT NOT NULL DEFAULT '',
+            prompt TEXT NOT NULL DEFAULT '',
+            edits TEXT NOT NULL DEFAULT '',
             seed INTEGER NOT NULL,
             is_success INTEGER NOT NULL,
             num_steps INTEGER NOT NULL DEFAULT 0,
-            duration_s REAL NOT NULL DEFAULT 0,
-            error TEXT,
-            details TEXT NOT NULL DEFAULT '{}',
-            episode_id TEXT,
-            UNIQUE (campaign, policy, task, variant, seed)
+            note TEXT NOT NULL DEFAULT '',
+            UNIQUE (campaign, policy, task, prompt, edits, seed)
         )"""
     )
 
@@ -217,7 +215,7 @@ _VIEWS: Final = {
         SELECT c.parent_id, c.branch_step, c.id AS episode_id, p.outcome AS parent_outcome, c.outcome, c.policy, c.instruction
         FROM episodes c JOIN episodes p ON p.id = c.parent_id ORDER BY c.parent_id, c.branch_step""",
     "campaign_cells": """
-        SELECT c.name AS campaign, t.policy, t.task, t.variant, count(*) AS n, sum(t.is_success) AS successes,
+        SELECT c.name AS campaign, t.policy, t.task, t.prompt, t.edits, count(*) AS n, sum(t.is_success) AS successes,
             round(100.0 * avg(t.is_success), 1) AS success_percent, round(avg(t.num_steps), 1) AS mean_steps
-        FROM trials t JOIN campaigns c ON c.num = t.campaign GROUP BY c.num, t.policy, t.task, t.variant""",
+        FROM trials t JOIN campaigns c ON c.num = t.campaign GROUP BY c.num, t.policy, t.task, t.prompt, t.edits""",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -159,31 +159,16 @@ class StorageUse:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One seeded episode of a campaign."""
-
-    policy: str
-    task: str
-    seed: int
-    is_success: bool
-    variant: str = ""
-    """What else distinguishes the cell: prompt style, edits."""
-    num_steps: int = 0
-    duration_s: float = 0.0
-    error: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """JSON values."""
-    episode_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Campaign:
-    """A set of trials with what was asked for."""
+class StoredCampaign:
+    """A campaign that was run."""
 
     id: str
     name: str
     config: Mapping[str, Any]
-    summary: Mapping[str, Any] | None
+    """What was asked for."""
+    report: Mapping[str, Any]
+    """The document that it came to, see :func:`workbench.evaluation.campaign.report`."""
     started: float
-    ended: float | None
+    """Unix time [s]."""
+    ended: float
     num_trials: int

@@ -16,6 +16,7 @@ from workbench.core.events import Event, EventKind
 from workbench.core.geometry import Pinhole
 from workbench.core.protocols import Quality, Simulator, View
 from workbench.core.types import CameraRequest, EpisodeConfig, Prompt, SimState
+from workbench.simulation.perturbations import apply_perturbation
 from workbench.sketch.plan import parse_plan
 from workbench.sketch.strokes import parse_sketch
 
@@ -111,8 +112,6 @@ def _by_step(events: Iterator[Event]) -> dict[int, list[Event]]:
 
 def _perturb(simulator: Simulator, events: Sequence[Event]) -> None:
     for event in events:
-        from workbench.simulation.perturbations import apply_perturbation
-
         apply_perturbation(simulator, event.payload)
 
 

@@ -24,6 +24,7 @@ from workbench.core.events import Event, EventKind
 from workbench.core.protocols import Quality
 from workbench.core.sketches import Sketch
 from workbench.core.types import Actor, CameraRequest, SimState
+from workbench.sketch import raster
 from workbench.sketch.strokes import parse_sketch
 
 DrawSketch = Callable[[NDArray[np.uint8], Sketch], NDArray[np.uint8]]
@@ -96,7 +97,7 @@ def write_video(
     make_simulator: MakeSimulator,
     *,
     options: VideoOptions | None = None,
-    draw_sketch: DrawSketch | None = None,
+    draw_sketch: DrawSketch = raster.draw_sketch,
     on_progress: OnProgress = lambda done, total: None,
 ) -> VideoReport:
     """Re-render an episode as MP4, one frame a control step, H.264 where this build of FFmpeg has it, else MPEG-4.
@@ -128,7 +129,7 @@ def write_picture(
     make_simulator: MakeSimulator,
     *,
     options: VideoOptions | None = None,
-    draw_sketch: DrawSketch | None = None,
+    draw_sketch: DrawSketch = raster.draw_sketch,
 ) -> Path:
     """Write the state before a step as PNG; errors as :func:`write_video`."""
     options = options or VideoOptions(quality="still")
@@ -169,14 +170,14 @@ def write_events(store: Store, episode_id: str, path: Path) -> Path:
 
 
 def draw_moment(
-    view: EpisodeView, moment: Moment, events: Sequence[Event], options: VideoOptions, draw_sketch: DrawSketch | None
+    view: EpisodeView, moment: Moment, events: Sequence[Event], options: VideoOptions, draw_sketch: DrawSketch
 ) -> NDArray[np.uint8]:
     """Return the picture of a moment ``(H, W, 3) uint8``, with strips above and below when there is an overlay."""
     image = view.draw(moment.state, options.camera, options.quality)
     if not options.has_overlay:
         return image
     drawn = (event_payload(events, EventKind.SKETCH.value, moment.step) or {}).get("sketch")
-    if drawn and draw_sketch is not None:
+    if drawn:
         sketch = parse_sketch(drawn)
         if sketch.camera == options.camera.name:
             image = draw_sketch(image, sketch)
@@ -227,7 +228,8 @@ def _encoder(path: Path, codec: str, rate: Fraction) -> Iterator[Callable[[NDArr
 
             def encode(image: NDArray[np.uint8]) -> None:
                 even = np.ascontiguousarray(image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2])
-                stream.height, stream.width = even.shape[:2]
+                if not stream.codec_context.is_open:
+                    stream.height, stream.width = even.shape[:2]
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
 
             yield encode

@@ -11,7 +11,9 @@ from workbench.core.events import EpisodeStart, EventKind, Outcome, new_id
 from workbench.core.protocols import PolicySpec
 from workbench.core.sketches import Sketch, Stroke, StrokeKind
 from workbench.core.types import ActionChunk, Actor, CameraRequest, EpisodeConfig, Prompt
-from workbench.rollout.loop import Choice, begin_episode, change_prompt, finish_episode, tick
+from workbench.rollout.loop import Choice, begin_episode, change_prompt, emit, finish_episode, tick
+from workbench.simulation.perturbations import disturb, draw_shift
+from workbench.simulation.scene import PropKind
 from workbench.simulation.simulator import BenchSimulator
 from workbench.simulation.simulators import SIMULATORS
 from workbench.simulation.tasks import TASKS
@@ -166,6 +168,29 @@ def test_comparing_without_paths_or_a_simulator_gives_nan(tmp_path):
         found = compare(store, ["empty"])
         assert found.episodes[0].path.shape == (0, 3)
         assert np.isnan(found.max_gap[0, 0])
+
+
+def test_a_thing_that_was_moved_by_hand_is_moved_again_in_the_replay(tmp_path):
+    with Store.open(tmp_path / "workbench.db") as store:
+        with Recorder(store) as recorder:
+            simulator = BenchSimulator()
+            config = EpisodeConfig("pick", 5)
+            text = simulator.reset(config)
+            head = EpisodeStart(new_id(), "replays", config.to_dict(), text, "wild")
+            episode = begin_episode(simulator, Wild(), head, prompt=Prompt(text=text), observer=recorder)
+            name = next(p.name for p in simulator.instance.scene.props if p.kind is PropKind.CUBE)
+            for index in range(8):
+                if index in (3, 6):
+                    shift = draw_shift(simulator.world, name, 0.06, np.random.default_rng(index))
+                    emit(episode, EventKind.PERTURBATION, disturb(simulator, name, *shift))
+                tick(episode, lambda observation, proposal: Choice(proposal, Actor.POLICY))
+            emit(episode, EventKind.PERTURBATION, disturb(simulator, name, -shift[0], -shift[1]))
+            finish_episode(episode, Outcome.STOPPED)
+            simulator.close()
+        assert replay(store, head.episode_id, SIMULATORS.load).is_equal
+        with store.transaction() as connection:
+            connection.execute("DELETE FROM events WHERE kind = 'perturbation' AND step = 6")
+        assert replay(store, head.episode_id, SIMULATORS.load).difference.step == 6
 
 
 @pytest.mark.slow
