@@ -63,7 +63,8 @@ class Stage:
 
     def on_changed(self, fn: Any, inputs: Any = None, outputs: Any = None) -> None:
         """Call ``fn`` when something that panels show has changed; ask for ``evt: gr.EventData`` to know what."""
-        self.canvas.changed(fn, inputs, outputs, show_progress="hidden", trigger_mode="always_last", api_visibility="private")
+        # Not "always_last": with several listeners on one event Gradio fires them again and again, for ever.
+        self.canvas.changed(fn, inputs, outputs, show_progress="hidden", trigger_mode="multiple", api_visibility="private")
 
 
 def make_stage() -> Stage:
