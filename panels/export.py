@@ -10,6 +10,7 @@ from typing import Final
 
 from panels.frames import encode_jpeg
 from panels.state import AppState
+from sessions import archive
 from sessions.records import EpisodeInfo
 from sessions.replay import render_step
 from sessions.video import write_events, write_picture, write_video
@@ -44,16 +45,14 @@ def _events(app: AppState, info: EpisodeInfo, step: int, path: Path) -> None:
 
 
 def _archive(app: AppState, info: EpisodeInfo, step: int, path: Path) -> None:
-    from sessions.archive import export_session
-
-    export_session(app.store, info.session_id, path)
+    archive.export_session(app.store, info.session_id, path)
 
 
 EXPORTS: Final[Mapping[str, Export]] = {
     "Video with overlays (MP4)": Export(".mp4", _video),
     "Picture of this step (PNG)": Export(".png", _picture),
     "Events (JSON)": Export(".json", _events),
-    "Whole session (archive)": Export(".vlaw", _archive),
+    "Whole session (archive)": Export(".zip", _archive),
 }
 """What the history offers, by title."""
 
@@ -78,10 +77,8 @@ def export_episode(app: AppState, episode_id: str, *, kind: str, step: int) -> P
 
 
 def import_archive(app: AppState, path: Path) -> None:
-    """Take in a session archive; errors as :func:`sessions.archive.import_session`."""
-    from sessions.archive import import_session
-
-    import_session(app.store, path)
+    """Take in a session archive; errors as :func:`sessions.archive.import_archive`."""
+    archive.import_archive(app.store, path)
 
 
 class Thumbnails:

@@ -13,6 +13,7 @@ from panels.stage import Stage
 from panels.state import AppState, UiState
 from workbench.core.errors import InvalidInput
 from workbench.core.sketches import sketch_to_dict
+from workbench.sketch.parser import decode_image, parse_image
 
 NAME: Final = "sketch"
 TITLE: Final = "Sketch"
@@ -112,9 +113,7 @@ def read_document(path: Path) -> dict[str, Any]:
         if not isinstance(document, dict):
             raise InvalidInput("sketch file", expected="a JSON object", found=type(document).__name__)
         return document
-    from workbench.sketch.parser import load_image, parse_image
-
-    sketch = parse_image(load_image(path.read_bytes()))
+    sketch = parse_image(decode_image(path.read_bytes()))
     if not sketch.strokes:
         raise InvalidInput(
             "picture", expected="strokes in the symbol colours", found="none", fix="Draw with the colours of the steps: green first."
