@@ -56,6 +56,20 @@ def test_a_simulator_that_fails_pauses_and_a_reset_mends_it(rig):
     rig.wait_steps(10)
 
 
+def test_a_simulator_that_cannot_tell_its_state_does_not_end_the_thread(rig):
+    def fail():
+        raise RuntimeError("no state")
+
+    rig.start(is_running=True)
+    rig.made[0].state = fail
+    wait_for(lambda: rig.mode is RolloutMode.PAUSED)
+    assert "no state" in rig.controller.status().error
+    del rig.made[0].state
+    rig.controller.reset().result(10)
+    rig.controller.step_once(3)
+    wait_for(lambda: rig.controller.history().num_steps == 3)
+
+
 def test_a_start_that_fails_is_told_and_leaves_the_controller_idle(rig):
     rig.start()
     future = rig.controller.start(fake_config("no such task"), policy="wander", is_running=True)

@@ -301,17 +301,15 @@ class RolloutController:
 
     def latest(self) -> LiveState | None:
         """Return the newest published moment, or None before the first episode."""
-        return self._stepper.latest
+        return self._stepper.publisher.latest
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Call ``listener`` in the stepping thread whenever :meth:`latest` changed; it must return at once."""
-        with self._lock:
-            self._stepper.listeners = (*self._stepper.listeners, listener)
+        self._stepper.publisher.subscribe(listener)
 
     def unsubscribe(self, listener: Callable[[], None]) -> None:
         """Undo :meth:`subscribe`."""
-        with self._lock:
-            self._stepper.listeners = tuple(item for item in self._stepper.listeners if item != listener)
+        self._stepper.publisher.unsubscribe(listener)
 
     def scene_of(self, config: EpisodeConfig) -> LiveScene:
         """Return the scene of any configuration, to be drawn in the calling thread; the live one is not touched.

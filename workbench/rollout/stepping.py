@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -34,12 +33,11 @@ from workbench.rollout.loop import (
 from workbench.rollout.modes import TRANSITIONS, Command, RolloutMode
 from workbench.rollout.observers import Fanout
 from workbench.rollout.pacing import Clock, Pacer, SpeedMeter
-from workbench.rollout.status import LiveScene, LiveState
+from workbench.rollout.publishing import Publisher
+from workbench.rollout.status import LiveScene
 
 JOG_TIMEOUT_S: Final = 0.25
 """A jog that is not renewed for this long ends: the arm holds when the hand, the page or the network is gone."""
-_PUBLISH_PERIOD_S: Final = 1 / 60
-"""Least time between two published states when running as fast as possible."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,8 +69,7 @@ class Stepper:
         self.speed = 1.0
         self.jog: tuple[NDArray[np.float32], float] | None = None
         self.history = EpisodeHistory(EpisodeStart("", session_id, {}, "", ""))
-        self.latest: LiveState | None = None
-        self.listeners: tuple[Callable[[], None], ...] = ()
+        self.publisher = Publisher(clock)
         self.error = ""
         self.episode: LiveEpisode | None = None
         self.actual_speed = 0.0
@@ -84,8 +81,8 @@ class Stepper:
         self._instruction = ""
         self._prompt = Prompt()
         self._pending_steps = 0
-        self._last_published = -math.inf
         self._is_published = True
+        self._num_slices = 1
         self._pacer, self._meter = Pacer(clock), SpeedMeter(clock)
 
     # The thread
@@ -95,14 +92,25 @@ class Stepper:
         try:
             while not self._inbox.is_closed:
                 self._inbox.wake.clear()
-                self._drain()
-                if self._is_due():
-                    self._step()
-                else:
-                    self._rest()
+                try:
+                    is_waiting = self._turn()
+                except Exception as error:  # a simulator that cannot even tell its state; the thread must live on
+                    self._report(error)
+                    self._inbox.settle_paused(self._inbox.ticket)
+                    is_waiting = True
+                if is_waiting:
                     self._inbox.wake.wait()
         finally:
             self._shut()
+
+    def _turn(self) -> bool:
+        """Serve what was asked and run a step if one is due; tell whether there is nothing to do until somebody asks."""
+        self._drain()
+        if self._is_due():
+            self._step()
+            return False
+        self._rest()
+        return True
 
     def _drain(self) -> None:
         while (job := self._inbox.take()) is not None:
@@ -140,8 +148,8 @@ class Stepper:
                 job.future.cancel()
         if self._simulator is not None:
             self._simulator.close()
-        self._simulator = self._scene = self.latest = None
-        self.listeners = ()
+        self._simulator = self._scene = None
+        self.publisher.clear()
 
     # One step
 
@@ -177,7 +185,7 @@ class Stepper:
         now = self._inbox.ticket
         if now.halts != ticket.halts:
             return None
-        self._pacer.begin_slices(episode.simulator.spec.num_slices)
+        self._pacer.begin_slices(self._num_slices)
         if now.mode is RolloutMode.CORRECTING:
             return Choice(self._human_action(observation), Actor.HUMAN)
         is_wanted = now.mode is RolloutMode.AUTONOMOUS or (now.mode is RolloutMode.PAUSED and self._pending_steps > 0)
@@ -201,33 +209,24 @@ class Stepper:
                 break
             inbox.wake.wait(left)
             inbox.wake.clear()  # nothing is lost: the queue is drained after every step
-        part = index / episode.simulator.spec.num_slices / episode.config.control_hz
-        self._publish(physics, episode.index, episode.time_s + part, is_forced=math.isfinite(speed))
+        scene = self._scene
+        is_known = index == 0 and scene is not None and self.publisher.shows(scene, episode.id, physics, step=episode.index)
+        if scene is not None and not is_known:
+            time_s = episode.time_s + index / self._num_slices / episode.config.control_hz
+            is_due = math.isfinite(speed)
+            self.publisher.publish(scene, episode.id, physics, step=episode.index, time_s=time_s, is_due=is_due)
         return inbox.ticket.halts != ticket.halts
-
-    # Publishing
-
-    def _publish(self, physics: NDArray[np.float64], step: int, time_s: float, *, is_forced: bool) -> None:
-        now = self._clock()
-        if self._scene is None or not (is_forced or now - self._last_published >= _PUBLISH_PERIOD_S):
-            return
-        self._last_published = now
-        seq = 0 if self.latest is None else self.latest.seq + 1
-        self.latest = LiveState(seq, self._scene, self.history.episode_id, physics.copy(), step, time_s, time.time())
-        for listener in self.listeners:
-            listener()
 
     def _publish_state(self) -> None:
         """Publish where the simulator stands; while it runs, the next step does."""
         self._is_published = True
-        if self._simulator is None or self.episode is None:
+        episode, scene = self.episode, self._scene
+        if self._simulator is None or episode is None or scene is None:
             return
-        state, index = self._simulator.state(), self.episode.index
+        state = self._simulator.state()
         self.history.set_present(state)
-        latest = self.latest
-        is_same = latest is not None and (latest.scene, latest.episode_id, latest.step) == (self._scene, self.episode.id, index)
-        if latest is None or not is_same or not np.array_equal(latest.physics, state.physics):
-            self._publish(state.physics, index, self.episode.time_s, is_forced=True)
+        if not self.publisher.shows(scene, episode.id, state.physics, step=episode.index):
+            self.publisher.publish(scene, episode.id, state.physics, step=episode.index, time_s=episode.time_s)
 
     # Work of commands
 
@@ -252,6 +251,7 @@ class Stepper:
         )
         history = EpisodeHistory(head)
         episode = make_episode(simulator, acting, head, prompt=told, observer=Fanout((history, self.observers)))
+        self._num_slices = simulator.spec.num_slices
         self.history, self.episode = history, episode  # before anybody is told, so that whoever looks then sees it
         announce_episode(episode)
         self._publish_state()
