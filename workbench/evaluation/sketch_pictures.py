@@ -89,8 +89,8 @@ def random_sketch(rng: np.random.Generator, kind: str, *, is_geometric: bool, wi
             continue
         taken += places
         for i, s in enumerate(symbols):
-            look = {"colour": STEP_COLOURS[step], "width_px": width_px, "is_geometric": is_geometric}
-            strokes.append(replace(s, id=f"{step}-{i}", **look))
+            name = f"{step}-{i}"
+            strokes.append(replace(s, id=name, colour=STEP_COLOURS[step], width_px=width_px, is_geometric=is_geometric))
     order = rng.permutation(len(strokes))
     return Sketch("truth", "front", SIZE_PX, SIZE_PX, tuple(strokes[i] for i in order))
 
@@ -149,7 +149,8 @@ def render_scene(rng: np.random.Generator) -> list[Image8]:
         x, y, yaw = rng.uniform(0.28, 0.72), rng.uniform(-0.35, 0.35), rng.uniform(-np.pi, np.pi)
         kind, colour = kinds[int(rng.integers(len(kinds)))], str(rng.choice(list(COLOURS)))
         props.append(Prop(kind, f"prop{i}", colour, float(x), float(y), float(yaw), scale=float(rng.uniform(0.7, 1.3))))
-    look = {"table": tuple(rng.uniform(0.2, 0.9, 3).tolist()), "light": float(rng.uniform(0.5, 1.5))}
+    table = 0.6 * rng.uniform(0.2, 0.9) + 0.4 * rng.uniform(0.2, 0.9, 3)
+    look = {"table": tuple(table.tolist()), "light": float(rng.uniform(0.5, 1.5))}
     model = build_model(Scene(tuple(props), look=look))
     for prop in props[::2]:
         symbol = np.array(STEP_COLOURS[int(rng.integers(len(STEP_COLOURS)))]) / 255
@@ -170,7 +171,7 @@ def procedural_background(rng: np.random.Generator) -> Image8:
     """Return a picture ``(480, 480, 3)`` of soft texture with flat discs, boxes and bars, some exactly in symbol colours."""
     base = rng.uniform(40, 215, 3)
     field = np.stack([ndimage.gaussian_filter(rng.normal(size=(SIZE_PX, SIZE_PX)), 24) for _ in range(3)], axis=-1)
-    texture = base + 30 * field / field.std() + rng.normal(scale=3, size=field.shape)
+    texture = base + 14 * field / field.std() + rng.normal(scale=3, size=field.shape)
     picture = Image.fromarray(np.clip(texture, 0, 255).astype(np.uint8))
     pen = ImageDraw.Draw(picture)
     for i in range(int(rng.integers(4, 11))):

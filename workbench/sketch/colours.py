@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,7 @@ LIGHTNESS_WEIGHT: Final = 0.5
 """Lightness counts half: a photo of a drawing is lighter or darker, but keeps its hues."""
 SURE: Final = 16.0
 POSSIBLE: Final = 34.0
+EXACT: Final = 3.0
 """Distances in weighted Lab: a stroke has a core of sure pixels, and possible ones (smoothed edges, compression) beside them."""
 CHANGED: Final = 20
 """Largest difference of a channel (0..255) from the clean picture that still counts as not drawn on."""
@@ -65,24 +67,45 @@ def find_layers(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None) -> La
     in_clean = _distances(clean) if changed is not None and clean is not None else None
     for index in range(len(STEP_COLOURS)):
         possible = (nearest == index) & (distance < POSSIBLE)
-        if changed is not None:
-            possible &= changed
+        behind = np.zeros(possible.shape, dtype=bool)
+        if changed is not None and in_clean is not None:
+            # Where the clean picture has the colour already, a change means nothing: compression alone makes one.
+            behind = in_clean[..., index] < POSSIBLE
+            possible &= changed & ~behind
         mask = _with_core(possible, possible & (distance < SURE))
+        if changed is None:
+            mask = _exact_if_any(mask, distance)
         if mask.any():
             masks[index] = mask
-            hidden[index] = np.zeros(mask.shape, dtype=bool) if in_clean is None else in_clean[..., index] < POSSIBLE
+            hidden[index] = behind
     return Layers(masks, hidden, changed is not None)
+
+
+def _exact_if_any(mask: Mask, distance: Array) -> Mask:
+    """Without compression strokes have exactly their colour: when some parts of a mask do, drop those that do not."""
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    if count == 0:
+        return mask
+    exact = ndimage.sum_labels(mask & (distance < EXACT), labels, np.arange(1, count + 1))
+    sizes = ndimage.sum_labels(mask, labels, np.arange(1, count + 1))
+    is_exact = (exact >= 0.25 * sizes) & (exact >= 8)
+    return np.asarray(np.concatenate([[False], is_exact])[labels]) if is_exact.any() else mask
 
 
 def _distances(image: NDArray[np.uint8]) -> Array:
     """Return the distance ``(H, W, 8)`` of every pixel to every step colour."""
-    # A table of 5 bits a channel is exact to four steps of 255: far below the thresholds.
-    steps = np.arange(32) * 8 + 4
+    table = _distance_table()
+    r, g, b = (image[..., k] >> 2 for k in range(3))
+    return np.asarray(table[r, g, b])
+
+
+@cache
+def _distance_table() -> NDArray[np.float32]:
+    """Return the distances for 6 bits a channel, exact to two steps of 255: far below the thresholds."""
+    steps = np.arange(64) * 4 + 2
     table = to_lab(np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1))
     targets = to_lab(np.array(STEP_COLOURS))
-    table_distances = np.linalg.norm(table[..., None, :] - targets, axis=-1).astype(np.float32)
-    r, g, b = (image[..., k] >> 3 for k in range(3))
-    return np.asarray(table_distances[r, g, b])
+    return np.stack([np.linalg.norm(table - t, axis=-1) for t in targets], axis=-1).astype(np.float32)
 
 
 def _with_core(possible: Mask, sure: Mask) -> Mask:

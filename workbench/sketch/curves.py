@@ -114,13 +114,14 @@ def fit_circle(points: ArrayLike) -> Circle | None:
         return None
     centre = solution[:2]
     radius = float(np.sqrt(max(solution[2] + centre @ centre, 0.0)))
-    for _ in range(10):
+    for _ in range(8):
         arms = q - centre
         distances = np.maximum(np.linalg.norm(arms, axis=1), 1e-9)
-        jacobian = np.column_stack([-arms / distances[:, None], -np.ones(len(q))])
-        change, *_ = np.linalg.lstsq(jacobian, radius - distances, rcond=None)
+        jacobian = np.column_stack([arms / distances[:, None], np.ones(len(q))])
+        normal = jacobian.T @ jacobian + 1e-12 * np.eye(3)
+        change = np.linalg.solve(normal, jacobian.T @ (distances - radius))
         centre, radius = centre + change[:2], radius + float(change[2])
-        if np.abs(change).max() < 1e-9:
+        if np.abs(change).max() < 1e-7:
             break
     residual = float(np.sqrt(np.mean((np.linalg.norm(q - centre, axis=1) - radius) ** 2)))
     if not (np.isfinite(residual) and 0 < radius < 50):

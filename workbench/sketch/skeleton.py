@@ -47,11 +47,16 @@ def thin(mask: Mask) -> Mask:
     Source: Zhang and Suen 1984, A fast parallel algorithm for thinning digital patterns.
     """
     skeleton = mask.copy()
+    windows = ndimage.find_objects(mask.astype(np.int8))
+    if not windows:
+        return skeleton
+    part = skeleton[windows[0]]
+    count = np.count_nonzero(part)
     while True:
-        before = int(skeleton.sum())
         for table in _TABLES:
-            skeleton &= ~table[neighbour_codes(skeleton)]
-        if int(skeleton.sum()) == before:
+            part &= ~table[neighbour_codes(part)]
+        before, count = count, np.count_nonzero(part)
+        if count == before:
             return skeleton
 
 

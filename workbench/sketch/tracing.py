@@ -53,7 +53,8 @@ def measure_ink(mask: Mask, scale: float) -> Ink:
     thick = depth > MAX_STROKE_RADIUS_PX * scale
     blobs = np.zeros(mask.shape, dtype=bool)
     if thick.any():
-        radius = MAX_STROKE_RADIUS_PX * scale + 2.0
+        # Far enough from the middle of a square to take its corners too.
+        radius = 1.45 * MAX_STROKE_RADIUS_PX * scale + 1.0
         blobs = mask & (ndimage.distance_transform_edt(~thick) <= radius)
         mask = mask & ~blobs
         mask = _without_specks(mask, 12 * scale**2)
