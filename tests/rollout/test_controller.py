@@ -151,7 +151,7 @@ def test_unpaced_is_faster_than_real_time_and_paced_is_not(make_rig):
     slow.start(speed=4.0, is_running=True)
     slow.wait_steps(41)
     wall = slow.diary.steps[40].wall_time - slow.diary.steps[0].wall_time
-    assert wall > 0.9 * 40 / 20 / 4
+    assert wall > 0.75 * 40 / 20 / 4  # a late first step may be caught up
 
 
 def test_speed_does_not_change_what_happens(make_rig):
