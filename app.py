@@ -86,6 +86,41 @@ def run_serve(args: argparse.Namespace) -> None:
         close_app(state)
 
 
+def run_export(args: argparse.Namespace) -> dict[str, Any]:
+    """Write a stored session to files."""
+    from sessions.exports import export_files
+    from sessions.store import Store
+    from workbench.simulation.simulators import SIMULATORS
+
+    with Store.open(database_of(args.root_dir), read_only=True) as store:
+        return export_files(store, args.session, form=args.format, out=args.out, make_simulator=SIMULATORS.load)
+
+
+def run_import(args: argparse.Namespace) -> dict[str, Any]:
+    """Take a session archive into the store."""
+    from sessions.exports import import_file
+    from sessions.store import Store
+
+    args.root_dir.mkdir(parents=True, exist_ok=True)
+    with Store.open(database_of(args.root_dir)) as store:
+        return import_file(store, args.path)
+
+
+def run_screenshots(args: argparse.Namespace) -> dict[str, Any]:
+    """Draw the pictures of the documentation from the running page."""
+    from panels.screenshots import take_screenshots
+
+    result: dict[str, Any] = take_screenshots(make_app_state, args.out)
+    return result
+
+
+def database_of(root_dir: Path) -> Path:
+    """Return the path of the database of a root folder."""
+    from panels.opening import DATABASE_NAME
+
+    return root_dir / DATABASE_NAME
+
+
 def run_bench(args: argparse.Namespace) -> dict[str, Any]:
     """Measure one number."""
     result: dict[str, Any] = load(BENCHES, "bench", args.name)()
@@ -131,7 +166,21 @@ def build_parser() -> argparse.ArgumentParser:
     campaign.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     campaign.set_defaults(run=run_campaign)
 
-    for command in (bench, campaign):
+    export = commands.add_parser("export", help="write a stored session to files")
+    export.add_argument("session", help="id of the session, as the history shows it")
+    export.add_argument("--format", default="archive", help="archive (one file), mp4 or json (a folder; one file an episode)")
+    export.add_argument("--out", type=Path, required=True, metavar="PATH")
+    export.set_defaults(run=run_export)
+
+    imported = commands.add_parser("import", help="take in a session archive")
+    imported.add_argument("path", type=Path, metavar="PATH")
+    imported.set_defaults(run=run_import)
+
+    screenshots = commands.add_parser("screenshots", help="draw the pictures of the documentation")
+    screenshots.add_argument("--out", type=Path, default=Path("docs/images"), metavar="DIR")
+    screenshots.set_defaults(run=run_screenshots)
+
+    for command in (bench, campaign, export, imported, screenshots):
         command.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     return parser
 
