@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from workbench.core.errors import InvalidInput, Unreachable
 from workbench.core.sketches import PlanStep
 from workbench.core.trajectories import Phase, Waypoint
-from workbench.trajectory.grasp import hold_point, nearest_half_turn, span_along
+from workbench.trajectory.grasp import MAX_OPENING_M, hold_point, nearest_half_turn, span_along
 from workbench.trajectory.lift import lift_on_plane, lift_pixel
 from workbench.trajectory.situation import (
     CAREFUL,
@@ -38,6 +39,10 @@ PUSH_HEIGHT_M: Final = 0.012
 """Height of the finger tips above the table while they push, for things that are high enough."""
 FINGER_REACH_M: Final = 0.0095
 """From the tool centre point to the outside of the closed fingers, across the closing axis."""
+FINGER_WIDTH_M: Final = 0.02
+"""Width of both fingers together, along the closing axis."""
+SPREAD: Final = 0.6
+"""Share of a side over which the fingers are spread to push it."""
 PUSH_GAP_M: Final = 0.025
 """Free room between the fingers and the thing before a push."""
 PUSH_SPACING_M: Final = 0.03
@@ -60,24 +65,27 @@ def plan_touch(situation: Situation, step: PlanStep) -> list[Waypoint]:
 
 
 def plan_push(situation: Situation, step: PlanStep) -> list[Waypoint]:
-    """Slide the thing along the shaft, from behind, with closed fingers."""
+    """Slide the thing along the shaft, from behind, with the fingers side by side and spread, so that it does not turn away."""
     if len(step.keypoints) < 2:
         raise InvalidInput("push", expected="an arrow with a tail and a head", found=f"{len(step.keypoints)} point")
     thing = find_thing(situation.picture, step.keypoints[0])
     path = resample(_push_path(situation, step, thing), PUSH_SPACING_M)
+    steps = np.diff(path, axis=0)
+    directions = np.array([_unit(d) for d in np.concatenate([steps[:1], steps])])
     height = max(PUSH_HEIGHT_M, min(0.5 * (thing.top_m + thing.support_m), thing.top_m - 0.012))
-    contacts, directions = _contacts(thing, path)
+    gripper = _push_opening(thing, path[0], directions[0])
     yaw = nearest_half_turn(_angle(directions[0]) + np.pi / 2, situation.ee_yaw)
-    behind = at_height(contacts[0] - directions[0] * PUSH_GAP_M, height)
-    ways = approach(situation, behind, yaw, 0.0)
-    ways.append(waypoint(behind, yaw, 0.0, Phase.DESCEND, speed=CAREFUL, tolerance=0.006))
-    for contact, direction in zip(contacts, directions, strict=True):
+    behind = at_height(path[0] - directions[0] * (_reach(thing, path[0], directions[0], max) + PUSH_GAP_M), height)
+    ways = approach(situation, behind, yaw, gripper)
+    ways.append(waypoint(behind, yaw, gripper, Phase.DESCEND, speed=CAREFUL, tolerance=0.006))
+    for place, direction in zip(path, directions, strict=True):
         yaw = nearest_half_turn(_angle(direction) + np.pi / 2, yaw)
-        ways.append(waypoint(at_height(contact, height), yaw, 0.0, Phase.MOVE, speed=GENTLE, tolerance=0.008))
-    ways[-1] = waypoint(ways[-1].position, yaw, 0.0, Phase.MOVE, speed=GENTLE, tolerance=0.003, dwell_s=0.2)
-    back = at_height(contacts[-1] - directions[-1] * PUSH_GAP_M, height)
-    ways.append(waypoint(back, yaw, 0.0, Phase.RETREAT, speed=CAREFUL))
-    return ways + retreat(back, yaw, 0.0)
+        contact = at_height(place - direction * _reach(thing, path[0], direction, min), height)
+        ways.append(waypoint(contact, yaw, gripper, Phase.MOVE, speed=GENTLE, tolerance=0.008))
+    ways[-1] = waypoint(ways[-1].position, yaw, gripper, Phase.MOVE, speed=GENTLE, tolerance=0.003, dwell_s=0.2)
+    back = ways[-1].position - at_height(directions[-1] * PUSH_GAP_M, 0.0)
+    ways.append(waypoint(back, yaw, gripper, Phase.RETREAT, speed=CAREFUL))
+    return ways + retreat(back, yaw, gripper)
 
 
 def plan_follow(situation: Situation, step: PlanStep) -> list[Waypoint]:
@@ -135,15 +143,21 @@ def _push_path(situation: Situation, step: PlanStep, thing: Thing) -> NDArray[np
     return np.concatenate([start[None], inner[:, :2], head[None, :2]])
 
 
-def _contacts(thing: Thing, path: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return where the gripper stands ``(N, 2)`` [m] for the thing's middle to be on the path, and the unit directions of push."""
-    steps = np.diff(path, axis=0)
-    directions = np.array([_unit(d) for d in np.concatenate([steps[:1], steps])])
-    reaches = []
-    for direction in directions:
-        low, high = span_along(thing, path[0], _angle(direction))
-        reaches.append(0.5 * (high - low) + FINGER_REACH_M)
-    return path - directions * np.array(reaches)[:, None], directions
+def _reach(thing: Thing, centre: NDArray[np.float64], direction: NDArray[np.float64], choose: Callable[..., float]) -> float:
+    """Return how far behind a thing's middle ``(2,)`` the gripper stands when it touches it [m].
+
+    Two fingers side by side turn the thing until the side they push lies along them: from then on its least width within an eighth of
+    a turn counts (``choose=min``); before, it may stand on a corner (``max``).
+    """
+    angles = _angle(direction) + np.linspace(-np.pi / 4, np.pi / 4, 31)
+    widths = [high - low for low, high in (span_along(thing, centre, angle) for angle in angles)]
+    return 0.5 * choose(widths) + FINGER_REACH_M
+
+
+def _push_opening(thing: Thing, centre: NDArray[np.float64], direction: NDArray[np.float64]) -> float:
+    """Return the opening 0..1 that spreads the fingers over a good part of the side that they push."""
+    low, high = span_along(thing, centre, _angle(direction) + np.pi / 2)
+    return float(np.clip((SPREAD * (high - low) - FINGER_WIDTH_M) / MAX_OPENING_M, 0.0, 0.9))
 
 
 def _angle(direction: NDArray[np.float64]) -> float:
