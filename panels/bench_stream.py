@@ -60,20 +60,23 @@ NUM_ROUNDS: Final = 3
 ROUND_S: Final = 5.0
 WARM_UP_S: Final = 3.0
 
-# Reads the bar code from the displayed canvas before each paint, and notes each new value with its age.
+# Before each paint: when the page says that it drew, reads the bar code from the canvas and notes a new value with the time.
 _READ_CLOCK: Final = """
 () => {
   const canvas = document.querySelector(".stage .frame");
   const context = canvas.getContext("2d");
-  let last = 0;
+  const stage = document.querySelector(".stage");
+  let last = 0, seq = "";
   window.benchSeen = [];
   const look = () => {
+    requestAnimationFrame(look);
+    if (stage.dataset.seq === seq) return;
+    seq = stage.dataset.seq;
     const pixels = context.getImageData(0, canvas.height - CELL / 2, BITS * CELL, 1).data;
     let value = 0;
     for (let i = 0; i < BITS; i++) value = value * 2 + (pixels[4 * (i * CELL + CELL / 2) + 1] > 127 ? 1 : 0);
     if (value !== last) window.benchSeen.push([value, Date.now()]);
     last = value;
-    requestAnimationFrame(look);
   };
   requestAnimationFrame(look);
 }

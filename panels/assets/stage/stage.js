@@ -136,8 +136,10 @@ class Stage {
     this.overlay.setCamera(name);
     this.overlay.setProjection(frame.projection);
     this.projection = frame.projection;
-    Object.assign(this.element.dataset, { seq: String(frame.seq), step: String(frame.step), camera: name });
-    this.surface.dataset.seq = String(frame.seq);
+    const { dataset } = this.element;
+    dataset.seq = String(frame.seq);
+    if (dataset.step !== String(frame.step)) dataset.step = String(frame.step);
+    if (dataset.camera !== name) dataset.camera = name;
   }
 
   showStatus(status) {
@@ -146,9 +148,12 @@ class Stage {
     this.hud?.showStatus(status);
     this.overlay.setPlanStep(status.mode === "autonomous" ? status.plan_step : null);
     this.list?.setPlanStep(status.mode === "autonomous" ? status.plan_step : null);
-    Object.assign(this.element.dataset, { mode: status.mode, planStep: String(status.plan_step ?? ""), shownStep: String(status.shown_step ?? ""), episode: status.episode_id });
     if (status.error && status.error !== this.lastError) this.dialogs?.toast(status.error);
     this.lastError = status.error;
+    const key = [status.mode, status.plan_step, status.shown_step, status.episode_id, status.step > 0].join();
+    if (key === this.statusKey) return;
+    this.statusKey = key;
+    Object.assign(this.element.dataset, { mode: status.mode, planStep: String(status.plan_step ?? ""), shownStep: String(status.shown_step ?? ""), episode: status.episode_id });
     this.hud?.showTools();
     this.showHint();
   }
@@ -198,10 +203,12 @@ class Stage {
     const rail = this.hud?.rail.offsetWidth ?? 0;
     const { clientWidth: width, clientHeight: height } = this.main;
     if (!width || !height) return;
-    const size = Math.floor(Math.min(height, width - rail));
+    const space = Math.floor(Math.min(height, width - rail - 8));
+    // One frame pixel to one screen pixel is the sharpest picture, and the cheapest to paint.
+    const size = space >= FRAME_SIZE && space < 1.15 * FRAME_SIZE ? FRAME_SIZE : space;
     this.picture.style.width = this.picture.style.height = `${size}px`;
     this.viewport.resize(size, size);
-    const room = width - rail - size;
+    const room = width - rail - size - 16;
     this.element.classList.toggle("has-side", room >= 120);
     this.placePip(room >= 120);
   }
