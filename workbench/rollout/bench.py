@@ -100,7 +100,8 @@ def bench_halt(*, tries: int = 1000) -> dict[str, Any]:
     """Measure how long after ``halt()`` the world stands still, half of the tries with two busy processes beside it.
 
     The value is the largest delay from the call to the moment at which the stepping thread has finished the control step (its
-    targets frozen) and begins no other. The baseline is the control period.
+    targets frozen) and begins no other. The baseline is the control period. Real time includes what the operating system gives to
+    other programs; ``simulated_ms_until_frozen`` does not: it is how far the world moved on before the targets froze.
     """
     quiet, quiet_moved = _halt_delays(tries - tries // 2, seed=1)
     with _busy_processes(_NUM_LOADERS):
@@ -157,7 +158,7 @@ class _Delays(NamedTuple):
     wall_s: NDArray[np.float64]
     """``(tries,)``: real time from the call until the world stood still."""
     moved_s: NDArray[np.float64]
-    """``(tries,)``: simulated time from the state shown at the call until the targets froze."""
+    """Simulated time from the state shown at the call until the targets froze, where that state is known for sure."""
 
 
 def _halt_delays(tries: int, *, seed: int) -> _Delays:
@@ -175,12 +176,13 @@ def _halt_delays(tries: int, *, seed: int) -> _Delays:
             controller.resume()
             time.sleep(rng.uniform(1.0, 2.0) / CONFIG.control_hz)
             watch.is_halted.clear()
-            shown = controller.latest()
-            asked = time.perf_counter()
+            before, asked = controller.latest(), time.perf_counter()
             controller.halt()
+            after = controller.latest()
             watch.is_halted.wait()
             delays.append(watch.time - asked)
-            moved.append(_frozen_time(controller) - (shown.time_s if shown else 0.0))
+            if before is not None and before is after:  # else the call itself was interrupted, and its moment is not known
+                moved.append(_frozen_time(controller) - before.time_s)
             if i % 50 == 0:
                 _check_still(controller)
             controller.release_halt()
