@@ -108,6 +108,8 @@ def test_halt_in_any_slice_stops_the_arm_within_its_control_step(simulator, hz, 
     action = np.array([*direction, 0, 0, 0, 1], dtype=np.float32)
     for halt_slice in range(round(100 / hz)):
         simulator.reset(EpisodeConfig("touch", 3, control_hz=hz))
+        for _ in range(round(0.6 * hz)):
+            simulator.step(np.array([0.4 / hz, 0, -0.1 / hz, 0, 0, 0, 1], dtype=np.float32))
         for _ in range(round(0.3 * hz)):
             simulator.step(action)
         assert simulator.world.ee_speed > 0.4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -31,6 +32,10 @@ MATTE: Final = "matte"
 
 _TABLE_COLOUR: Final = (0.73, 0.69, 0.63)
 _FLOOR_COLOUR: Final = (0.22, 0.27, 0.33)
+
+
+# MuJoCo would write its warnings into a file in the working directory.
+mujoco.set_mju_user_warning(lambda message: logging.getLogger(__name__).warning("MuJoCo: %s", message))
 
 
 def build_model(scene: Scene, robot: str = "") -> mujoco.MjModel:

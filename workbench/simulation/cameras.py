@@ -108,7 +108,9 @@ class SceneRenderer:
         self._shadows = make_shadows(self._model)
         try:
             self._gl = mujoco.GLContext(MAX_SIDE, MAX_SIDE)
-        except (AttributeError, ImportError, RuntimeError) as error:
+            self._gl.make_current()
+            self._get_context(_FAST)
+        except (AttributeError, ImportError, RuntimeError, mujoco.FatalError) as error:
             raise MissingDependency(
                 "Rendering", needs="a working EGL library", install="apt-get install libegl1 libgl1-mesa-dri, and set MUJOCO_GL=egl"
             ) from error
@@ -182,16 +184,20 @@ class SceneRenderer:
     def _draw(self, request: CameraRequest, detail: _Detail, picture: NDArray[np.uint8] | None, depth: NDArray[np.float32] | None) -> None:
         assert self._gl is not None, "the renderer was closed"
         self._gl.make_current()
+        context = self._get_context(detail)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
+        rect = mujoco.MjrRect(0, 0, request.width, request.height)
+        mujoco.mjr_render(rect, self._scene, context)
+        mujoco.mjr_readPixels(picture, depth, rect, context)
+
+    def _get_context(self, detail: _Detail) -> mujoco.MjrContext:
         context = self._contexts.get(detail)
         if context is None:
             quality = self._model.vis.quality
             quality.offsamples, quality.numslices, quality.numstacks, quality.numquads = detail
             context = self._contexts[detail] = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
             context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
-        rect = mujoco.MjrRect(0, 0, request.width, request.height)
-        mujoco.mjr_render(rect, self._scene, context)
-        mujoco.mjr_readPixels(picture, depth, rect, context)
+        return context
 
 
 def make_shadows(model: mujoco.MjModel) -> FlatShadows | None:

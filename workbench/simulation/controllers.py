@@ -10,11 +10,11 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.core.errors import InvalidInput, InvalidShape
+from workbench.core.errors import InvalidInput, InvalidShape, Unreachable
 from workbench.core.geometry import quat_conjugate, quat_from_matrix, quat_from_rotvec, quat_multiply, rotvec_from_quat
 from workbench.core.types import ACTION_DIM
 from workbench.simulation.rig import Rig, find_rig
-from workbench.simulation.robot import EE_SITE, ROBOT_PREFIX
+from workbench.simulation.robot import EE_SITE, HOME
 
 WORKSPACE_LOW: Final = (0.25, -0.40, 0.005)
 """Lowest x, y, z of the end-effector in the world [m]."""
@@ -28,6 +28,10 @@ MAX_LEAD: Final = 0.05
 MAX_LEAD_ANGLE: Final = 0.3
 """The same for turning [rad]."""
 
+_START_POSITIONS: Final = ((0.30, 0.0, 0.36), (0.35, 0.0, 0.25), (0.28, 0.0, 0.15))
+"""Where another arm than our own may start, best first [m]."""
+_POINTING_DOWN: Final = (0.0, 1.0, 0.0, 0.0)
+_NUM_RESTARTS: Final = 8
 _SOLVER: Final = "daqp"
 _NUM_ITERATIONS: Final = 4
 _POSITION_TOLERANCE: Final = 1e-5
@@ -60,7 +64,9 @@ class Kinematics:
         self._model = model
         self._configuration = mink.Configuration(model)
         self._reference = np.array(self._configuration.q)
-        self._frame = mink.FrameTask(EE_SITE, "site", position_cost=1.0, orientation_cost=0.3, lm_damping=1e-3)
+        self._frame = mink.FrameTask(
+            EE_SITE, "site", position_cost=1.0, orientation_cost=0.3 if self.rig.num_joints >= 6 else 0.05, lm_damping=1e-3
+        )
         cost = np.zeros(model.nv)
         cost[self.rig.dofs] = 1e-3
         self._posture = mink.PostureTask(model, cost=cost, gain=0.02)
@@ -70,14 +76,35 @@ class Kinematics:
         frozen = sorted(set(range(model.nv)) - set(self.rig.dofs.tolist()))
         self._constraints = [mink.DofFreezingTask(model, frozen)] if frozen else None
 
-    @property
-    def is_built_in(self) -> bool:
-        """Whether the arm is our own."""
-        return mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_JOINT, f"{ROBOT_PREFIX}joint{self.rig.num_joints}") >= 0
+    def find_start(self) -> Floats:
+        """Return joint angles ``(n,)`` [rad] that hold the end-effector over the near end of the table, pointing down.
 
-    def home(self) -> Floats:
-        """Return joint angles ``(n,)`` that hold the end-effector over the table, pointing down."""
-        return self._reference[self.rig.qpos].copy()
+        Raises:
+            Unreachable: the arm cannot get there.
+        """
+        rig, rng = self.rig, np.random.default_rng(0)
+        home = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_NUMERIC, HOME)
+        known = self._model.numeric(HOME).data if home >= 0 else self._reference[rig.qpos]
+        starts = [np.clip(known, rig.lower, rig.upper), *(rng.uniform(rig.lower, rig.upper) for _ in range(_NUM_RESTARTS))]
+        self.set_posture(starts[0])
+        fallback: Floats | None = None
+        for position in _START_POSITIONS:
+            for start in starts:
+                found = self.solve(position, _POINTING_DOWN, start, num_iterations=80)
+                # With fewer than six joints not every orientation can be had.
+                if found.position_error_m < 0.005 and (found.angle_error_rad < 0.05 or rig.num_joints < 6):
+                    if not found.is_at_limit and not self._touches_something():
+                        return found.joints
+                    fallback = found.joints if fallback is None else fallback
+        if fallback is not None:
+            return fallback
+        reach = ", ".join(str(p) for p in _START_POSITIONS)
+        raise Unreachable("the start over the table", reason=f"this arm reaches none of {reach} m", fix="Use an arm with a longer reach.")
+
+    def _touches_something(self) -> bool:
+        """Tell whether the arm, where it was put last, touches itself or the table."""
+        mujoco.mj_forward(self._model, self._configuration.data)
+        return bool(self._configuration.data.ncon)
 
     def set_posture(self, joints: ArrayLike) -> None:
         """Prefer these joint angles ``(n,)`` [rad] where the end-effector leaves a choice."""
@@ -211,8 +238,8 @@ class DeltaPoseController:
         speeds, momentum = np.zeros(model.nv), np.zeros(model.nv)
         speeds[rig.dofs] = data.qvel[rig.dofs]
         mujoco.mj_mulM(model, data, momentum, speeds)
-        # The implicit integrator counts the motors' damping as inertia.
-        damping = -model.actuator_biasprm[rig.actuators, 2] * data.qvel[rig.dofs]
+        # The implicit integrator counts damping as inertia.
+        damping = rig.damping * data.qvel[rig.dofs]
         data.qfrc_applied[rig.dofs] = -_BRAKED_SHARE * (momentum[rig.dofs] / model.opt.timestep + damping)
 
     def release_brake(self, data: mujoco.MjData) -> None:

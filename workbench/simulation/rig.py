@@ -38,6 +38,8 @@ class Rig:
     """``(n,)`` [rad/s]"""
     lag_s: Floats
     """``(n,)`` damping over stiffness of each actuator: how far ahead in time a moving target must be put [s]."""
+    damping: Floats
+    """``(n,)`` torque per speed of joint and actuator together [N m s]."""
     grippers: Ints
     """``(g,)`` gripper actuators; may be empty."""
     gripper_closed: Floats
@@ -89,9 +91,10 @@ def find_rig(model: mujoco.MjModel) -> Rig:
     speeds = np.full(len(joints), min(MAX_JOINT_SPEEDS))
     if len(joints) == len(MAX_JOINT_SPEEDS):
         speeds = np.array(MAX_JOINT_SPEEDS)
-    grippers, fingers = _find_gripper(model, hand, set(actuators.tolist()))
-    is_open_high = _opens_with_high_control(model, grippers)
+    grippers, fingers = _find_gripper(model, int(model.jnt_bodyid[joints[-1]]), set(actuators.tolist()))
+    is_open_high = _opens_high(model, site, fingers)
     ranges = model.actuator_ctrlrange[grippers]
+    damping = model.dof_damping[model.jnt_dofadr[joints]] - model.actuator_biasprm[actuators, 2]
     finger_ranges = model.jnt_range[fingers]
     return Rig(
         site=site,
@@ -103,7 +106,8 @@ def find_rig(model: mujoco.MjModel) -> Rig:
         lower=lower,
         upper=upper,
         max_speeds=speeds,
-        lag_s=model.actuator_biasprm[actuators, 2] / model.actuator_biasprm[actuators, 1],
+        lag_s=damping / -model.actuator_biasprm[actuators, 1],
+        damping=damping,
         grippers=grippers,
         gripper_closed=ranges[:, 0] if is_open_high else ranges[:, 1],
         gripper_open=ranges[:, 1] if is_open_high else ranges[:, 0],
@@ -118,7 +122,7 @@ def _chain(model: mujoco.MjModel, body: int) -> Ints:
     found: list[int] = []
     while body > 0:
         start, count = int(model.body_jntadr[body]), int(model.body_jntnum[body])
-        hinges = [j for j in range(start, start + count) if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_HINGE]
+        hinges = [j for j in range(start, start + count) if model.jnt_type[j] == int(mujoco.mjtJoint.mjJNT_HINGE)]
         found = hinges + found
         body = int(model.body_parentid[body])
     return np.array(found, dtype=np.int64)
@@ -126,32 +130,50 @@ def _chain(model: mujoco.MjModel, body: int) -> Ints:
 
 def _actuator_of(model: mujoco.MjModel, joint: int) -> int:
     for actuator in range(model.nu):
-        if model.actuator_trntype[actuator] == mujoco.mjtTrn.mjTRN_JOINT and model.actuator_trnid[actuator, 0] == joint:
+        if model.actuator_trntype[actuator] == int(mujoco.mjtTrn.mjTRN_JOINT) and model.actuator_trnid[actuator, 0] == joint:
             return actuator
     return -1
 
 
-def _find_gripper(model: mujoco.MjModel, hand: int, taken: set[int]) -> tuple[Ints, Ints]:
-    """Return the robot's other actuators, and the joints of the finger bodies that they move."""
-    others = [a for a in range(model.nu) if a not in taken and model.actuator(a).name.startswith(ROBOT_PREFIX)]
-    moved: set[int] = set()
-    for actuator in others:
-        target = int(model.actuator_trnid[actuator, 0])
-        if model.actuator_trntype[actuator] == mujoco.mjtTrn.mjTRN_JOINT:
-            moved.add(target)
-        elif model.actuator_trntype[actuator] == mujoco.mjtTrn.mjTRN_TENDON:
-            start, count = int(model.tendon_adr[target]), int(model.tendon_num[target])
-            wraps = range(start, start + count)
-            moved |= {int(model.wrap_objid[w]) for w in wraps if model.wrap_type[w] == mujoco.mjtWrap.mjWRAP_JOINT}
-    fingers = sorted(j for j in moved if model.jnt_limited[j])
-    return np.array(others, dtype=np.int64), np.array(fingers, dtype=np.int64)
+def _find_gripper(model: mujoco.MjModel, link: int, taken: set[int]) -> tuple[Ints, Ints]:
+    """Return the actuators beyond the arm's last ``link``, and the limited joints that they move."""
+    grippers: list[int] = []
+    fingers: set[int] = set()
+    for actuator in range(model.nu):
+        if actuator in taken or not model.actuator(actuator).name.startswith(ROBOT_PREFIX):
+            continue
+        moved = [j for j in _moved_joints(model, actuator) if _is_below(model, int(model.jnt_bodyid[j]), link)]
+        if moved:
+            grippers.append(actuator)
+            fingers |= {j for j in moved if model.jnt_limited[j]}
+    return np.array(grippers, dtype=np.int64), np.array(sorted(fingers), dtype=np.int64)
 
 
-def _opens_with_high_control(model: mujoco.MjModel, grippers: Ints) -> bool:
-    """Tell whether a high control value opens: sliding fingers open outwards, hinged ones (Robotiq and kin) close inwards."""
-    for actuator in grippers:
-        target = int(model.actuator_trnid[actuator, 0])
-        if model.actuator_trntype[actuator] == mujoco.mjtTrn.mjTRN_TENDON:
-            target = int(model.wrap_objid[model.tendon_adr[target]])
-        return bool(model.jnt_type[target] == mujoco.mjtJoint.mjJNT_SLIDE)
-    return True
+def _moved_joints(model: mujoco.MjModel, actuator: int) -> list[int]:
+    """Return the joints that an actuator pulls at, directly or by a tendon."""
+    target = int(model.actuator_trnid[actuator, 0])
+    if model.actuator_trntype[actuator] == int(mujoco.mjtTrn.mjTRN_JOINT):
+        return [target]
+    if model.actuator_trntype[actuator] == int(mujoco.mjtTrn.mjTRN_TENDON):
+        start, count = int(model.tendon_adr[target]), int(model.tendon_num[target])
+        return [int(model.wrap_objid[w]) for w in range(start, start + count) if model.wrap_type[w] == int(mujoco.mjtWrap.mjWRAP_JOINT)]
+    return []
+
+
+def _is_below(model: mujoco.MjModel, body: int, ancestor: int) -> bool:
+    while body > 0 and body != ancestor:
+        body = int(model.body_parentid[body])
+    return body == ancestor
+
+
+def _opens_high(model: mujoco.MjModel, site: int, fingers: Ints) -> bool:
+    """Tell whether the fingers are farther from the tool's axis at the upper end of their joints' ranges than at the lower."""
+    spreads = []
+    moved = np.isin(model.geom_bodyid, model.jnt_bodyid[fingers])
+    for end in (0, 1):
+        data = mujoco.MjData(model)
+        data.qpos[model.jnt_qposadr[fingers]] = model.jnt_range[fingers, end]
+        mujoco.mj_kinematics(model, data)
+        local = (data.geom_xpos[moved] - data.site_xpos[site]) @ data.site_xmat[site].reshape(3, 3)  # (G, 3)
+        spreads.append(float(np.linalg.norm(local[:, :2], axis=1).mean()) if len(local) else float(end))
+    return spreads[1] > spreads[0]

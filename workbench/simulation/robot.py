@@ -12,6 +12,8 @@ ROBOT_PREFIX: Final = "robot/"
 """Every name of the robot in a built model starts with this."""
 EE_SITE: Final = "robot/ee"
 """Site of the tool centre point between the finger tips: +z out of the gripper, fingers slide along y."""
+HOME: Final = "robot/home"
+"""Custom numbers of a model with another robot: joint angles from which to look for a start pose."""
 FINGER_RANGE: Final = 0.04
 """Travel of each finger [m]."""
 
@@ -45,17 +47,21 @@ class _Link:
     """[N m]"""
     stiffness: float
     damping: float
+    armature: float
+    """Rotor and gears, as seen at the joint [kg m^2]."""
     mass: float
 
 
+# With the gains that are usual for a simulated Panda (damping a tenth of the stiffness) a motor at its torque limit reverses
+# the speed within one physics step and chatters for ever. Damping times the period must stay below the joint's inertia.
 _LINKS: Final = (
-    _Link((0, 0, 0.333), (1, 0, 0, 0), -2.8973, 2.8973, 2.175, 87, 4500, 450, 4.97),
-    _Link((0, 0, 0), _TURN_BACK, -1.7628, 1.7628, 2.175, 87, 4500, 450, 3.2),
-    _Link((0, -0.316, 0), _TURN_FORTH, -2.8973, 2.8973, 2.175, 87, 3500, 350, 3.23),
-    _Link((0.0825, 0, 0), _TURN_FORTH, -3.0718, -0.0698, 2.175, 87, 3500, 350, 3.0),
-    _Link((-0.0825, 0.384, 0), _TURN_BACK, -2.8973, 2.8973, 2.61, 12, 2000, 200, 1.8),
-    _Link((0, 0, 0), _TURN_FORTH, -0.0175, 3.7525, 2.61, 12, 2000, 200, 1.4),
-    _Link((0.088, 0, 0), _TURN_FORTH, -2.8973, 2.8973, 2.61, 12, 2000, 200, 0.73),
+    _Link((0, 0, 0.333), (1, 0, 0, 0), -2.8973, 2.8973, 2.175, 87, 2400, 110, 0.3, 4.97),
+    _Link((0, 0, 0), _TURN_BACK, -1.7628, 1.7628, 2.175, 87, 2400, 110, 0.3, 3.2),
+    _Link((0, -0.316, 0), _TURN_FORTH, -2.8973, 2.8973, 2.175, 87, 2400, 110, 0.3, 3.23),
+    _Link((0.0825, 0, 0), _TURN_FORTH, -3.0718, -0.0698, 2.175, 87, 2400, 110, 0.3, 3.0),
+    _Link((-0.0825, 0.384, 0), _TURN_BACK, -2.8973, 2.8973, 2.61, 12, 2000, 45, 0.15, 1.8),
+    _Link((0, 0, 0), _TURN_FORTH, -0.0175, 3.7525, 2.61, 12, 2000, 45, 0.15, 1.4),
+    _Link((0.088, 0, 0), _TURN_FORTH, -2.8973, 2.8973, 2.61, 12, 2000, 45, 0.15, 0.73),
 )
 MAX_JOINT_SPEEDS: Final = tuple(link.max_speed for link in _LINKS)
 """Seven joint speed limits [rad/s]."""
@@ -127,7 +133,7 @@ def add_robot(spec: mujoco.MjSpec) -> None:
             axis=(0, 0, 1),
             range=(link.lower, link.upper),
             limited=True,
-            armature=0.1,
+            armature=link.armature,
             damping=[1.0, 0, 0],
         )
         for index, shape in enumerate(shapes):

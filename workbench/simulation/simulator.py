@@ -52,6 +52,7 @@ class BenchSimulator:
         self._renderer: SceneRenderer | None = None
         self._robot: str | None = None
         self._kinematics: Kinematics
+        self._foreign_start: NDArray[np.float64] | None = None
         self._config: EpisodeConfig | None = None
         self.task: Task
         """The task of the present episode."""
@@ -99,8 +100,10 @@ class BenchSimulator:
         instance = task.initialize(rng)
         model = build_model(instance.scene, config.robot)
         if self._robot != config.robot:
-            self._kinematics = Kinematics(build_model(Scene(()), config.robot))
-            self._robot = config.robot
+            kinematics = Kinematics(build_model(Scene(()), config.robot))
+            # The scene's angles are those of the built-in arm; another one starts at about the same pose.
+            self._foreign_start = kinematics.find_start() if config.robot else None
+            self._kinematics, self._robot = kinematics, config.robot
         self._close_renderer()
         self._config, self.task, self.instance, self._rng = config, task, instance, rng
         self._num_slices, self._num_substeps = num_slices, num_substeps
@@ -121,7 +124,7 @@ class BenchSimulator:
     def _settle(self) -> None:
         """Put the robot and the movable parts in place, and let things come to rest."""
         scene, rig, data = self.instance.scene, self._rig, self._data
-        joints = start_joints(scene, self._kinematics)
+        joints = np.array(scene.arm_joints, dtype=float) if self._foreign_start is None else self._foreign_start
         self._kinematics.set_posture(joints)
         data.qpos[rig.qpos] = joints
         data.qpos[rig.fingers] = rig.finger_closed + scene.gripper * (rig.finger_open - rig.finger_closed)
@@ -262,13 +265,6 @@ class BenchSimulator:
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
-
-
-def start_joints(scene: Scene, kinematics: Kinematics) -> NDArray[np.float64]:
-    """Return the arm's joint angles ``(n,)`` at the start: the scene's, or for another arm those that reach the same pose."""
-    if kinematics.is_built_in:
-        return np.array(scene.arm_joints, dtype=float)
-    return kinematics.home()
 
 
 def _has_joint(model: mujoco.MjModel, name: str) -> bool:
