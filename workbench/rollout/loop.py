@@ -214,6 +214,7 @@ def tick(episode: LiveEpisode, oversee: Overseer, *, on_slice: OnSlice | None = 
         policy_ms=episode.policy_ms,
         step_ms=step_ms,
         wall_time=wall_time,
+        proprio=observation.proprio,
     )
     if proposal is not None:
         episode.chunk.advance()
