@@ -18,6 +18,7 @@ from workbench.core.types import CameraRequest
 from workbench.simulation.build import build_model
 from workbench.simulation.cameras import SceneRenderer
 from workbench.simulation.scene import COLOURS, Prop, PropKind, Scene
+from workbench.sketch.curves import resample
 from workbench.sketch.raster import draw_sketch
 
 SIZE_PX: Final = 480
@@ -104,10 +105,15 @@ def _random_symbols(rng: np.random.Generator, kind: str) -> list[Stroke]:
         return [first]
     for _ in range(50):
         second = make(rng)
-        apart = np.linalg.norm(np.array(first.points)[:, None] - np.array(second.points)[None], axis=-1).min() * SIZE_PX
-        if apart > 60 + 48 * (kind == "pick"):
+        if min(_clearance(first, second), _clearance(second, first)) > 45 + 60 * (kind == "pick"):
             return [first, second]
     return [first]
+
+
+def _clearance(a: Stroke, b: Stroke) -> float:
+    """Return how far [px] the ends of one stroke keep from the line of the other: nobody draws a head on a line of its colour."""
+    line, ends = resample(np.array(b.points), 100), np.array([a.points[0], a.points[-1]])
+    return float(np.linalg.norm(line[:, None] - ends[None], axis=-1).min() * SIZE_PX)
 
 
 def _random_arrow(rng: np.random.Generator) -> Stroke:

@@ -21,7 +21,7 @@ POSSIBLE: Final = 34.0
 EXACT: Final = 3.0
 """Distances in weighted Lab: a stroke has a core of sure pixels, and possible ones (smoothed edges, compression) beside them."""
 CHANGED: Final = 20
-"""Largest difference of a channel (0..255) from the clean picture that still counts as not drawn on."""
+"""Largest difference of a channel (0..255) from the clean picture that compression alone may make; a quarter without any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +56,12 @@ def find_layers(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None) -> La
     """
     distances = _distances(image)
     nearest, distance = distances.argmin(axis=-1), distances.min(axis=-1)
-    changed = None
+    changed = much_changed = None
     if clean is not None and clean.shape == image.shape:
         difference = np.abs(image.astype(np.int16) - clean.astype(np.int16)).max(axis=-1)
-        changed = difference > CHANGED
+        is_exact = float((difference == 0).mean()) > 0.4
+        changed = difference > (CHANGED // 4 if is_exact else CHANGED)
+        much_changed = difference > (CHANGED // 4 if is_exact else 2.5 * CHANGED)
         if changed.mean() > 0.4:
             changed = None
     masks: dict[int, Mask] = {}
@@ -68,11 +70,13 @@ def find_layers(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None) -> La
     for index in range(len(STEP_COLOURS)):
         possible = (nearest == index) & (distance < POSSIBLE)
         behind = np.zeros(possible.shape, dtype=bool)
-        if changed is not None and in_clean is not None:
+        if changed is not None and much_changed is not None and in_clean is not None:
             # Where the clean picture has the colour already, a change means nothing: compression alone makes one.
             behind = in_clean[..., index] < POSSIBLE
-            possible &= changed & ~behind
-        mask = _with_core(possible, possible & (distance < SURE))
+            beside = ndimage.binary_dilation(behind, iterations=2)
+            possible &= changed & ~behind & ~(beside & ~much_changed)
+        sure = possible & (distance < SURE)
+        mask = _with_core(possible, sure if much_changed is None else sure & much_changed)
         if changed is None:
             mask = _exact_if_any(mask, distance)
         if mask.any():

@@ -109,7 +109,7 @@ def _bins(arms: Array) -> np.ndarray:
 def _refined(points: Array, circle: Circle, ink: Ink) -> Circle | None:
     """Fit a circle to the pixels near it, three times closer and closer."""
     current: Circle | None = circle
-    for share in (0.18, 0.12):
+    for share in (0.2, 0.16):
         if current is None:
             return None
         offsets = np.abs(np.linalg.norm(points - current.centre, axis=1) - current.radius)
@@ -124,7 +124,7 @@ def _score(points: Array, circle: Circle, ink: Ink, hidden: Mask) -> float | Non
     """Return how well the pixels show a circle; None when they do not."""
     arms = points - circle.centre
     distances = np.linalg.norm(arms, axis=1)
-    on_line = np.abs(distances - circle.radius) <= 0.12 * circle.radius + ink.scale
+    on_line = np.abs(distances - circle.radius) <= 0.16 * circle.radius + ink.scale
     seen = np.zeros(NUM_BINS, dtype=bool)
     seen[_bins(arms[on_line])] = True
     middles = (np.arange(NUM_BINS) + 0.5) / NUM_BINS * 2 * np.pi - np.pi
@@ -135,6 +135,6 @@ def _score(points: Array, circle: Circle, ink: Ink, hidden: Mask) -> float | Non
     covered = seen | hidden[v, u] | is_outside
     inside = np.count_nonzero(distances < 0.75 * circle.radius - ink.scale)
     roundness = circle.residual / circle.radius
-    if covered.mean() < MIN_COVER or seen.mean() < MIN_SEEN or roundness > 0.09 or inside > 0.4 * 2 * np.pi * circle.radius:
+    if covered.mean() < MIN_COVER or seen.mean() < MIN_SEEN or roundness > 0.12 or inside > 0.4 * 2 * np.pi * circle.radius:
         return None
     return float(seen.mean() + 0.3 * covered.mean() - 3 * roundness - 0.3 * inside / (2 * np.pi * circle.radius))

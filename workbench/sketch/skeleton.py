@@ -28,7 +28,20 @@ def _deletable(phase: int) -> NDArray[np.bool_]:
     return table
 
 
+def _stair(bias: int) -> NDArray[np.bool_]:
+    """Return for each neighbourhood whether the pixel is the corner of a stair, that thinning leaves and a line does not need."""
+    table = np.zeros(256, dtype=bool)
+    for code in range(256):
+        n = [(code >> i) & 1 for i in range(8)]
+        up, up_right, right, down_right, down, down_left, left, up_left = n if bias == 0 else n[4:] + n[:4]
+        to_right = right and not up_right and not down_left and not (left and down)
+        to_left = left and not up_left and not down_right and not (right and down)
+        table[code] = bool(up and (to_right or to_left))
+    return table
+
+
 _TABLES: Final = (_deletable(0), _deletable(1))
+_STAIRS: Final = (_stair(0), _stair(1))
 
 
 def neighbour_codes(mask: Mask) -> NDArray[np.uint8]:
@@ -44,7 +57,8 @@ def neighbour_codes(mask: Mask) -> NDArray[np.uint8]:
 def thin(mask: Mask) -> Mask:
     """Return the skeleton of a mask ``(H, W)``: lines one pixel wide with the same connections.
 
-    Source: Zhang and Suen 1984, A fast parallel algorithm for thinning digital patterns.
+    Source: Zhang and Suen 1984, A fast parallel algorithm for thinning digital patterns; stairs are then cut as by Holt et al.
+    1987, so that a pixel with more than two neighbours is a junction.
     """
     skeleton = mask.copy()
     windows = ndimage.find_objects(mask.astype(np.int8))
@@ -57,7 +71,10 @@ def thin(mask: Mask) -> Mask:
             part &= ~table[neighbour_codes(part)]
         before, count = count, np.count_nonzero(part)
         if count == before:
-            return skeleton
+            break
+    for table in _STAIRS:
+        part &= ~table[neighbour_codes(part)]
+    return skeleton
 
 
 @dataclass(frozen=True, eq=False)

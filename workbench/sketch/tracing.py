@@ -219,7 +219,9 @@ def _gap_cost(a: End, b: End, ink: Ink, hidden: Mask) -> float | None:
         samples = a.point + np.linspace(0, 1, max(4, int(distance)))[:, None] * gap
         height, width = hidden.shape
         u, v = np.clip(samples[:, 0].astype(int), 0, width - 1), np.clip(samples[:, 1].astype(int), 0, height - 1)
-        if distance > 6 * ink.scale and hidden[v, u].mean() < 0.55:
+        # Thinning shortens both ends by about half a line width.
+        open_px = distance * float(1 - hidden[v, u].mean()) - 2 * ink.half_width
+        if open_px > max(5 * ink.scale, 0.35 * distance):
             return None
         return distance * (1 + float(np.sum(bends)))
-    return distance if turn_between(a, b) < 2 * MAX_TURN_RAD else None
+    return distance if turn_between(a, b) < MAX_TURN_RAD else None
