@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+import threading
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -152,4 +154,23 @@ def run(server: FastAPI, *, host: str, port: int) -> None:
     try:
         uvicorn.Server(config).run(sockets=[socket])
     finally:
+        socket.close()
+
+
+@contextmanager
+def serving(server: FastAPI) -> Iterator[str]:
+    """Serve on a free port of this computer, in a thread, and give the address; for tests, measurements and screenshots."""
+    config = uvicorn.Config(server, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=3, **UVICORN_OPTIONS)
+    socket = config.bind_socket()
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [socket]}, name="server", daemon=True)
+    thread.start()
+    try:
+        while not running.started:
+            assert thread.is_alive(), "the server did not start; its log says why"
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        thread.join(timeout=15.0)
         socket.close()

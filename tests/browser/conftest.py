@@ -8,9 +8,6 @@
 """
 
 import shutil
-import socket
-import threading
-import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -28,49 +25,22 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason="Chromium is not installed (apt-get install chromium)"))
 
 
-class RunningServer:
-    """The workbench under uvicorn in a thread of this process."""
-
-    def __init__(self, fastapi_app):
-        import uvicorn
-
-        from panels.stream import UVICORN_OPTIONS
-
-        self.socket = socket.socket()
-        self.socket.bind(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        self.server = uvicorn.Server(uvicorn.Config(fastapi_app, log_level="warning", timeout_graceful_shutdown=3, **UVICORN_OPTIONS))
-        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        deadline = time.monotonic() + 30
-        while not self.server.started:
-            assert time.monotonic() < deadline and self.thread.is_alive(), "the server did not start"
-            time.sleep(0.05)
-        return self
-
-    def __exit__(self, *_):
-        self.server.should_exit = True
-        self.thread.join(timeout=15)
-        self.socket.close()
-
-
 @pytest.fixture(scope="session")
 def workbench(tmp_path_factory):
     from app import make_app_state
+    from panels.opening import close_app
 
     state = make_app_state(tmp_path_factory.mktemp("root"))
     yield state
-    state.store.close()
+    close_app(state)
 
 
 @pytest.fixture(scope="session")
 def server_url(workbench):
-    from panels.server import make_server
+    from panels.server import make_server, serving
 
-    with RunningServer(make_server(workbench)) as server:
-        yield server.url
+    with serving(make_server(workbench)) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
