@@ -27,6 +27,8 @@ from workbench.core.types import ACTION_DIM, PROPRIO, PROPRIO_DIM, Actor, Episod
 _CHUNK: Final = struct.Struct("<QII")
 """Head of each chunk in ``states.bin``: first step, number of steps, bytes of the chunk that follows."""
 _ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_TASK: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}")
+"""Names of tasks and of Gymnasium environments; files are named after them."""
 _MAX_FLOAT32: Final = float(np.finfo(np.float32).max)
 _MAX_STEP: Final = 10_000_000
 _SEEN_COLUMNS: Final = "ee_x_um, ee_y_um, ee_z_um, gripper_permille"
@@ -188,6 +190,8 @@ def parse_episode(reader: ArchiveReader, folder: str) -> ArchivedEpisode:
 
 def _parse_start(head: Mapping[str, Any], state: bytes | None) -> EpisodeStart:
     config = EpisodeConfig.from_dict(head["config"])
+    if not _TASK.fullmatch(config.task) or ".." in config.task:
+        raise ValueError(f"a task of {config.task!r:.80}")
     return EpisodeStart(
         episode_id=_id(head["id"]),
         session_id=_session_id(head["session_id"]),

@@ -46,7 +46,7 @@ def export_files(store: Store, session_id: str, *, form: str, out: Path, make_si
     for info in page.episodes:
         if form == "mp4" and info.num_steps == 0:
             continue
-        path = out / f"{info.task}-{info.id}.{form}"
+        path = out / f"{info.file_stem}.{form}"
         write(info, path)
         paths.append(str(path))
     return {"path": str(out), "files": paths}

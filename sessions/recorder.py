@@ -10,7 +10,6 @@ import logging
 import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -235,12 +234,11 @@ class Recorder:
         self._progress = progress
 
     def _interrupt_open_episodes(self) -> None:
-        now = time.time()
-        ends = []
-        for episode_id, progress in self._progress.items():
-            time_s = self._time_s(episode_id)
-            ends.append(EpisodeEnd(episode_id, Outcome.INTERRUPTED, progress.num_steps, time_s, wall_time=now))
         try:
+            ends = [
+                EpisodeEnd(episode_id, Outcome.INTERRUPTED, progress.num_steps, self._time_s(episode_id))
+                for episode_id, progress in self._progress.items()
+            ]
             self._commit(ends)
         except StoreError as error:
             self._report(message=str(error), is_failing=True)

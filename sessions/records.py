@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -67,6 +68,11 @@ class EpisodeInfo:
     def title(self) -> str:
         """The name that a person gave it, else its instruction."""
         return self.name or self.instruction or self.config.task
+
+    @property
+    def file_stem(self) -> str:
+        """What a file made of it is called, without the ending: task and id, and nothing that a path could be built from."""
+        return re.sub(r"[^A-Za-z0-9_-]+", "_", f"{self.config.task}-{self.id}")[:120]
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,53 @@ def test_memory_is_bounded_while_the_disk_refuses_and_the_loss_is_told(store):
     assert "memory was full" in " ".join(a.message for a in alarms)
 
 
+def test_a_store_that_was_closed_too_early_raises_an_alarm_and_stops_nothing(store):
+    alarms = []
+    head = start()
+    recorder = Recorder(store, on_alarm=alarms.append, period_s=0.02)
+    record(recorder, head, 3, outcome=None)
+    assert recorder.flush()
+    store.close()
+    recorder.on_step(step(np.random.default_rng(0), 3))
+    recorder.close()
+    assert not recorder._thread.is_alive()
+    assert alarms[-1].is_failing
+    assert "closed" in alarms[-1].message
+    with Store.open(store.path) as again:
+        assert again.episode(head.episode_id).outcome is Outcome.INTERRUPTED
+        assert again.episode(head.episode_id).num_steps == 3
+
+
+def test_readers_and_writers_of_many_threads_do_not_disturb_the_recording(store):
+    errors, stop = [], threading.Event()
+    heads = [start(episode_id=f"episode-{k}") for k in range(4)]
+
+    def look(number):
+        try:
+            while not stop.is_set():
+                for info in store.episodes().episodes:
+                    found = list(store.steps(info.id))
+                    assert [s.index for s in found] == list(range(len(found)))
+                    store.rename(info.id, f"name {number}")
+                    store.add_note(info.id, "seen")
+        except Exception as error:
+            errors.append(error)
+
+    with Recorder(store, period_s=0.02) as recorder:
+        watchers = [threading.Thread(target=look, args=(k,)) for k in range(3)]
+        tellers = [threading.Thread(target=record, args=(recorder, head, 600)) for head in heads]
+        for thread in (*watchers, *tellers):
+            thread.start()
+        for thread in tellers:
+            thread.join()
+        assert recorder.flush(20.0)
+        stop.set()
+        for thread in watchers:
+            thread.join()
+    assert errors == []
+    assert [store.episode(head.episode_id).num_steps for head in heads] == [600] * 4
+
+
 def test_an_alarm_that_fails_does_not_stop_the_recording(store):
     def fail(status):
         raise RuntimeError("the page is gone")

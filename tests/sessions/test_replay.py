@@ -108,7 +108,7 @@ def test_any_step_is_drawn_from_any_camera_as_the_simulator_would(recorded):
     path, ids = recorded
     with Store.open(path, read_only=True) as store:
         with open_episode_view(store, ids[1], SIMULATORS.load) as view:
-            first, last = view.image(0, CameraRequest("front", 96, 64)), view.image(12, CameraRequest("front", 96, 64))
+            first, last = (view.image(step, CameraRequest("front", 96, 64)) for step in (0, 12))
             top = view.image(12, CameraRequest("top", 64, 64), "policy")
             assert view.pinhole(0, CameraRequest("front", 96, 64)).width == 96
         assert (first.shape, top.shape) == ((64, 96, 3), (64, 64, 3))

@@ -211,3 +211,11 @@ def test_a_closed_store_says_so(store):
     for call in (store.episodes, lambda: store.rename("x", "y")):
         with pytest.raises(StoreError, match="closed"):
             call()
+
+
+def test_a_file_is_never_named_outside_of_its_folder(store):
+    for task in ("../../evil", "/etc/evil", "a\\b", "${1+1}", "x" * 500):
+        (episode,) = fill(store, start(task))
+        stem = store.episode(episode).file_stem
+        assert set(stem) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+        assert 1 < len(stem) <= 120

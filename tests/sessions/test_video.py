@@ -54,7 +54,7 @@ def purple(image):
 
 def test_a_video_has_a_frame_a_step_at_the_control_rate_with_actor_and_sketch_on_it(store, tmp_path):
     done = []
-    options = VideoOptions(CameraRequest("front", 161, 121))
+    options = VideoOptions(CameraRequest("front", 161, 121), quality="policy")
     report = write_video(
         store, "filmed", tmp_path / "new" / "a.mp4", SIMULATORS.load, options=options, on_progress=lambda *n: done.append(n)
     )
@@ -72,7 +72,7 @@ def test_a_video_has_a_frame_a_step_at_the_control_rate_with_actor_and_sketch_on
 
 
 def test_speed_and_a_bare_picture_can_be_chosen(store, tmp_path):
-    options = VideoOptions(CameraRequest("top", 64, 64), speed=2.0, has_overlay=False)
+    options = VideoOptions(CameraRequest("top", 64, 64), quality="policy", speed=2.0, has_overlay=False)
     report = write_video(store, "filmed", tmp_path / "a.mp4", SIMULATORS.load, options=options)
     frames, rate, _ = frames_of(report.path)
     assert (frames[0].shape, float(rate), report.duration_s) == ((64, 64, 3), 40.0, 13 / 40)
@@ -82,7 +82,7 @@ def test_speed_and_a_bare_picture_can_be_chosen(store, tmp_path):
 
 
 def test_a_picture_of_any_step_and_of_the_end_is_a_png(store, tmp_path):
-    options = VideoOptions(CameraRequest("front", 96, 64), quality="still")
+    options = VideoOptions(CameraRequest("front", 96, 64), quality="policy")
     pictures = []
     for step in (0, 8, 12):
         path = write_picture(store, "filmed", step, tmp_path / f"{step}.png", SIMULATORS.load, options=options)
