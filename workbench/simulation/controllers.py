@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import mink
 import mujoco
@@ -34,8 +34,6 @@ _POINTING_DOWN: Final = (0.0, 1.0, 0.0, 0.0)
 _NUM_RESTARTS: Final = 8
 _SOLVER: Final = "daqp"
 _NUM_ITERATIONS: Final = 4
-_POSITION_TOLERANCE: Final = 1e-5
-_ANGLE_TOLERANCE: Final = 1e-4
 _BRAKED_SHARE: Final = 0.7
 """Part of the arm's momentum that the brakes take in one physics step."""
 
@@ -54,6 +52,18 @@ class IkResult:
     """Rotation that is left [rad]."""
     is_at_limit: bool
     """Whether a joint stands at its limit."""
+
+
+class _Search(NamedTuple):
+    """How long to search, and what may be left."""
+
+    dt: float
+    """Time of one differential step [s]; joint speed limits hold over it."""
+    num_iterations: int
+    distance: float
+    """[m]"""
+    angle: float
+    """[rad]"""
 
 
 class Kinematics:
@@ -125,39 +135,43 @@ class Kinematics:
             start_joints: ``(n,)`` where the search starts [rad].
             num_iterations: most differential steps.
         """
-        return self._iterate(np.asarray(position, float), np.asarray(quaternion, float), start_joints, 0.2, num_iterations)
+        return self._iterate(
+            np.asarray(position, float), np.asarray(quaternion, float), start_joints, _Search(0.2, num_iterations, 1e-5, 1e-4)
+        )
 
     def follow(self, position: Floats, quaternion: Floats, start_joints: Floats, period_s: float) -> IkResult:
         """Go towards a pose as far as the joint speed limits allow within ``period_s`` [s]; arguments as :meth:`solve`."""
-        return self._iterate(position, quaternion, start_joints, period_s / _NUM_ITERATIONS, _NUM_ITERATIONS)
+        # What is left is caught up in the next control step.
+        search = _Search(period_s / _NUM_ITERATIONS, _NUM_ITERATIONS, 1e-4, 1e-3)
+        return self._iterate(position, quaternion, start_joints, search)
 
-    def _iterate(self, position: Floats, quaternion: Floats, start_joints: ArrayLike, dt: float, num_iterations: int) -> IkResult:
+    def _iterate(self, position: Floats, quaternion: Floats, start_joints: ArrayLike, search: _Search) -> IkResult:
         configuration, rig = self._configuration, self.rig
         configuration.update(self._full(np.clip(np.asarray(start_joints, dtype=float), rig.lower, rig.upper)))
         self._frame.set_target(mink.SE3(np.concatenate([quaternion, position])))
         distance, angle = self._errors(position, quaternion)
-        for _ in range(num_iterations):
-            if distance < _POSITION_TOLERANCE and angle < _ANGLE_TOLERANCE:
+        for _ in range(search.num_iterations):
+            if distance < search.distance and angle < search.angle:
                 break
             velocity = mink.solve_ik(
                 configuration,
                 [self._frame, self._posture],
-                dt,
+                search.dt,
                 _SOLVER,
                 damping=1e-9,
                 limits=self._limits,
                 constraints=self._constraints,
             )
-            configuration.integrate_inplace(velocity, dt)
+            configuration.integrate_inplace(velocity, search.dt)
             distance, angle = self._errors(position, quaternion)
         joints = np.clip(configuration.q[rig.qpos], rig.lower, rig.upper)
         is_at_limit = bool(np.any((joints - rig.lower < 0.01) | (rig.upper - joints < 0.01)))
         return IkResult(joints, distance, angle, is_at_limit)
 
     def _errors(self, position: Floats, quaternion: Floats) -> tuple[float, float]:
-        data = self._configuration.data
-        measured = quat_from_matrix(data.site_xmat[self.rig.site].reshape(3, 3))
-        turn = rotvec_from_quat(quat_multiply(quaternion, quat_conjugate(measured)))
+        data, measured, turn = self._configuration.data, np.empty(4), np.empty(3)
+        mujoco.mju_mat2Quat(measured, data.site_xmat[self.rig.site])
+        mujoco.mju_subQuat(turn, quaternion, measured)
         return float(np.linalg.norm(position - data.site_xpos[self.rig.site])), float(np.linalg.norm(turn))
 
     def _full(self, joints: Floats) -> Floats:
