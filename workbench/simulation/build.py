@@ -78,10 +78,7 @@ def _set_options(spec: mujoco.MjSpec) -> None:
     option.iterations = 100
     option.ls_iterations = 50
     visual = spec.visual
-    visual.global_.offwidth = visual.global_.offheight = 2048
     visual.map.znear, visual.map.zfar = 0.01, 12.0
-    visual.quality.offsamples = 0
-    visual.quality.shadowsize = 2048
     visual.headlight.ambient = (0.40, 0.40, 0.41)
     visual.headlight.diffuse = (0.26, 0.26, 0.26)
     visual.headlight.specular = (0.10, 0.10, 0.10)

@@ -21,6 +21,8 @@ from workbench.simulation.shadows import FlatShadows
 
 MAX_SIDE: Final = 2048
 """Largest width or height of a picture [px]."""
+_FIRST_SIDE: Final = 256
+"""Frame buffers start at this size and grow with what is asked for: many views may be open [px]."""
 _FAST_FLAGS: Final = (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION, mujoco.mjtRndFlag.mjRND_HAZE)
 
 
@@ -28,13 +30,14 @@ class _Detail(NamedTuple):
     """How finely a GL context draws."""
 
     samples: int
+    shadow_side: int
     slices: int
     stacks: int
     quads: int
 
 
-_FAST: Final = _Detail(0, 20, 8, 1)
-_FINE: Final = _Detail(4, 48, 24, 4)
+_FAST: Final = _Detail(0, 0, 20, 8, 1)
+_FINE: Final = _Detail(4, 2048, 48, 24, 4)
 _FLIP: Final = np.diag([1.0, -1.0, -1.0, 1.0])
 """MuJoCo's camera axes (-Z forward, +Y up) to OpenCV's."""
 
@@ -185,6 +188,8 @@ class SceneRenderer:
         assert self._gl is not None, "the renderer was closed"
         self._gl.make_current()
         context = self._get_context(detail)
+        if request.width > context.offWidth or request.height > context.offHeight:
+            mujoco.mjr_resizeOffscreen(max(request.width, context.offWidth), max(request.height, context.offHeight), context)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
         rect = mujoco.MjrRect(0, 0, request.width, request.height)
         mujoco.mjr_render(rect, self._scene, context)
@@ -194,7 +199,8 @@ class SceneRenderer:
         context = self._contexts.get(detail)
         if context is None:
             quality = self._model.vis.quality
-            quality.offsamples, quality.numslices, quality.numstacks, quality.numquads = detail
+            quality.offsamples, quality.shadowsize, quality.numslices, quality.numstacks, quality.numquads = detail
+            self._model.vis.global_.offwidth = self._model.vis.global_.offheight = _FIRST_SIDE
             context = self._contexts[detail] = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
             context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         return context
