@@ -17,6 +17,8 @@ from workbench.simulation.world import World
 
 MAX_STEP: Final = 0.03
 """Longest way in one control step [m]."""
+APPROACH_GAIN: Final = 0.75
+"""Share of the remaining way that one step takes when it is near: below 1, so that an arm that lags does not overshoot."""
 MAX_TURN_SPEED: Final = 1.6
 """[rad/s]"""
 
@@ -50,7 +52,7 @@ class ScriptedExpert:
 
     def _action(self, world: World, command: Command, control_hz: float) -> Floats:
         """Return the step ``(7,)`` from where the end-effector is towards the command."""
-        move = _shorten(command.position - world.ee_position, min(command.pace * self._speed / control_hz, MAX_STEP))
+        move = _shorten(APPROACH_GAIN * (command.position - world.ee_position), min(command.pace * self._speed / control_hz, MAX_STEP))
         yaw = gripper_yaw(world)
         most = MAX_TURN_SPEED / control_hz
         wanted = down_quaternion(yaw + float(np.clip(command.yaw - yaw, -most, most)))

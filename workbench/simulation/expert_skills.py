@@ -232,7 +232,8 @@ def push_to_zone(world: World, instance: TaskInstance) -> Command:
     behind, aside = -float(offset @ along), float(offset @ across)
     is_behind = contact - 0.035 < behind < contact + 0.05 and abs(aside) < 0.02
     if is_behind and world.ee_position[2] < _PUSH_HEIGHT + 0.012 and abs(yaw - gripper_yaw(world)) < 0.2:
-        aim = world.ee_position + along * (length + 0.01) - across * aside
+        is_scraping = world.ee_position[2] < _PUSH_HEIGHT - 0.007
+        aim = world.ee_position + (0.0 if is_scraping else along * (length + 0.01) - across * aside)
         aim[2] = _PUSH_HEIGHT
         return Command(aim, yaw, _PUSH_OPENING, pace=0.5)
     start = puck - along * (contact + 0.025)

@@ -21,8 +21,8 @@ PUSH_LENGTH = (0.17, 0.34)
 """Distance from the puck to the zone [m]."""
 RUN_UP = 0.12
 """Free table behind the puck, where the gripper comes down [m]."""
-REACH_X, REACH_Y = (0.30, 0.70), (-0.34, 0.34)
-"""Where the gripper may come down [m]."""
+REACH_X, REACH_Y = (0.36, 0.68), (-0.34, 0.34)
+"""Where the gripper may come down [m]; nearer to its base the arm is folded up and lacks strength along the table."""
 
 TEMPLATES = (
     "push the {pick} into the {place}",
