@@ -42,15 +42,11 @@ export class Keymap {
     window.addEventListener("blur", () => this.release());
   }
 
+  /** The command of a key in the most specific context; Shift makes nudges and jogs larger, so those are found with it as well. */
   find(key) {
     for (const context of this.contexts()) {
-      const command = this.byContext.get(context)?.get(key);
-      if (command) return command;
-    }
-    // Shift makes nudges and jogs larger, so those are looked up without it as well.
-    if (!key.startsWith("Shift+Arrow")) return null;
-    for (const context of this.contexts().filter((c) => c !== "stage")) {
-      const command = this.byContext.get(context)?.get(key.slice(6));
+      const keys = this.byContext.get(context);
+      const command = keys?.get(key) ?? (context !== "stage" && key.startsWith("Shift+") ? keys?.get(key.slice(6)) : undefined);
       if (command) return command;
     }
     return null;
