@@ -18,6 +18,7 @@ from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, ne
 from workbench.core.protocols import Simulator
 from workbench.core.sketches import Sketch, SketchPlan, plan_to_dict, sketch_to_dict
 from workbench.core.types import PROPRIO, EpisodeConfig, SimState, Step
+from workbench.rollout.branching import standing_at
 from workbench.rollout.controller import RolloutController
 from workbench.rollout.view import LiveView
 
@@ -283,7 +284,16 @@ class LiveSession:
             state = self.in_simulator(lambda simulator: simulator.state())
         else:
             state = history.state(max(0, wanted))
-        future = self.controller.branch(self.config, state, parent_id=status.episode_id, step=wanted, policy=status.policy, prompt=None)
+        standing = standing_at(history.events(), wanted, instruction=status.instruction, policy=history.start.policy)
+        future = self.controller.branch(
+            self.config,
+            state,
+            parent_id=status.episode_id,
+            step=wanted,
+            policy=standing.policy,
+            prompt=standing.prompt,
+            lead=history.lead(standing, wanted),
+        )
         episode_id = future.result(CALL_TIMEOUT_S)
         self.show_step(None)
         self.changed("branch")

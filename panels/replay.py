@@ -30,7 +30,7 @@ def branch_from(app: AppState, session: LiveSession, episode_id: str, step: int)
         )
     point = branch_point(app.store, episode_id, min(max(step, 0), app.store.episode(episode_id).num_steps))
     future = session.controller.branch(
-        point.config, point.state, parent_id=point.parent_id, step=point.step, policy=point.policy, prompt=point.prompt
+        point.config, point.state, parent_id=point.parent_id, step=point.step, policy=point.policy, prompt=point.prompt, lead=point.lead
     )
     branch_id = future.result(CALL_TIMEOUT_S)
     if point.prompt.sketch is not None:

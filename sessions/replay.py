@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sessions.records import EpisodeInfo
-from sessions.store import Store, event_payload
-from workbench.core.errors import InvalidInput
+from sessions.store import Store
+from workbench.core.errors import InvalidInput, NotStored
 from workbench.core.events import Event, EventKind
 from workbench.core.geometry import Pinhole
 from workbench.core.protocols import Quality, Simulator, View
 from workbench.core.types import CameraRequest, EpisodeConfig, Prompt, SimState
+from workbench.rollout.branching import MAX_LEAD, standing_at
 from workbench.simulation.perturbations import apply_perturbation
-from workbench.sketch.plan import parse_plan
-from workbench.sketch.strokes import parse_sketch
 
 MakeSimulator = Callable[[str], Simulator]
 """Makes the simulator of a name, in the thread that calls it: ``SIMULATORS.load``."""
@@ -181,6 +180,8 @@ class BranchPoint:
     prompt: Prompt
     """Text, sketch and plan that were in force; a mask is not stored and is left out."""
     policy: str
+    lead: tuple[SimState, ...] = ()
+    """States before the steps since prompt and policy were last set, for the policy to see again."""
 
 
 def branch_point(store: Store, episode_id: str, step: int) -> BranchPoint:
@@ -192,14 +193,16 @@ def branch_point(store: Store, episode_id: str, step: int) -> BranchPoint:
     """
     info = store.episode(episode_id)
     state = store.state_at(episode_id, step)
-    events = store.events(episode_id)
-    text = event_payload(events, EventKind.INSTRUCTION.value, step) or {}
-    sketch = (event_payload(events, EventKind.SKETCH.value, step) or {}).get("sketch")
-    plan = (event_payload(events, EventKind.PLAN.value, step) or {}).get("plan")
-    policy = (event_payload(events, EventKind.POLICY.value, step) or {}).get("policy", info.policy)
-    prompt = Prompt(
-        text=str(text.get("text", info.instruction)),
-        sketch=parse_sketch(sketch) if sketch else None,
-        plan=parse_plan(plan) if plan else None,
-    )
-    return BranchPoint(episode_id, step, info.config, state, prompt, str(policy))
+    standing = standing_at(store.events(episode_id), step, instruction=info.instruction, policy=info.policy)
+    lead = tuple(s.state for s in store.steps(episode_id, standing.lead_start, step)) if step - standing.lead_start <= MAX_LEAD else ()
+    if standing.is_inherited and info.parent_id is not None and info.branch_step is not None:
+        lead = _lead_of_parent(store, info.parent_id, info.branch_step) + lead
+    return BranchPoint(episode_id, step, info.config, state, standing.prompt, standing.policy, lead if len(lead) <= MAX_LEAD else ())
+
+
+def _lead_of_parent(store: Store, parent_id: str, step: int) -> tuple[SimState, ...]:
+    """Return what a branch's policy had seen before its first step; nothing when the parent is gone."""
+    try:
+        return branch_point(store, parent_id, step).lead
+    except NotStored:
+        return ()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from numpy.typing import ArrayLike
@@ -100,18 +101,28 @@ class RolloutController:
         step: int,
         policy: str = HOLD,
         prompt: Prompt | None = None,
+        lead: Sequence[SimState] = (),
     ) -> Future[str]:
         """Begin an episode, paused, at a state of another one.
 
-        Its steps count from 0 again. With the parent's policy and prompt it continues bit-equal to the parent, as far as
-        :mod:`workbench.rollout.loop` says. A policy starts afresh.
+        Its steps count from 0 again. With the parent's policy, prompt and ``lead`` it continues bit-equal to the parent, as
+        :mod:`workbench.rollout.loop` says. Without a lead the policy starts afresh.
+
+        Args:
+            config: of the parent.
+            state: before the step to branch from.
+            parent_id: the parent.
+            step: of the parent.
+            policy: who acts.
+            prompt: what it is told; by default the task's own instruction.
+            lead: states before the parent's steps since its prompt and policy were last set.
 
         Raises:
             UnknownName: no such simulator or policy; nothing changes.
         """
         self._check_names(config, policy)
         self._has_started = True
-        lineage = Lineage(state, parent_id, step)
+        lineage = Lineage(state, parent_id, step, lead)
         return self._begin(Command.BRANCH, lambda: self._stepper.start(config, policy, prompt, lineage))
 
     def end(self, outcome: Outcome | None = None) -> None:
@@ -210,7 +221,7 @@ class RolloutController:
 
         def work(before: RolloutMode, after: RolloutMode) -> None:
             self._stepper.set_policy(SKETCH_POLICY)
-            self._stepper.set_prompt({"sketch": sketch, "plan": plan})
+            self._stepper.set_prompt({"sketch": sketch, "plan": replace(plan)})  # a new object: also a second run is told
             self._stepper.note_mode(before, after)
 
         self._inbox.post(Command.RUN_PLAN, work)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from threading import Lock
 from typing import Final
 
 from workbench.core.errors import NotStored
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event
 from workbench.core.types import SimState, Step
+from workbench.rollout.branching import MAX_LEAD, Standing
 
 CAPACITY: Final = 10_000
 """Steps kept; at about 4 kB each some 40 MB, and eight minutes at 20 Hz before anything is thinned."""
@@ -23,8 +25,9 @@ class EpisodeHistory:
     oldest go beyond ``capacity``. The store on disk keeps everything.
     """
 
-    def __init__(self, start: EpisodeStart, capacity: int = CAPACITY) -> None:
+    def __init__(self, start: EpisodeStart, capacity: int = CAPACITY, *, inherited: Sequence[SimState] = ()) -> None:
         assert capacity >= 4, capacity
+        self._inherited = tuple(inherited)
         self.start = start
         self._capacity = capacity
         self._lock = Lock()
@@ -72,6 +75,17 @@ class EpisodeHistory:
             if self._present is not None and index == (self._indices[-1] + 1 if self._indices else 0):
                 return self._present
         return self.step(index).state
+
+    def lead(self, standing: Standing, stop: int) -> tuple[SimState, ...]:
+        """Return the states that a policy has to see again to stand where it stood before step ``stop``.
+
+        Empty when they are too many, or some were thinned away.
+        """
+        first = standing.lead_start
+        with self._lock:
+            found = self._steps[bisect_left(self._indices, first) : bisect_left(self._indices, stop)]
+        states = (self._inherited if standing.is_inherited else ()) + tuple(step.state for step in found)
+        return states if len(found) == stop - first and len(states) <= MAX_LEAD else ()
 
     def steps(self, first: int = 0) -> tuple[Step, ...]:
         """Return the kept steps from ``first`` on, in order."""

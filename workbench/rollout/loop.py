@@ -7,15 +7,15 @@ it through :func:`run_episode`; both run the same code.
 
 Counterfactuals: the policy's random generator of a step is made from the episode's seed and the simulator's own step counter,
 which is part of the restored state. So an episode that is branched from step N with the same prompt continues bit-equal to its
-parent when the policy is a function of observation, prompt and generator. A policy that remembers more starts afresh in a branch
-(``Policy.reset``), and what is left of a chunk is not carried over: with an action horizon above 1 a branch is bit-equal when N is
-a step at which the parent asked its policy.
+parent when the policy is a function of observation, prompt and generator. A policy that remembers more is shown the steps again
+that its parent took since prompt and policy were last set (:func:`catch_up`); it has then seen what the parent had seen. Where those
+steps are not given, it starts afresh, and what is left of a chunk is not carried over.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -122,6 +122,21 @@ def announce_episode(episode: LiveEpisode) -> None:
     if start.parent_id is not None:
         emit(episode, EventKind.BRANCH, {"parent_id": start.parent_id, "step": start.branch_step})
     emit_prompt(episode, Prompt(text=episode.prompt.text))
+
+
+def catch_up(episode: LiveEpisode, lead: Iterable[SimState]) -> None:
+    """Ask the policy for the steps that led to a branch, without executing them, so that it remembers what its parent remembered.
+
+    Args:
+        episode: not begun yet; its prompt and policy were in force during the lead.
+        lead: the state before each of those steps, in order.
+    """
+    for state in lead:
+        episode.simulator.restore(state)
+        _propose(episode, episode.simulator.observe(episode.policy.spec.cameras))
+        episode.chunk.advance()
+    score = episode.chunk.scores.get(PLAN_STEP)
+    episode.plan_step = None if score is None else int(score)
 
 
 def begin_episode(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +23,7 @@ from workbench.rollout.loop import (
     Choice,
     LiveEpisode,
     announce_episode,
+    catch_up,
     change_prompt,
     emit,
     finish_episode,
@@ -48,6 +49,8 @@ class Lineage(NamedTuple):
     state: SimState
     parent_id: str
     step: int
+    lead: Sequence[SimState] = ()
+    """States before the parent's steps since its prompt and policy were last set; the policy is shown them again."""
 
 
 class Stepper:
@@ -249,8 +252,11 @@ class Stepper:
             branch_step=lineage.step if lineage else None,
             start_state=lineage.state.to_bytes() if lineage else None,
         )
-        history = EpisodeHistory(head)
+        history = EpisodeHistory(head, inherited=lineage.lead if lineage else ())
         episode = make_episode(simulator, acting, head, prompt=told, observer=Fanout((history, self.observers)))
+        if lineage is not None and lineage.lead:
+            catch_up(episode, lineage.lead)
+            simulator.restore(lineage.state)
         self._num_slices = simulator.spec.num_slices
         self.history, self.episode = history, episode  # before anybody is told, so that whoever looks then sees it
         announce_episode(episode)
