@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,8 @@ EXACT: Final = 3.0
 """Distances in weighted Lab: a stroke has a core of sure pixels, and possible ones (smoothed edges, compression) beside them."""
 CHANGED: Final = 20
 """Largest difference of a channel (0..255) from the clean picture that compression alone may make; a quarter without any."""
+EDGE_SHARE: Final = 0.3
+"""Compression changes pixels beside an edge by up to this share of the edge's height."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,18 @@ class Layers:
     """Where a stroke of that colour could run unseen, since the clean picture has its colour there."""
     has_clean: bool
     """True when the picture without the drawing was of use."""
+
+
+class Change(NamedTuple):
+    """How a picture differs from the clean one."""
+
+    is_changed: Mask
+    is_unsure: Mask
+    """Where compression may hide a stroke."""
+    clean_distances: Array
+    """``(H, W, 8)``: distances of the clean picture's pixels to the step colours."""
+    is_exact: bool
+    """True when nothing was compressed."""
 
 
 def to_lab(rgb: ArrayLike) -> Array:
@@ -56,33 +70,43 @@ def find_layers(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None) -> La
     """
     distances = _distances(image)
     nearest, distance = distances.argmin(axis=-1), distances.min(axis=-1)
-    changed = much_changed = None
-    if clean is not None and clean.shape == image.shape:
-        difference = np.abs(image.astype(np.int16) - clean.astype(np.int16)).max(axis=-1)
-        is_exact = float((difference == 0).mean()) > 0.4
-        changed = difference > (CHANGED // 4 if is_exact else CHANGED)
-        much_changed = difference > (CHANGED // 4 if is_exact else 2.5 * CHANGED)
-        if changed.mean() > 0.4:
-            changed = None
+    change = None if clean is None or clean.shape != image.shape else _compare(image, clean)
     masks: dict[int, Mask] = {}
     hidden: dict[int, Mask] = {}
-    in_clean = _distances(clean) if changed is not None and clean is not None else None
     for index in range(len(STEP_COLOURS)):
         possible = (nearest == index) & (distance < POSSIBLE)
-        behind = np.zeros(possible.shape, dtype=bool)
-        if changed is not None and much_changed is not None and in_clean is not None:
-            # Where the clean picture has the colour already, a change means nothing: compression alone makes one.
-            behind = in_clean[..., index] < POSSIBLE
-            beside = ndimage.binary_dilation(behind, iterations=2)
-            possible &= changed & ~behind & ~(beside & ~much_changed)
         sure = possible & (distance < SURE)
-        mask = _with_core(possible, sure if much_changed is None else sure & much_changed)
-        if changed is None:
+        behind = np.zeros(possible.shape, dtype=bool)
+        if change is not None:
+            behind = (change.clean_distances[..., index] < POSSIBLE) | change.is_unsure
+            # Compression changes colours a little: the colour of a stroke must have come nearer to its own.
+            is_nearer = change.clean_distances[..., index] - distance > (0.0 if change.is_exact else 10.0)
+            possible &= change.is_changed & is_nearer
+            sure &= possible
+        mask = _with_core(possible, sure)
+        if change is None:
             mask = _exact_if_any(mask, distance)
         if mask.any():
             masks[index] = mask
-            hidden[index] = behind
-    return Layers(masks, hidden, changed is not None)
+            hidden[index] = behind & ~mask
+    return Layers(masks, hidden, change is not None)
+
+
+def _compare(image: NDArray[np.uint8], clean: NDArray[np.uint8]) -> Change | None:
+    """Compare a picture with the one without the drawing; None when they are different pictures."""
+    difference = np.abs(image.astype(np.int16) - clean.astype(np.int16)).max(axis=-1)
+    is_exact = float((difference == 0).mean()) > 0.4
+    if is_exact:
+        is_changed, is_unsure = difference > CHANGED // 4, np.zeros(difference.shape, dtype=bool)
+    else:
+        # Compression errs most beside edges.
+        contrast = np.max(
+            [ndimage.maximum_filter(c, 9).astype(int) - ndimage.minimum_filter(c, 9) for c in np.moveaxis(clean, -1, 0)], axis=0
+        )
+        is_changed, is_unsure = difference > CHANGED + EDGE_SHARE * contrast, contrast > 150
+    if is_changed.mean() > 0.4:
+        return None
+    return Change(is_changed, is_unsure, _distances(clean), is_exact)
 
 
 def _exact_if_any(mask: Mask, distance: Array) -> Mask:

@@ -18,6 +18,8 @@ MAX_STROKE_RADIUS_PX: Final = 11.5
 MAX_TURN_RAD: Final = float(np.radians(50))
 """A curve goes on through a junction or gap if it turns by less."""
 MAX_GAP_PX: Final = 70.0
+HIDDEN_CORNER_PX: Final = 14.0
+"""A corner of a path may be hidden by another stroke if both legs end this near to it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +206,22 @@ def _over_gaps(curves: list[Array], ink: Ink, hidden: Mask) -> list[Array]:
     return join(curves, _best_pairs(ranked, np.inf))
 
 
+def _is_corner_hidden(a: End, b: End, ink: Ink, hidden: Mask) -> bool:
+    """Tell whether two lines meet in a corner that is hidden."""
+    cross = float(a.direction[0] * b.direction[1] - a.direction[1] * b.direction[0])
+    if abs(cross) < 0.4:
+        return False
+    gap = b.point - a.point
+    reach_a = float(gap[0] * b.direction[1] - gap[1] * b.direction[0]) / cross
+    reach_b = float(gap[0] * a.direction[1] - gap[1] * a.direction[0]) / cross
+    limit = HIDDEN_CORNER_PX * ink.scale + ink.half_width
+    if not (0 <= reach_a <= limit and 0 <= reach_b <= limit):
+        return False
+    u, v = (a.point + reach_a * a.direction).astype(int)
+    height, width = hidden.shape
+    return 0 <= u < width and 0 <= v < height and bool(hidden[v, u])
+
+
 def _gap_cost(a: End, b: End, ink: Ink, hidden: Mask) -> float | None:
     gap = b.point - a.point
     distance = float(np.linalg.norm(gap))
@@ -211,6 +229,8 @@ def _gap_cost(a: End, b: End, ink: Ink, hidden: Mask) -> float | None:
         return None
     if distance > 3 * ink.scale:
         along = gap / distance
+        if distance < HIDDEN_CORNER_PX * ink.scale + 2 * ink.half_width and _is_corner_hidden(a, b, ink, hidden):
+            return 4.0 * distance
         bends = [np.arccos(np.clip(d, -1, 1)) for d in (a.direction @ along, -(b.direction @ along))]
         # Over a short gap the directions are less sure.
         limit = MAX_TURN_RAD if distance < 12 * ink.scale else 0.6 * MAX_TURN_RAD
