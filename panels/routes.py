@@ -114,8 +114,8 @@ def make_router(app: AppState) -> APIRouter:
             return Response(NO_PICTURE, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
+    @router.get("/api/episodes/{episode_id}")  # decorators apply upwards: the more specific address must be added first
     @router.get("/api/episodes/{episode_id}.json")
-    @router.get("/api/episodes/{episode_id}")
     def get_episode(episode_id: str) -> dict[str, Any]:
         """Return an episode with its events and notes."""
         info = app.store.episode(episode_id)

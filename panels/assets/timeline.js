@@ -99,6 +99,7 @@
     /* Takes the status of the tab; a stored episode that is looked at has its own timeline. */
     status(status) {
       const shown = status.stored_id || status.episode_id;
+      this.live.shown = status.shown_step ?? null;
       if (shown !== this.episode) {
         if (shown !== this.wanted) this.fetch((this.wanted = shown), Boolean(status.stored_id));
         return;
@@ -107,7 +108,6 @@
       const live = this.live;
       const isMoved = status.num_steps !== live.numSteps;
       live.numSteps = status.num_steps;
-      live.shown = status.shown_step ?? null;
       if (isMoved && status.num_steps > 0 && !this.isStored) {
         const last = this.actors[this.actors.length - 1];
         if (!last || last[1] !== status.actor) this.actors.push([Math.max(0, status.num_steps - 1), status.actor]);
@@ -392,7 +392,7 @@
         const path = isStored ? `/api/episodes/${encodeURIComponent(id)}/timeline` : `/api/live/${encodeURIComponent(socket.tab.tab_id)}/timeline`;
         const answer = await fetch(path, { headers: { "X-Live-Token": socket.tab.token } });
         if (!answer.ok) return;
-        timeline.live = { numSteps: 0, shown: timeline.live.shown };
+        timeline.live.numSteps = 0;
         timeline.isStored = isStored;
         timeline.load(await answer.json());
         timeline.wanted = timeline.episode;

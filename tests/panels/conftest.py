@@ -1,5 +1,7 @@
 """A workbench with real physics and no model, for handlers as plain functions."""
 
+import time
+
 import pytest
 
 from panels.opening import close_app, open_app
@@ -20,15 +22,30 @@ def app(tmp_path_factory):
     close_app(state)
 
 
+def hold_still(session, num_steps):
+    """Let the paused arm hold still for some control steps, and wait until they are done."""
+    wanted = session.controller.status().step + num_steps
+    session.controller.step_once(num_steps)
+    deadline = time.monotonic() + 30
+    while session.controller.status().step < wanted:
+        assert time.monotonic() < deadline, session.controller.status()
+        time.sleep(0.01)
+
+
 @pytest.fixture(scope="module")
 def live(app):
     """A live tab with one episode of a few steps."""
     session = app.live.create("tab")
-    session.controller.step_once(6)
-    session.in_simulator(lambda simulator: None)
+    hold_still(session, 6)
     app.recorder.flush()
     yield session
     app.live.close("tab")
+
+
+@pytest.fixture(scope="module")
+def steps():
+    """``steps(session, n)``: see :func:`hold_still`."""
+    return hold_still
 
 
 @pytest.fixture
