@@ -13,8 +13,8 @@ import numpy as np
 
 from workbench.core.protocols import Quality
 from workbench.core.types import CameraRequest, EpisodeConfig
-from workbench.simulation.build import PHYSICS_PERIOD_S
 from workbench.simulation.cameras import BenchView
+from workbench.simulation.robot import PHYSICS_PERIOD_S
 from workbench.simulation.simulator import BenchSimulator
 
 TASK: Final = "place_in_bowl"

@@ -12,11 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.core.geometry import quat_from_matrix, quat_from_rotvec, quat_multiply
 from workbench.simulation.props import add_prop
-from workbench.simulation.robot import EE_SITE, add_robot
+from workbench.simulation.robot import EE_SITE, PHYSICS_PERIOD_S, add_robot
 from workbench.simulation.scene import Scene
-
-PHYSICS_PERIOD_S: Final = 0.0025
-"""Time of one physics step [s]."""
 
 CAMERAS: Final = ("front", "top", "wrist")
 """Cameras of every scene."""

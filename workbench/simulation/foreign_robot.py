@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import InvalidInput
 from workbench.core.geometry import matrix_from_quat, quat_from_matrix
-from workbench.simulation.robot import EE_SITE, HOME, ROBOT_PREFIX
+from workbench.simulation.robot import EE_SITE, HOME, PHYSICS_PERIOD_S, ROBOT_PREFIX
 
 MIN_JOINTS: Final = 3
 """An arm has at least so many hinge joints, one after the other, each with an actuator."""
@@ -27,6 +27,8 @@ _TCP_WORDS: Final = re.compile(r"(^|[^a-z])(tcp|ee|eef|pinch|grip|grasp|attachme
 _STIFFNESS_PER_TORQUE: Final = 25.0
 """Gain of a position actuator that replaces a motor, over its largest torque [1/rad]."""
 _DAMPING_TIME_S: Final = 0.04
+_MOST_DAMPING: Final = 0.8
+"""Largest damping of an actuator, over inertia / physics period."""
 _HINGE: Final = int(mujoco.mjtJoint.mjJNT_HINGE)
 
 Floats = NDArray[np.float64]
@@ -222,23 +224,44 @@ def _corners(model: mujoco.MjModel, data: mujoco.MjData, finger: int) -> Floats:
 
 
 def _drive_by_position(child: mujoco.MjSpec, model: mujoco.MjModel, arm: _Arm) -> None:
-    """Turn what is not a position actuator with its gain as stiffness (a motor, a velocity servo) into one."""
-    names = {model.joint(j).name for j in arm.joints}
+    """Turn what is not a position actuator with its gain as stiffness (a motor, a velocity servo) into one, and keep all from chattering."""
+    inertias = dict(zip((model.joint(j).name for j in arm.joints), _effective_inertias(model, arm), strict=True))
     for actuator in child.actuators:
-        if actuator.target not in names or actuator.trntype != mujoco.mjtTrn.mjTRN_JOINT:
+        if actuator.target not in inertias or actuator.trntype != mujoco.mjtTrn.mjTRN_JOINT:
             continue
         stiffness = -actuator.biasprm[1]
-        if actuator.biastype == mujoco.mjtBias.mjBIAS_AFFINE and stiffness > 0 and abs(actuator.gainprm[0] - stiffness) < 1e-6 * stiffness:
-            continue
-        joint = model.joint(actuator.target)
-        torque = _largest_torque(actuator)
-        actuator.set_to_position(kp=_STIFFNESS_PER_TORQUE * torque, kv=_DAMPING_TIME_S * _STIFFNESS_PER_TORQUE * torque)
-        actuator.gear = [1, 0, 0, 0, 0, 0]
-        actuator.ctrllimited, actuator.ctrlrange = 0, (0, 0)
-        actuator.forcelimited, actuator.forcerange = True, (-torque, torque)
-        if model.jnt_limited[joint.id]:
-            # From the compiled model: there angles are radians whatever the file says.
-            actuator.ctrllimited, actuator.ctrlrange = True, joint.range
+        is_servo = actuator.biastype == mujoco.mjtBias.mjBIAS_AFFINE and stiffness > 0
+        if not is_servo or abs(actuator.gainprm[0] - stiffness) > 1e-6 * stiffness:
+            _make_servo(actuator, model)
+        # A motor at its torque limit must not reverse the speed within one physics step; see robot.py.
+        most = _MOST_DAMPING * inertias[actuator.target] / PHYSICS_PERIOD_S
+        bias = np.array(actuator.biasprm)
+        bias[2] = max(bias[2], -most)
+        actuator.biasprm = bias
+
+
+def _effective_inertias(model: mujoco.MjModel, arm: _Arm) -> Floats:
+    """Return ``(n,)``: what each arm joint alone feels at home, all other joints being free [kg m^2]."""
+    data = mujoco.MjData(model)
+    data.qpos[model.jnt_qposadr[list(arm.joints)]] = arm.home
+    mujoco.mj_forward(model, data)
+    dofs = model.jnt_dofadr[list(arm.joints)]
+    inverse = np.zeros((len(dofs), model.nv))
+    rows = np.zeros((len(dofs), model.nv))
+    rows[np.arange(len(dofs)), dofs] = 1.0
+    mujoco.mj_solveM(model, data, inverse, rows)
+    return 1.0 / inverse[np.arange(len(dofs)), dofs]
+
+
+def _make_servo(actuator: mujoco.MjsActuator, model: mujoco.MjModel) -> None:
+    joint, torque = model.joint(actuator.target), _largest_torque(actuator)
+    actuator.set_to_position(kp=_STIFFNESS_PER_TORQUE * torque, kv=_DAMPING_TIME_S * _STIFFNESS_PER_TORQUE * torque)
+    actuator.gear = [1, 0, 0, 0, 0, 0]
+    actuator.ctrllimited, actuator.ctrlrange = 0, (0, 0)
+    actuator.forcelimited, actuator.forcerange = True, (-torque, torque)
+    if model.jnt_limited[joint.id]:
+        # From the compiled model: there angles are radians whatever the file says.
+        actuator.ctrllimited, actuator.ctrlrange = True, joint.range
 
 
 def _largest_torque(actuator: mujoco.MjsActuator) -> float:

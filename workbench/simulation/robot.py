@@ -8,6 +8,8 @@ from typing import Final
 import mujoco
 import numpy as np
 
+PHYSICS_PERIOD_S: Final = 0.0025
+"""Time of one physics step [s]; the servos' damping is bounded by it."""
 ROBOT_PREFIX: Final = "robot/"
 """Every name of the robot in a built model starts with this."""
 EE_SITE: Final = "robot/ee"

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from workbench.core.errors import InvalidInput
 from workbench.core.protocols import OnSlice, SimulatorSpec, View
 from workbench.core.types import ACTION_DIM, PROPRIO, PROPRIO_DIM, CameraRequest, EpisodeConfig, Observation, SimState, StepResult
-from workbench.simulation.build import CAMERAS, PHYSICS_PERIOD_S, build_model
+from workbench.simulation.build import CAMERAS, build_model
 from workbench.simulation.cameras import BenchView, SceneRenderer, make_pinhole
 from workbench.simulation.controllers import DeltaPoseController, Kinematics
 from workbench.simulation.observations import LazyMapping, Moment
 from workbench.simulation.rig import find_rig
+from workbench.simulation.robot import PHYSICS_PERIOD_S
 from workbench.simulation.scene import Scene, TaskInstance
 from workbench.simulation.task import Task
 from workbench.simulation.tasks import TASKS
