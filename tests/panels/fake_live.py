@@ -70,7 +70,9 @@ class FakeController:
 
     def history(self) -> Any:
         events = [Event(EventKind.NOTE, step, step / 20) for step in self.event_steps]
-        return SimpleNamespace(num_steps=self.num_steps, state=state, episode_id="e1", events=lambda: events)
+        return SimpleNamespace(
+            num_steps=self.num_steps, state=state, episode_id="e1", start=START, events=lambda: events, lead=lambda standing, step: None
+        )
 
     def call(self, fn: Any) -> Future[Any]:
         future: Future[Any] = Future()
