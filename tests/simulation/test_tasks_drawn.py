@@ -131,6 +131,31 @@ def test_a_path_goes_in_strides_and_bends_gently():
         assert [(p.x, p.y) for p in instance.scene.props] == [tuple(p) for p in path]
 
 
+def test_a_puck_has_a_run_up_within_reach_and_a_free_way_to_its_zone():
+    for instance in drawn("push_to_zone"):
+        puck, zone = (instance.scene.prop(instance.roles[role]) for role in ("pick", "place"))
+        start, end = np.array([puck.x, puck.y]), np.array([zone.x, zone.y])
+        way = (end - start) / np.linalg.norm(end - start)
+        assert 0.17 <= np.linalg.norm(end - start) <= 0.34
+        behind = start - 0.12 * way
+        assert 0.36 <= behind[0] <= 0.68 and abs(behind[1]) <= 0.34
+        for other in instance.scene.props:
+            if other.kind is PropKind.CUBE:
+                offset = np.array([other.x, other.y]) - start
+                ahead = np.clip(offset @ way, 0.0, np.linalg.norm(end - start))
+                assert np.linalg.norm(offset - ahead * way) > 0.12
+
+
+def test_nothing_stands_where_a_drawer_comes_out():
+    for instance in drawn("open_drawer") + drawn("close_drawer"):
+        drawer, *others = instance.scene.props
+        outward = np.array([np.cos(drawer.yaw), np.sin(drawer.yaw)])
+        for other in others:
+            offset = np.array([other.x - drawer.x, other.y - drawer.y])
+            ahead = np.clip(offset @ outward, 0.0, 0.24)
+            assert np.linalg.norm(offset - ahead * outward) > 0.13
+
+
 def test_a_layout_that_cannot_be_is_refused():
     with pytest.raises(AssertionError, match="no layout"):
         draw_layout(np.random.default_rng(0), [Want(PropKind.PLATE, f"plate_{i}", "white") for i in range(30)])

@@ -45,9 +45,9 @@ _CLEARANCE: Final = 0.07
 _TURNED: Final = float(np.deg2rad(1.5))
 _TURNED_LOOSE: Final = float(np.deg2rad(6))
 """What is left of a turn when it is finished: while held, and once let go [rad]."""
-KNOB_WIDTH: Final = 0.018
+_KNOB_WIDTH: Final = 0.018
 """Width of a knob's bar [m]."""
-GRIPPER_WIDTH: Final = 2 * FINGER_RANGE
+_GRIPPER_WIDTH: Final = 2 * FINGER_RANGE
 """Distance between the fingers of the open gripper [m]."""
 _PUSH_HEIGHT: Final = 0.016
 _PUSH_OPENING: Final = 0.5
@@ -143,7 +143,7 @@ def turn_knob(world: World, instance: TaskInstance) -> Command:
     target = instance.roles["target"]
     goal = above(world.position(target), KNOB_HEIGHT - 0.012)
     heading = world.yaw(target) + world.joint(target)
-    return _turn(world, goal, heading, KNOB_WIDTH, knob_error(world, instance), hold_at=goal)
+    return _turn(world, goal, heading, _KNOB_WIDTH, knob_error(world, instance), hold_at=goal)
 
 
 def rotate_block(world: World, instance: TaskInstance) -> Command:
@@ -160,7 +160,7 @@ def _turn(world: World, goal: Floats, heading: float, width: float, error: float
     yaw = gripper_yaw(world)
     is_aligned = abs(np.sin(yaw - heading)) < 0.35 and float(np.linalg.norm(world.ee_position - goal)) < 0.012
     # A knob stays where it is, so that often only one finger touches it: how wide the gripper is tells more than contacts.
-    is_gripped = is_aligned and world.gripper * GRIPPER_WIDTH < width + 0.006
+    is_gripped = is_aligned and world.gripper * _GRIPPER_WIDTH < width + 0.006
     is_letting_go = not is_gripped or world.gripper_command > 0.5
     if abs(error) < (_TURNED_LOOSE if is_letting_go else _TURNED):
         return retreat(world)
