@@ -223,7 +223,7 @@ def _insert_states(connection: sqlite3.Connection, progress: EpisodeProgress, st
             closed_bytes += _write_chunk(connection, progress.num, start, states)
             states = []
     if states:
-        open_bytes = _write_chunk(connection, progress.num, start, states)
+        open_bytes = _write_chunk(connection, progress.num, start, states, is_final=False)
     return replace(
         progress,
         num_steps=steps[-1].index + 1,
@@ -234,9 +234,11 @@ def _insert_states(connection: sqlite3.Connection, progress: EpisodeProgress, st
     )
 
 
-def _write_chunk(connection: sqlite3.Connection, episode_num: int, first_step: int, states: Sequence[bytes]) -> int:
+def _write_chunk(
+    connection: sqlite3.Connection, episode_num: int, first_step: int, states: Sequence[bytes], *, is_final: bool = True
+) -> int:
     """Write a chunk, or write it anew with more states; return its size."""
-    blob = encode_states(states)
+    blob = encode_states(states, is_final=is_final)
     connection.execute(
         """
         INSERT INTO state_chunks (episode, first_step, num_steps, data) VALUES (?, ?, ?, ?)
