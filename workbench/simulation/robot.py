@@ -240,8 +240,8 @@ def _add_finger(hand: mujoco.MjsBody, name: str, quaternion: tuple[float, ...]) 
     finger.add_geom(
         name=name + "/shaft",
         type=mujoco.mjtGeom.mjGEOM_BOX,
-        pos=(0, 0.009, 0.012),
-        size=(0.010, 0.009, 0.012),
+        pos=(0, 0.0115, 0.011),
+        size=(0.0112, 0.0085, 0.011),
         rgba=_WHITE,
         mass=0.01,
         contype=0,
