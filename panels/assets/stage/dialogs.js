@@ -6,9 +6,10 @@ const CONTEXT_TITLES = { stage: "", selection: "with a stroke selected", correct
 const TOAST_MS = 6000;
 
 export class Dialogs {
-  /** @param {object[]} commands @param {Function} run */
-  constructor(commands, run) {
+  /** @param {object[]} commands the table @param {object[]} choices what the palette offers @param {Function} run */
+  constructor(commands, choices, run) {
     this.commands = commands;
+    this.choices = choices;
     this.run = run;
     this.dialog = h("dialog", { class: "stage-dialog" });
     this.dialog.addEventListener("click", (e) => { if (e.target === this.dialog) this.dialog.close(); });
@@ -29,7 +30,9 @@ export class Dialogs {
 
   showKeys() {
     const groups = new Map();
-    for (const command of this.commands.filter((c) => c.keys.length)) {
+    const one = this.commands.find((c) => c.name === "colour_1");
+    const digits = { ...one, title: "Colour of that step", keys: ["1", "…", "8"] };
+    for (const command of this.commands.filter((c) => c.keys.length && !/^colour_[2-8]$/.test(c.name)).map((c) => (c === one ? digits : c))) {
       const title = [command.group, CONTEXT_TITLES[command.context]].filter(Boolean).join(", ");
       if (!groups.has(title)) groups.set(title, []);
       groups.get(title).push(command);
@@ -37,7 +40,7 @@ export class Dialogs {
     const sections = [...groups].map(([title, commands]) =>
       h("section", {}, [
         h("h3", { text: title }),
-        h("dl", {}, commands.flatMap((c) => [h("dt", {}, c.keys.map((key) => h("kbd", { text: keyLabel(key) }))), h("dd", { text: c.title, title: c.tooltip })])),
+        h("dl", {}, commands.flatMap((c) => [h("dt", {}, c.keys.filter((key) => key !== "Shift+?").map((key) => h("kbd", { text: keyLabel(key) }))), h("dd", { text: c.title, title: c.tooltip })])),
       ]),
     );
     const close = h("button", { type: "button", class: "stage-button", "aria-label": "Close", onclick: () => this.dialog.close() }, [icon("close")]);
@@ -55,7 +58,7 @@ export class Dialogs {
     const refresh = () => {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       const text = (c) => `${c.title} ${c.group} ${c.tooltip}`.toLowerCase();
-      shown = this.commands.filter((c) => !c.needsArgs && words.every((w) => text(c).includes(w)));
+      shown = this.choices.filter((c) => words.every((w) => text(c).includes(w)));
       index = Math.min(index, Math.max(0, shown.length - 1));
       list.replaceChildren(
         ...shown.map((c, i) =>

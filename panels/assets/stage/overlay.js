@@ -234,7 +234,8 @@ export class Overlay {
       note.className = "problem-note";
       note.style.left = `${Math.min(Math.max(x + 14, 4), this.viewport.width - 190)}px`;
       note.style.top = `${Math.min(Math.max(y - 10 + 34 * texts.filter((t) => Math.abs(parseFloat(t.style.top) - y) < 30).length, 4), this.viewport.height - 40)}px`;
-      note.textContent = `Step ${problem.step + 1}: ${problem.message.split(/(?<=\.)\s/)[0]}`;
+      const first = problem.message.split(/(?<=\.)\s/)[0];
+      note.textContent = /^step/i.test(first) ? first : `Step ${problem.step + 1}: ${first}`;
       texts.push(note);
     }
     this.layers.problems.replaceChildren(...marks);

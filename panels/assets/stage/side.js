@@ -99,7 +99,7 @@ export class StrokeList {
     const select = h(
       "button",
       { type: "button", class: "steps-text", title: "Select this stroke", onclick: () => this.drawing.select(stroke.id) },
-      [h("span", { class: "steps-kind", text: stroke.kind }), h("span", { class: "steps-sentence", text: sentences[index] ?? "" })],
+      [h("span", { class: "steps-kind", text: stroke.kind }), h("span", { class: "steps-sentence", text: (sentences[index] ?? "").replace(/^\d+\.?\s+/, "") })],
     );
     const remove = h("button", { type: "button", class: "steps-remove", title: "Delete this stroke", "aria-label": "Delete this stroke", onclick: () => this.onDelete(stroke.id) }, [icon("close")]);
     const notes = warnings.map((p) => h("span", { class: "steps-warning" }, [icon("warn"), p.message]));

@@ -6,6 +6,7 @@ import { h } from "./dom.js";
 import { Hud } from "./hud.js";
 import { Driver } from "./driver.js";
 import { Keymap } from "./keymap.js";
+import { FRAME_SIZE, Layout } from "./layout.js";
 import { Overlay, svg } from "./overlay.js";
 import { Picture } from "./picture.js";
 import { PictureInPicture, StrokeList } from "./side.js";
@@ -14,7 +15,6 @@ import { Tools } from "./tools.js";
 import { Viewport } from "./viewport.js";
 
 const TAB_KEY = "vla-workbench.tab";
-const FRAME_SIZE = 480;
 const NO_DRAWING = { idle: "Start an episode first (Scene tab).", correcting: "You are driving. Hand back (T) to draw." };
 
 class Stage {
@@ -62,7 +62,7 @@ class Stage {
     });
     this.tools.currentStep = () => this.status?.shown_step ?? this.status?.step ?? 0;
     this.drawing.onChange(() => this.changed());
-    new ResizeObserver(() => this.layOut()).observe(this.main);
+    this.layout = new Layout(this);
   }
 
   /** Connects to a live session, also to another one than before. */
@@ -103,7 +103,7 @@ class Stage {
     const run = (name, args, options) => this.run(name, args, options);
     this.commands = commands;
     this.hud = new Hud({ commands, run, tools: this.tools, drawing: this.drawing });
-    this.dialogs = new Dialogs(table.filter((c) => c.context !== "correcting" && !this.needsArgs(c)), run);
+    this.dialogs = new Dialogs(table, table.filter((c) => c.context !== "correcting" && !this.needsArgs(c)), run);
     this.pip = new PictureInPicture({ socket: this.socket, onSwap: (name) => this.swap(name), onClose: () => run("toggle_pip"), next: (n) => this.neighbour(n, 1) });
     this.list = new StrokeList(this.drawing, (id) => { this.drawing.select(id); run("delete"); });
     this.driver = new Driver(this);
@@ -121,7 +121,7 @@ class Stage {
     this.side.append(this.list.element);
     this.element.append(this.hud.transport, this.dialogs.dialog);
     this.tools.choose(this.tools.tool);
-    this.layOut();
+    this.layout.arrange();
   }
 
   /** Commands that make no sense without arguments stay out of the palette. */
@@ -146,6 +146,7 @@ class Stage {
     if (this.status?.episode_id !== status.episode_id) this.overlay.trail = [];
     this.status = status;
     this.hud?.showStatus(status);
+    this.layout.follow(status);
     this.overlay.setPlanStep(status.mode === "autonomous" ? status.plan_step : null);
     this.list?.setPlanStep(status.mode === "autonomous" ? status.plan_step : null);
     if (status.error && status.error !== this.lastError) this.dialogs?.toast(status.error);
@@ -199,30 +200,6 @@ class Stage {
     this.showHint();
   }
 
-  layOut() {
-    const rail = this.hud?.rail.offsetWidth ?? 0;
-    const { clientWidth: width, clientHeight: height } = this.main;
-    if (!width || !height) return;
-    const space = Math.floor(Math.min(height, width - rail - 8));
-    // One frame pixel to one screen pixel is the sharpest picture, and the cheapest to paint.
-    const size = space >= FRAME_SIZE && space < 1.15 * FRAME_SIZE ? FRAME_SIZE : space;
-    this.picture.style.width = this.picture.style.height = `${size}px`;
-    this.viewport.resize(size, size);
-    const room = width - rail - size - 16;
-    this.element.classList.toggle("has-side", room >= 120);
-    this.placePip(room >= 120);
-  }
-
-  placePip(isDocked) {
-    if (!this.pip) return;
-    const home = isDocked ? this.side : this.picture;
-    if (this.pip.element.parentElement === home) return;
-    this.pip.element.classList.toggle("is-floating", !isDocked);
-    this.pip.element.removeAttribute("style");
-    home.prepend(this.pip.element);
-    if (!isDocked) home.append(this.pip.element);
-  }
-
   // --- cameras ---
 
   neighbour(name, offset) {
@@ -234,8 +211,12 @@ class Stage {
     if (name !== this.camera) this.viewport.fit();
     this.camera = name;
     this.tools.cancel();
-    this.socket.showCamera(0, name, FRAME_SIZE, FRAME_SIZE);
+    this.requestFrames();
     this.hud.showCameras(this.cameras, name);
+  }
+
+  requestFrames() {
+    if (this.camera) this.socket.showCamera(0, this.camera, this.layout.frameSize, this.layout.frameSize);
   }
 
   swap(name) {
