@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 from scipy import ndimage
 
 from workbench.core.sketches import STEP_COLOURS
@@ -22,7 +24,7 @@ EXACT: Final = 3.0
 """Distances in weighted Lab: a stroke has a core of sure pixels, and possible ones (smoothed edges, compression) beside them."""
 CHANGED: Final = 20
 """Largest difference of a channel (0..255) from the clean picture that compression alone may make; a quarter without any."""
-EDGE_SHARE: Final = 0.3
+EDGE_SHARE: Final = 0.2
 """Compression changes pixels beside an edge by up to this share of the edge's height."""
 
 
@@ -79,8 +81,8 @@ def find_layers(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None) -> La
         behind = np.zeros(possible.shape, dtype=bool)
         if change is not None:
             behind = (change.clean_distances[..., index] < POSSIBLE) | change.is_unsure
-            # Compression changes colours a little: the colour of a stroke must have come nearer to its own.
-            is_nearer = change.clean_distances[..., index] - distance > (0.0 if change.is_exact else 10.0)
+            # Compression changes colours a little: with a stroke a pixel comes much nearer to the stroke's colour.
+            is_nearer = distance < (1.0 if change.is_exact else 0.5) * change.clean_distances[..., index]
             possible &= change.is_changed & is_nearer
             sure &= possible
         mask = _with_core(possible, sure)
@@ -89,24 +91,56 @@ def find_layers(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None) -> La
         if mask.any():
             masks[index] = mask
             hidden[index] = behind & ~mask
-    return Layers(masks, hidden, change is not None)
+    return Layers(_without_fringes(masks), hidden, change is not None)
 
 
 def _compare(image: NDArray[np.uint8], clean: NDArray[np.uint8]) -> Change | None:
     """Compare a picture with the one without the drawing; None when they are different pictures."""
-    difference = np.abs(image.astype(np.int16) - clean.astype(np.int16)).max(axis=-1)
+    difference = _difference(image, clean)
     is_exact = float((difference == 0).mean()) > 0.4
     if is_exact:
         is_changed, is_unsure = difference > CHANGED // 4, np.zeros(difference.shape, dtype=bool)
     else:
-        # Compression errs most beside edges.
+        # What compression alone does to the clean picture is no change; beside edges it differs from one time to the next.
+        for quality in (75, 90):
+            difference = np.minimum(difference, _difference(image, _compressed(clean, quality)))
         contrast = np.max(
             [ndimage.maximum_filter(c, 9).astype(int) - ndimage.minimum_filter(c, 9) for c in np.moveaxis(clean, -1, 0)], axis=0
         )
         is_changed, is_unsure = difference > CHANGED + EDGE_SHARE * contrast, contrast > 150
+        is_changed = ndimage.binary_opening(is_changed, ndimage.generate_binary_structure(2, 1))
     if is_changed.mean() > 0.4:
         return None
     return Change(is_changed, is_unsure, _distances(clean), is_exact)
+
+
+def _difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int16]:
+    return np.asarray(np.abs(a.astype(np.int16) - b.astype(np.int16)).max(axis=-1))
+
+
+def _compressed(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer).convert("RGB"), dtype=np.uint8)
+
+
+def _without_fringes(masks: dict[int, Mask]) -> dict[int, Mask]:
+    """Drop thin parts that line strokes of another colour: there colours mix with the background."""
+    cross = ndimage.generate_binary_structure(2, 1)
+    thick = {index: ndimage.binary_opening(mask, cross) for index, mask in masks.items()}
+    kept: dict[int, Mask] = {}
+    for index, mask in masks.items():
+        others = np.zeros(mask.shape, dtype=bool)
+        for key, other in thick.items():
+            if key != index:
+                others |= other
+        own = mask & (~ndimage.binary_dilation(others, iterations=3) | thick[index])
+        labels, count = ndimage.label(own, structure=np.ones((3, 3)))
+        sizes = ndimage.sum_labels(own, labels, np.arange(1, count + 1))
+        own = np.concatenate([[False], sizes >= 8])[labels]
+        if own.any():
+            kept[index] = np.asarray(own)
+    return kept
 
 
 def _exact_if_any(mask: Mask, distance: Array) -> Mask:

@@ -12,7 +12,7 @@ from workbench.sketch.skeleton import Mask
 from workbench.sketch.tracing import Ink
 
 NUM_BINS: Final = 48
-MIN_COVER: Final = 0.8
+MIN_COVER: Final = 0.87
 """Share of the directions from the centre in which the line must be seen, or may be hidden."""
 MIN_SEEN: Final = 0.6
 MIN_RADIUS_PX: Final = 8.0

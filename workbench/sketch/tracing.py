@@ -17,6 +17,8 @@ MAX_STROKE_RADIUS_PX: Final = 11.5
 """Half width, on a frame of 480, of the widest thing that may be a stroke or its head; thicker things are objects."""
 MAX_TURN_RAD: Final = float(np.radians(50))
 """A curve goes on through a junction or gap if it turns by less."""
+MAX_CORNER_RAD: Final = float(np.radians(125))
+"""Where only two lines meet they are one path with a corner; a barb of a head turns back by more."""
 MAX_GAP_PX: Final = 70.0
 HIDDEN_CORNER_PX: Final = 14.0
 """A corner of a path may be hidden by another stroke if both legs end this near to it."""
@@ -149,7 +151,7 @@ def _through_junctions(curves: Sequence[Curve], ink: Ink) -> list[Array]:
         at_node.setdefault(root(curve.end), []).append(end_of(curve.points, True, i, ink))
     pairs: list[tuple[End, End]] = []
     for ends in at_node.values():
-        limit = np.pi if len(ends) == 2 else MAX_TURN_RAD
+        limit = MAX_CORNER_RAD if len(ends) == 2 else MAX_TURN_RAD
         pairs += _best_pairs([(turn_between(a, b), a, b) for a, b in combinations(ends, 2)], limit)
     return join([c.points for c in kept], pairs)
 
@@ -233,7 +235,7 @@ def _gap_cost(a: End, b: End, ink: Ink, hidden: Mask) -> float | None:
             return 4.0 * distance
         bends = [np.arccos(np.clip(d, -1, 1)) for d in (a.direction @ along, -(b.direction @ along))]
         # Over a short gap the directions are less sure.
-        limit = MAX_TURN_RAD if distance < 12 * ink.scale else 0.6 * MAX_TURN_RAD
+        limit = MAX_TURN_RAD if distance < 12 * ink.scale + 2 * ink.half_width else 0.6 * MAX_TURN_RAD
         if max(bends) > limit:
             return None
         samples = a.point + np.linspace(0, 1, max(4, int(distance)))[:, None] * gap
