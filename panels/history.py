@@ -60,12 +60,12 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     with gr.Column(visible=False, elem_id="history-details") as details:
         facts = gr.HTML(html_template=_FACTS_TEMPLATE, js_on_load=_FACTS_ON_LOAD, elem_id="history-facts", value={"lines": []})
         with gr.Row(elem_classes="tight"):
-            open_it = gr.Button("Open on the stage", variant="primary", size="sm", elem_id="history-open")
+            open_it = gr.Button("Open on the stage", variant="primary", size="sm", elem_id="history-open", min_width=110)
             step = gr.Number(
                 0, label="Step", show_label=False, container=False, precision=0, minimum=0, min_width=70, elem_id="history-step"
             )
-            branch = gr.Button("Branch from this step", size="sm", elem_id="history-branch")
-            link = gr.Button("Copy link", size="sm", elem_id="history-link")
+            branch = gr.Button("Branch from this step", size="sm", elem_id="history-branch", min_width=130)
+            link = gr.Button("Copy link", size="sm", elem_id="history-link", min_width=80)
         with gr.Row(elem_classes="tight"):
             name = gr.Textbox(label="Name", max_length=200, elem_id="history-name", scale=3, min_width=140)
             rating = gr.Radio([1, 2, 3, 4, 5], label="Rating", elem_id="history-rating", scale=3, min_width=200)
@@ -86,7 +86,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     shown = [details, facts, name, rating, step, delete]
-    listing.choose(bind(on_choose, app), [listing, ui], [ui, *shown], **quiet)
+    listing.choose(bind(on_choose, app), [listing, ui], [ui, *shown], trigger_mode="multiple", **quiet)
     open_it.click(bind(on_open, app), [step, ui], None, **quiet)
     listing.open(bind(on_open, app), [step, ui], None, **quiet)
     branch.click(bind(on_branch, app), [step, listing, ui], [listing], **quiet)
@@ -98,7 +98,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     delete.click(bind(on_delete, app), [listing, ui], [listing, *shown], **quiet)
     export.click(bind(on_export, app), [kind, step, ui], [file], show_progress="full", api_visibility="private")
     stage.on_changed(bind(on_changed, app), [listing, ui], [listing])
-    listing.compare(bind(on_compare, app), [listing], [figure, compared], **quiet)
+    listing.compare(bind(on_compare, app), [listing], [figure, compared], trigger_mode="multiple", **quiet)
     archive.upload(bind(on_import, app), [archive, listing], [listing], show_progress="full", api_visibility="private")
     purge.click(bind(on_purge, app), [listing], [listing], **quiet)
     gr.on([archive.upload, delete.click, purge.click, store_box.expand], bind(on_storage, app), None, [storage], **quiet)

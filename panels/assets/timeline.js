@@ -4,7 +4,9 @@
   "use strict";
   const VLAW = (window.VLAW = window.VLAW || {});
   const HEIGHT = 92, LEFT = 14, RIGHT = 14, RULER_Y = 14, BAND_Y = 22, BAND_H = 14, EVENT_Y = 52, BRANCH_Y = 74;
-  const MIN_SPAN = 10, DRAG_PX = 3;
+  const MIN_SPAN = 10, DRAG_PX = 3, SEEK_MS = 25;
+  /* After a seek of ours, older news of the cursor is ignored for this long. */
+  const SETTLE_MS = 500;
 
   /* kind -> [icon path in a 16 x 16 box, colour, what it is called] */
   const KINDS = {
@@ -99,7 +101,7 @@
     /* Takes the status of the tab; a stored episode that is looked at has its own timeline. */
     status(status) {
       const shown = status.stored_id || status.episode_id;
-      this.live.shown = status.shown_step ?? null;
+      if (!(performance.now() - this.soughtAt < SETTLE_MS)) this.live.shown = status.shown_step ?? null;
       if (shown !== this.episode) {
         if (shown !== this.wanted) this.fetch((this.wanted = shown), Boolean(status.stored_id));
         return;
@@ -137,12 +139,14 @@
     /* --- what the person does --- */
 
     send(name, args) { VLAW.socket?.command(name, args); }
+    /* Shows a step at once and asks the server for it, at most 40 times a second while the cursor is dragged. */
     seek(step) {
       const wanted = clamp(Math.round(step), 0, this.live.numSteps);
       this.live.shown = wanted >= this.live.numSteps && !this.isStored ? null : wanted;
+      this.soughtStep = this.live.shown;
+      this.soughtAt = performance.now();
       this.draw();
-      clearTimeout(this.seekTimer);
-      this.seekTimer = setTimeout(() => this.send("seek", { step: this.live.shown }), 25);
+      this.seekTimer ??= setTimeout(() => { this.seekTimer = null; this.send("seek", { step: this.soughtStep }); }, SEEK_MS);
     }
     togglePlay() {
       clearInterval(this.playTimer);
@@ -154,7 +158,7 @@
       }, 1000 / this.controlHz);
       this.draw();
     }
-    follow() { if (this.playTimer) this.togglePlay(); this.live.shown = null; this.draw(); this.send("seek", { step: null }); }
+    follow() { if (this.playTimer) this.togglePlay(); this.live.shown = null; this.soughtAt = performance.now(); this.draw(); this.send("seek", { step: null }); }
     branch() {
       if (this.isStored) this.element.dispatchEvent(new CustomEvent("branch-stored", { detail: { episode_id: this.episode, step: this.cursor }, bubbles: true }));
       else this.send("branch", { step: this.cursor });
