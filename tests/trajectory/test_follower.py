@@ -149,3 +149,15 @@ def test_a_finished_follower_stays_where_it_is():
     follower, arm, _, _ = drive([waypoint((0.55, 0.0, 0.2), 0.0, 0.3, Phase.MOVE)])
     action = follower.act(arm.observe(), PERIOD_S)
     assert np.allclose(action[:6], 0) and action[6] == pytest.approx(0.3)
+
+
+def test_what_a_halt_left_over_is_made_up():
+    arm = IdealArm()
+    follower = WaypointFollower(Trajectory((waypoint((0.6, 0.0, 0.2), 0.0, 1.0, Phase.DESCEND, tolerance=0.003, dwell_s=0.1),), 0))
+    for step in range(200):
+        if follower.is_done:
+            break
+        action = follower.act(arm.observe(), PERIOD_S)
+        arm.apply(action if step != 6 else np.zeros(7))  # one command is lost
+    assert follower.is_done and not follower.stuck
+    assert np.linalg.norm(arm.position - [0.6, 0.0, 0.2]) <= 0.003

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from workbench.core.protocols import Simulator
 from workbench.core.sketches import PlanStep, Point, SketchPlan
 from workbench.core.types import CameraRequest, Observation
-from workbench.simulation.controllers import Kinematics
+from workbench.simulation.controllers import IkResult, Kinematics
 from workbench.trajectory.grasp import downward, finger_yaw
 from workbench.trajectory.lift import DepthPicture, depth_picture
 from workbench.trajectory.situation import HOME_YAW_RAD, Situation, TurnRoom, any_turn
@@ -20,6 +20,7 @@ MAX_SIDE_PX: Final = 640
 """Larger frames are looked at in this size: more pixels cost time and tell no more."""
 LIMIT_MARGIN_RAD: Final = 0.12
 """The wrist stays this far from its limits."""
+QUICK_ITERATIONS: Final = 12
 REACH_ERROR_M: Final = 0.01
 REACH_ERROR_RAD: Final = 0.15
 
@@ -72,6 +73,17 @@ def situation_of(simulator: Simulator, seen: Look) -> Situation:
     return Situation(seen.picture, position, finger_yaw(observation.part("ee_quaternion")), room)
 
 
+def solve(kinematics: Kinematics, position: NDArray[np.float64], quaternion: NDArray[np.float64], joints: NDArray[np.float64]) -> IkResult:
+    """Solve for a pose, with few iterations where they do; arguments as :meth:`Kinematics.solve`."""
+    result = kinematics.solve(position, quaternion, joints, num_iterations=QUICK_ITERATIONS)
+    return result if is_reached(result) else kinematics.solve(position, quaternion, result.joints)
+
+
+def is_reached(result: IkResult) -> bool:
+    """Tell whether the arm can take a pose, near enough."""
+    return result.position_error_m < REACH_ERROR_M and result.angle_error_rad < REACH_ERROR_RAD
+
+
 def turn_room(kinematics: Kinematics, joints: NDArray[np.float64]) -> TurnRoom:
     """Return how far the wrist can turn on from downward poses; the last joint turns the gripper about its own axis.
 
@@ -84,9 +96,8 @@ def turn_room(kinematics: Kinematics, joints: NDArray[np.float64]) -> TurnRoom:
     def last_joint_at_home_yaw(position: NDArray[np.float64]) -> float | None:
         key = np.round(position, 4).tobytes()
         if key not in found:
-            result = kinematics.solve(position, downward(HOME_YAW_RAD), joints)
-            is_reached = result.position_error_m < REACH_ERROR_M and result.angle_error_rad < REACH_ERROR_RAD
-            found[key] = float(result.joints[-1]) if is_reached else None
+            result = solve(kinematics, position, downward(HOME_YAW_RAD), joints)
+            found[key] = float(result.joints[-1]) if is_reached(result) else None
         return found[key]
 
     def room(position: NDArray[np.float64], yaw: float) -> tuple[float, float]:

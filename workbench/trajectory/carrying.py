@@ -13,7 +13,8 @@ from workbench.core.errors import InvalidInput, Unreachable
 from workbench.core.geometry import signed_angle
 from workbench.core.sketches import PlanStep
 from workbench.core.trajectories import Phase, Waypoint
-from workbench.trajectory.grasp import Grasp, find_grasp, grasp_thing
+from workbench.trajectory.contact import plan_push
+from workbench.trajectory.grasp import Grasp, TooWide, find_grasp, grasp_thing
 from workbench.trajectory.lift import lift_on_plane, lift_pixel
 from workbench.trajectory.situation import (
     CAREFUL,
@@ -45,8 +46,11 @@ SETTLE_DWELL_S: Final = 0.2
 
 
 def plan_move(situation: Situation, step: PlanStep) -> list[Waypoint]:
-    """Grasp at the tail, follow the shaft above the surface, let go at the head."""
-    grasp = _grasp_at(situation, step)
+    """Grasp at the tail, follow the shaft above the surface, let go at the head; what is too wide for the gripper is pushed instead."""
+    try:
+        grasp = _grasp_at(situation, step)
+    except TooWide:
+        return plan_push(situation, step)
     goal = find_goal(situation, step, grasp)
     hang = grasp.position[2] - grasp.thing.support_m
     shaft = shaft_points(situation, step, grasp.thing.point, goal)

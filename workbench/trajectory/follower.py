@@ -27,6 +27,10 @@ MAX_TURN_SPEED: Final = 1.6
 MAX_LEAD_M: Final = 0.012
 """The reference waits while the gripper is further behind than this: in contact, the push does not grow without end."""
 MAX_LEAD_RAD: Final = 0.12
+CORRECTION_GAIN: Final = 0.25
+MAX_CORRECTION_STEP_M: Final = 0.003
+MAX_CORRECTION_M: Final = 0.025
+"""What is left between gripper and way point when the reference stands still, for example after a halt, is made up step by step."""
 LOST_M: Final = 0.04
 """A gripper this far from the reference was moved by somebody else: the reference starts again from where it is."""
 LOST_RAD: Final = 0.5
@@ -34,6 +38,7 @@ STUCK_S: Final = 0.6
 """Without progress for this long, the gripper is held by something."""
 PROGRESS_M: Final = 0.0015
 PROGRESS_RAD: Final = 0.01
+METRES_PER_RAD: Final = 0.1
 
 
 @dataclass
@@ -48,6 +53,8 @@ class WaypointFollower:
     _position: NDArray[np.float64] | None = None
     """Reference position ``(3,)`` in the world [m]: what the low-level controller was commanded."""
     _quaternion: NDArray[np.float64] | None = None
+    _correction: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    """``(3,)``, how far the controller was commanded beyond the reference [m]."""
     _speed: float = 0.0
     _dwelled_s: float = 0.0
     _best_cost: float = np.inf
@@ -83,6 +90,7 @@ class WaypointFollower:
             self._position, self._quaternion = position.copy(), quaternion.copy()
         elif np.linalg.norm(self._position - position) > LOST_M or np.linalg.norm(_turn_between(quaternion, self._quaternion)) > LOST_RAD:
             self._position, self._quaternion, self._speed = position.copy(), quaternion.copy(), 0.0
+            self._correction = np.zeros(3)
             self._best_cost, self._waited_s = np.inf, 0.0
 
     def _is_reached(self, position: NDArray[np.float64], quaternion: NDArray[np.float64], period_s: float) -> bool:
@@ -98,18 +106,16 @@ class WaypointFollower:
         if is_there or self._dwelled_s > 0:
             self._dwelled_s += period_s
             return self._dwelled_s > goal.dwell_s + 1e-9
-        if cost < self._best_cost - (PROGRESS_RAD if is_turn else PROGRESS_M) or self._is_still_turning(goal):
-            self._best_cost, self._waited_s = min(cost, self._best_cost), 0.0
+        # A turn is progress too, also where the cost counts metres: 0.1 rad as much as a centimetre.
+        left = cost if is_turn else cost + METRES_PER_RAD * float(np.linalg.norm(_turn_between(quaternion, goal.quaternion)))
+        if left < self._best_cost - (PROGRESS_RAD if is_turn else PROGRESS_M):
+            self._best_cost, self._waited_s = left, 0.0
         else:
             self._waited_s += period_s
         if self._waited_s > STUCK_S:
             self.stuck.append(self.index)
             return True
         return False
-
-    def _is_still_turning(self, goal: Waypoint) -> bool:
-        assert self._quaternion is not None
-        return goal.phase is not Phase.ROTATE and float(np.linalg.norm(_turn_between(self._quaternion, goal.quaternion))) > 1e-3
 
     def _go_on(self) -> None:
         self.index += 1
@@ -131,7 +137,7 @@ class WaypointFollower:
         distance = float(np.linalg.norm(offset))
         if distance < 1e-6:
             self._speed = 0.0
-            return np.zeros(3)
+            return self._correct(measured)
         lead = self._position - measured
         if np.linalg.norm(lead) > MAX_LEAD_M and lead @ offset > 0:
             self._speed = 0.0
@@ -140,6 +146,17 @@ class WaypointFollower:
         self._speed = float(min(self.current.speed, self._speed + MAX_ACCELERATION * period_s, braking))
         move = offset * min(1.0, self._speed * period_s / distance)
         self._position = self._position + move
+        return np.asarray(move)
+
+    def _correct(self, measured: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a small move ``(3,)`` [m] towards the way point from where the gripper really is; none while it presses on something."""
+        goal = self.current
+        left = goal.position - measured
+        if goal.phase is Phase.PRESS or np.linalg.norm(left) < 0.5 * goal.tolerance:
+            return np.zeros(3)
+        wanted = self._correction + _shortened(CORRECTION_GAIN * left, MAX_CORRECTION_STEP_M)
+        move = _shortened(wanted, MAX_CORRECTION_M) - self._correction
+        self._correction = self._correction + move
         return np.asarray(move)
 
     def _end_speed(self, direction: NDArray[np.float64]) -> float:
@@ -180,3 +197,8 @@ def signed_turn(start: NDArray[np.float64], end: NDArray[np.float64]) -> float:
 def _turn_between(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rotation vector ``(3,)`` [rad] in the world that turns ``start`` into ``end``."""
     return rotvec_from_quat(quat_multiply(end, quat_conjugate(start)))
+
+
+def _shortened(vector: NDArray[np.float64], longest: float) -> NDArray[np.float64]:
+    length = float(np.linalg.norm(vector))
+    return vector if length <= longest else vector * (longest / length)

@@ -27,9 +27,20 @@ GRASP_DEPTH_M: Final = 0.020
 """How far below the top the fingers close, at most."""
 MIN_HEIGHT_ABOVE_SUPPORT_M: Final = 0.012
 """The tool centre point stays at least this far above what the thing stands on."""
+MIN_HOLD_M: Final = 0.002
+"""The tool centre point stays at least this far below the top; the pads reach a little lower."""
+FINGER_LENGTH_M: Final = 0.040
+"""From the tool centre point up to the hand, less some room."""
+HAND_HALF_LENGTH_M: Final = 0.098
+HAND_HALF_WIDTH_M: Final = 0.022
+"""Half the size of the hand along and across the closing axis."""
 TURN_COST_M: Final = 0.006
 """Turning the wrist a right angle counts like this much more width."""
-NUM_YAWS: Final = 90
+NUM_YAWS: Final = 60
+
+
+class TooWide(Unreachable):
+    """A thing that is wider than the gripper opens, on every side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,33 +86,44 @@ def grasp_thing(thing: Thing, present_yaw: float) -> Grasp:
     """Return the grasp of a thing that turns the wrist least among the narrowest ones.
 
     Raises:
-        Unreachable: it is too wide for the gripper on every side.
+        TooWide: it is too wide for the gripper on every side.
+        Unreachable: the hand would hit what stands beside it.
     """
     centre = hold_point(thing)
-    yaws, widths = _widths(thing)
+    yaws = np.arange(NUM_YAWS) * np.pi / NUM_YAWS
+    spans = np.array([span_along(thing, centre, yaw) for yaw in yaws])  # (Y, 2)
+    widths = spans[:, 1] - spans[:, 0]
     turns = np.array([abs(nearest_half_turn(yaw, present_yaw) - present_yaw) for yaw in yaws])
     costs = widths + TURN_COST_M * turns / (np.pi / 2)
     best = int(np.argmin(costs))
     if widths[best] > MAX_WIDTH_M:
-        raise Unreachable(
+        raise TooWide(
             "the thing under the first point",
             reason=f"it is {100 * widths[best]:.1f} cm wide and the gripper opens {100 * MAX_OPENING_M:.0f} cm",
             fix="Push it instead, or grasp it elsewhere.",
         )
     yaw = nearest_half_turn(_middle_of_plateau(yaws, widths, best), present_yaw)
     centre = _recentred(thing, centre, yaw)
-    return Grasp(np.array([*centre, grasp_height(thing)]), yaw, float(widths[best]), thing)
+    return Grasp(np.array([*centre, grasp_height(thing, centre, yaw)]), yaw, float(widths[best]), thing)
 
 
-def is_too_wide(thing: Thing) -> bool:
-    """Tell whether a thing is too wide for the gripper on every side."""
-    return float(_widths(thing)[1].min()) > MAX_WIDTH_M
+def grasp_height(thing: Thing, centre: NDArray[np.float64], yaw: float) -> float:
+    """Return the height [m] of the tool centre point for a grasp of a thing at ``centre`` ``(2,)``, closing along ``yaw`` [rad].
 
-
-def grasp_height(thing: Thing) -> float:
-    """Return the height [m] of the tool centre point for a grasp of a thing."""
+    Raises:
+        Unreachable: the hand above the fingers would hit what stands beside the thing.
+    """
     depth = min(GRASP_DEPTH_M, 0.5 * (thing.top_m - thing.support_m))
-    return max(thing.top_m - depth, min(thing.support_m, thing.top_m - 0.01) + MIN_HEIGHT_ABOVE_SUPPORT_M, TABLE_HEIGHT_M + 0.01)
+    wanted = max(thing.top_m - depth, min(thing.support_m, thing.top_m - 0.01) + MIN_HEIGHT_ABOVE_SUPPORT_M, TABLE_HEIGHT_M + 0.01)
+    axis, across = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
+    offset = thing.around[:, :2] - centre
+    below_hand = (np.abs(offset @ axis) <= HAND_HALF_LENGTH_M) & (np.abs(offset @ across) <= HAND_HALF_WIDTH_M)
+    lowest = float(np.percentile(thing.around[below_hand, 2], 99)) - FINGER_LENGTH_M if below_hand.any() else -np.inf
+    if lowest > thing.top_m - MIN_HOLD_M:
+        raise Unreachable(
+            "the thing under the first point", reason="something higher stands right beside it", fix="Draw the grasp at a free place of it."
+        )
+    return max(wanted, lowest)
 
 
 def hold_point(thing: Thing) -> NDArray[np.float64]:
@@ -119,13 +141,6 @@ def span_along(thing: Thing, centre: NDArray[np.float64], yaw: float) -> tuple[f
     axis, across = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
     offset = thing.cloud[:, :2] - centre
     return _run(np.sort((offset @ axis)[np.abs(offset @ across) <= PAD_HALF_WIDTH_M]))
-
-
-def _widths(thing: Thing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return closing directions ``(Y,)`` [rad] over half a turn, and how wide the thing is along each ``(Y,)`` [m]."""
-    yaws = np.arange(NUM_YAWS) * np.pi / NUM_YAWS
-    centre = hold_point(thing)
-    return yaws, np.array([high - low for low, high in (span_along(thing, centre, yaw) for yaw in yaws)])
 
 
 def _run(sorted_coordinates: NDArray[np.float64]) -> tuple[float, float]:

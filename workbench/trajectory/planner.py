@@ -9,9 +9,7 @@ from workbench.core.sketches import PlanProblem, PlanProblemKind, PlanStep, Verb
 from workbench.core.trajectories import Trajectory, Waypoint
 from workbench.trajectory.carrying import plan_move, plan_pick, plan_pull, plan_rotate
 from workbench.trajectory.contact import plan_follow, plan_press, plan_push, plan_touch
-from workbench.trajectory.grasp import is_too_wide
 from workbench.trajectory.situation import Situation
-from workbench.trajectory.things import find_thing
 
 TABLE_X_M: Final = (0.25, 0.75)
 TABLE_Y_M: Final = (-0.40, 0.40)
@@ -36,15 +34,8 @@ def plan_step(situation: Situation, step: PlanStep, index: int) -> Trajectory:
         Unreachable: a keypoint has no depth, nothing stands there, or the gripper cannot take it.
         InvalidInput: the step lacks a point that its verb needs.
     """
-    waypoints = tuple(_PLANNERS[_feasible_verb(situation, step)](situation, step))
+    waypoints = tuple(_PLANNERS[step.verb](situation, step))
     return Trajectory(waypoints, index, _off_table(situation, waypoints, index))
-
-
-def _feasible_verb(situation: Situation, step: PlanStep) -> Verb:
-    """Return the verb of a step; what is too wide for the gripper is pushed where somebody asked to move it."""
-    if step.verb is Verb.MOVE and is_too_wide(find_thing(situation.picture, step.keypoints[0])):
-        return Verb.PUSH
-    return step.verb
 
 
 def _off_table(situation: Situation, waypoints: tuple[Waypoint, ...], index: int) -> tuple[PlanProblem, ...]:

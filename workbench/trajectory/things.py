@@ -7,8 +7,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+from scipy import ndimage
 
 from workbench.core.errors import Unreachable
 from workbench.trajectory.lift import DepthPicture, lift_pixel
@@ -26,6 +25,8 @@ SLAB_M: Final = 0.022
 """Depth of the uppermost layer whose outline is the thing's footprint."""
 HEADROOM_M: Final = 0.012
 """What rises further than this above the thing's top is another thing, or what the thing is fixed to."""
+HAND_M: Final = 0.10
+"""What is higher than this above the thing is no neighbour of it: the arm, for example."""
 MAX_RADIUS_M: Final = 0.16
 """Nothing further than this from the keypoint belongs to the thing."""
 
@@ -38,6 +39,8 @@ class Thing:
     """``(3,)`` world point [m] on it, nearest to the keypoint."""
     cloud: NDArray[np.float64]
     """``(N, 3)`` world points [m] of its uppermost layer."""
+    around: NDArray[np.float64]
+    """``(M, 3)`` world points [m] of everything near it, itself included, up to a hand's height above it."""
     top_m: float
     """World height of its top near the keypoint [m]."""
     support_m: float
@@ -77,7 +80,9 @@ def find_thing(picture: DepthPicture, pixel: ArrayLike) -> Thing:
     upper = points[core][points[core][:, 2] >= max(floor, top - 0.004)]
     start = upper[np.argmin(np.linalg.norm(upper - seed, axis=1))]
     layer = _linked(points, (points[..., 2] > floor) & (points[..., 2] < top + HEADROOM_M), start)
-    return Thing(seed, points[layer], top, _support(points, layer, top))
+    with np.errstate(invalid="ignore"):
+        around = points[points[..., 2] < top + HAND_M]
+    return Thing(seed, points[layer], around, top, _support(points, layer, top))
 
 
 def stands_at(picture: DepthPicture, pixel: ArrayLike) -> bool:
@@ -123,20 +128,19 @@ def _points_around(picture: DepthPicture, point: NDArray[np.float64]) -> NDArray
 
 def _linked(points: NDArray[np.float64], allowed: NDArray[np.bool_], start: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which allowed points ``(h, w)`` hang together with the allowed one nearest to ``start``."""
-    ids = np.arange(allowed.size).reshape(allowed.shape)
-    links = [
-        (ids[a][joined], ids[b][joined])
-        for a, b in (
-            ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
-            ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
-        )
-        for joined in [allowed[a] & allowed[b] & (np.linalg.norm(points[a] - points[b], axis=-1) < LINK_M)]
-    ]
-    sources, targets = (np.concatenate(part) for part in zip(*links, strict=True))
-    graph = coo_matrix((np.ones(sources.size, dtype=np.int8), (sources, targets)), shape=(allowed.size, allowed.size))
-    labels = connected_components(graph, directed=False)[1].reshape(allowed.shape)
-    away = np.where(allowed, np.linalg.norm(points - start, axis=-1), np.inf)
+    # Pixels at even places, links between neighbours at odd ones: what hangs together there hangs together on the surface.
+    grid = np.zeros((2 * allowed.shape[0] - 1, 2 * allowed.shape[1] - 1), dtype=bool)
+    grid[::2, ::2] = allowed
+    grid[1::2, ::2] = allowed[:-1] & allowed[1:] & (_squared(points[:-1] - points[1:]) < LINK_M**2)
+    grid[::2, 1::2] = allowed[:, :-1] & allowed[:, 1:] & (_squared(points[:, :-1] - points[:, 1:]) < LINK_M**2)
+    labels = ndimage.label(grid)[0][::2, ::2]
+    away = np.where(allowed, _squared(points - start), np.inf)
     return np.asarray(allowed & (labels == labels[np.unravel_index(np.argmin(away), away.shape)]))
+
+
+def _squared(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return squared lengths of vectors along the last axis."""
+    return np.asarray(np.einsum("...k,...k->...", vectors, vectors))
 
 
 def _support(points: NDArray[np.float64], layer: NDArray[np.bool_], top: float) -> float:
