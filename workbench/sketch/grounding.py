@@ -1,7 +1,7 @@
-"""Finding the thing that a symbol was drawn on again, after it was moved: colour, size and height from one colour and depth picture.
+"""Keypoints that stay with their thing: remember what was under a keypoint, find it again in a later picture.
 
-The published pipeline detects the symbol, never the object, so a thing that moves after the drawing is lost
-(Source: arXiv:2505.00693). Ours remembers what stood under the symbol and looks for that before each step.
+VIEW (arXiv:2505.00693) plans on the first picture only; between two steps of a task things may have been moved, so the keypoints
+of a later step are looked up anew, from colour and depth, never from the simulator's truth.
 """
 
 from __future__ import annotations
@@ -12,83 +12,110 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.errors import Unreachable
 from workbench.core.sketches import Point
 from workbench.core.types import Observation
-from workbench.sketch.things import FLAT_M, MIN_PIXELS, Cut, Thing, cut_picture, has_depth, label_near, thing_of
+from workbench.sketch.things import FLAT_M, MIN_PIXELS, Array, Cut, Thing, cut_picture, has_depth, label_near, thing_of
 
-MAX_COLOUR_DISTANCE: Final = 0.12
-"""Weighted chroma distance above which two things are not the same."""
-MAX_SIZE_RATIO: Final = 1.8
-"""Longer sides and heights that differ by more than this factor are not of the same thing; views of one thing from two places differ too."""
-FAR_M: Final = 0.6
-"""A thing this far from where it was is as unlikely as one of a just acceptable colour [m]."""
-
-Array = NDArray[np.float64]
+MAX_CHROMA: Final = 0.07
+"""Largest difference of colour (shares of red, green, and weighted brightness) between two views of one thing."""
+MAX_SIZE: Final = 0.45
+"""Largest relative difference of its size; 1 cm is added for what a pixel blurs, or the arm hides."""
+PLACE_SHARE: Final = 0.10
+"""A flat surface that fills more of the picture is the table: a keypoint there is a place, not a thing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Anchor:
-    """What a keypoint was drawn on."""
+    """What lies under one keypoint."""
 
     camera: str
-    chroma: Array
-    """``(3,)``, see :attr:`workbench.sketch.things.Thing.chroma`."""
-    length: float
-    """Longer side [m]."""
-    top: float
-    """Height above the table [m]."""
-    centre: Array
-    """``(3,)`` world [m], when the anchor was made."""
+    pixel: Point
+    """Where the keypoint was."""
+    point: Array
+    """``(3,)`` in the world [m]."""
+    thing: Thing | None
+    """None for a place on the table, which does not move."""
     offset: Array
-    """``(2,)`` pixels from the thing's middle to the keypoint, as shares of the thing's extent in the picture."""
+    """``(3,)`` [m]: from the middle of the thing to the keypoint."""
+    is_flat: bool = False
+    """True for a thing without height: a goal zone, a dot."""
 
 
-def make_anchor(observation: Observation, camera: str, pixel: Point) -> Anchor | None:
-    """Remember the thing under, or just beside, a pixel (u, v) of a camera's picture; None when nothing stands there."""
+def make_anchor(observation: Observation, camera: str, pixel: Point) -> Anchor:
+    """Remember what a keypoint marks, from colour and depth alone.
+
+    Args:
+        observation: holds colour, depth and pose of ``camera``.
+        camera: its name.
+        pixel: (u, v) of that camera's picture in the observation.
+
+    Raises:
+        Unreachable: there is no depth picture, or none at that pixel.
+    """
     if not has_depth(observation, camera):
-        return None
+        raise Unreachable(f"keypoint {pixel} of camera {camera!r}", reason="there is no depth picture of it")
     cut = cut_picture(observation, camera)
+    height, width = cut.labels.shape
+    u, v = int(np.clip(pixel[0], 0, width - 1)), int(np.clip(pixel[1], 0, height - 1))
+    point = cut.cloud[v, u]
     label = label_near(cut, pixel)
-    if label is None:
-        return None
-    thing = thing_of(cut, label)
-    offset = np.subtract(pixel, thing.pixel) / _extent(cut, label)
-    return Anchor(camera, thing.chroma, thing.length, thing.top, thing.centre, np.clip(offset, -0.6, 0.6))
+    if label is not None:
+        thing = thing_of(cut, label)
+        if cut.labels[v, u] != label:
+            point = thing.cloud[int(np.argmin(np.linalg.norm(thing.cloud - point, axis=1)))]
+        return Anchor(camera, pixel, point, thing, point - thing.centre)
+    if np.count_nonzero(cut.labels == cut.labels[v, u]) < PLACE_SHARE * cut.labels.size and abs(point[2]) < FLAT_M:
+        thing = thing_of(cut, int(cut.labels[v, u]))
+        return Anchor(camera, pixel, point, thing, point - thing.centre, is_flat=True)
+    return Anchor(camera, pixel, point, None, np.zeros(3))
 
 
 def find_anchor(observation: Observation, anchor: Anchor) -> Point | None:
-    """Return the pixel (u, v) at which the remembered thing is now; None when nothing in the picture is like it.
+    """Return the pixel (u, v) of a remembered keypoint in a later picture of the same camera; None when its thing is not seen.
 
-    Among things that look the same, the one nearest to where the remembered one stood is taken.
+    Of the things that are alike in colour and size the one nearest to the old place is taken. A place on the table stays where
+    it is.
     """
     if not has_depth(observation, anchor.camera):
         return None
-    cut = cut_picture(observation, anchor.camera)
-    labels, counts = np.unique(cut.labels[cut.cloud[..., 2] >= FLAT_M], return_counts=True)
+    pinhole = observation.cameras[anchor.camera]
+    if anchor.thing is None:
+        place = anchor.point
+    else:
+        found = _most_alike(cut_picture(observation, anchor.camera), anchor, anchor.thing)
+        if found is None:
+            return None
+        place = found.centre + anchor.offset
+    pixels, depths = pinhole.project(place)
+    u, v = (float(x) for x in pixels[0])
+    if depths[0] <= 0 or not (0 <= u <= pinhole.width and 0 <= v <= pinhole.height):
+        return None
+    return (u, v)
+
+
+def _most_alike(cut: Cut, anchor: Anchor, wanted: Thing) -> Thing | None:
     best: tuple[float, Thing] | None = None
-    for label in labels[counts >= MIN_PIXELS]:
+    for label in _labels_of_colour(cut, wanted, anchor.is_flat):
         thing = thing_of(cut, int(label))
-        cost = _unlikeness(thing, anchor)
-        if cost is not None and (best is None or cost < best[0]):
+        colour = float(np.abs(thing.chroma - wanted.chroma).sum())
+        sizes = np.array([thing.length, thing.width]) - (wanted.length, wanted.width)
+        misfit = float(np.max(np.maximum(np.abs(sizes) - 0.01, 0) / np.maximum((wanted.length, wanted.width), 0.01)))
+        if colour > MAX_CHROMA or misfit > MAX_SIZE:
+            continue
+        distance = float(np.linalg.norm(thing.centre[:2] - wanted.centre[:2]))
+        cost = distance + 2.0 * colour + 0.3 * misfit
+        if best is None or cost < best[0]:
             best = (cost, thing)
-    if best is None:
-        return None
-    u, v = np.asarray(best[1].pixel) + anchor.offset * _extent(cut, best[1].label)
-    return float(u), float(v)
+    return None if best is None else best[1]
 
 
-def _unlikeness(thing: Thing, anchor: Anchor) -> float | None:
-    """Return how unlike the anchor a thing is, or None when it cannot be the same."""
-    colour = float(np.linalg.norm(thing.chroma - anchor.chroma))
-    sizes = [(thing.length, anchor.length), (thing.top, anchor.top)]
-    ratio = max(max(a, b, 1e-3) / max(min(a, b), 1e-3) for a, b in sizes)
-    if colour > MAX_COLOUR_DISTANCE or ratio > MAX_SIZE_RATIO:
-        return None
-    distance = float(np.linalg.norm((thing.centre - anchor.centre)[:2]))
-    return colour / MAX_COLOUR_DISTANCE + np.log(ratio) + distance / FAR_M
-
-
-def _extent(cut: Cut, label: int) -> Array:
-    """Return width and height ``(2,)`` [px] of a surface in the picture, at least one pixel."""
-    v, u = np.nonzero(cut.labels == label)
-    return np.maximum([np.ptp(u) + 1.0, np.ptp(v) + 1.0], 1.0)
+def _labels_of_colour(cut: Cut, wanted: Thing, is_flat: bool) -> NDArray[np.int64]:
+    """Return the labels whose mean colour is near enough to look closer: raised ones, or flat ones on the table."""
+    height = cut.cloud[..., 2]
+    mask = np.abs(height) < FLAT_M if is_flat else height >= FLAT_M
+    mask &= np.abs(cut.rgb.astype(int) - wanted.rgb.astype(int)).max(axis=-1) < 70
+    counts = np.bincount(cut.labels[mask])
+    smallest = max(MIN_PIXELS, 0.2 * np.sqrt(len(wanted.cloud)) ** 1.5)
+    labels: NDArray[np.int64] = np.nonzero(counts >= smallest)[0]
+    return labels[np.argsort(-counts[labels], kind="stable")][:24]
