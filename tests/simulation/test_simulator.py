@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 """Exactness, halting and observations of the bench simulator."""
 
 import json
@@ -247,3 +250,16 @@ def test_periods_must_divide():
     assert count_periods(0.05, 0.01, "x") == 5
     with pytest.raises(InvalidInput, match=r"multiple of 0\.01 s"):
         count_periods(0.055, 0.01, "x")
+
+
+def test_a_closed_simulator_is_freed_at_once():
+    simulator = BenchSimulator()
+    simulator.reset(EpisodeConfig("pick", 1))
+    simulator.close()
+    alive = weakref.ref(simulator)
+    gc.disable()
+    try:
+        del simulator
+        assert alive() is None
+    finally:
+        gc.enable()

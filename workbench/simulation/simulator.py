@@ -110,17 +110,15 @@ class BenchSimulator:
         self._num_slices, self._num_substeps = num_slices, num_substeps
         self._model, self._data = model, mujoco.MjData(model)
         self._rig = find_rig(model)
-        self._controller = DeltaPoseController(self._kinematics, self._rig, period_s)
-        self.world = World(model, self._data, instance.scene, self._rig, self._commanded_gripper)
+        self._controller = controller = DeltaPoseController(self._kinematics, self._rig, period_s)
+        # Not a method of ours: a circle of references would keep the model until the garbage collector runs.
+        self.world = World(model, self._data, instance.scene, self._rig, lambda: controller.gripper)
         self._settle()
         self._step = 0
         self._moment.advance()
         self.world.progress = task.start()
         self.world.mark_start()
         return config.instruction or instance.instruction
-
-    def _commanded_gripper(self) -> float:
-        return self._controller.gripper
 
     def _settle(self) -> None:
         """Put the robot and the movable parts in place, and let things come to rest."""
