@@ -13,34 +13,26 @@ from panels.board import Board
 from panels.commands import dispatch
 from panels.reading import PlanReading, SketchReader
 from panels.registry import LiveRegistry, OpenLive
+from panels.trail import Trail
 from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, new_id
 from workbench.core.protocols import Simulator
 from workbench.core.sketches import Sketch, SketchPlan, plan_to_dict, sketch_to_dict
-from workbench.core.types import PROPRIO, EpisodeConfig, SimState, Step
+from workbench.core.types import EpisodeConfig, SimState, Step
 from workbench.rollout.branching import standing_at
 from workbench.rollout.controller import RolloutController
 from workbench.rollout.view import LiveView
 
 T = TypeVar("T")
-__all__ = ["LiveRegistry", "LiveSession", "OpenLive", "PlanReading", "StoredEpisode", "TrailMark"]
+__all__ = ["LiveRegistry", "LiveSession", "OpenLive", "PlanReading", "StoredEpisode"]
 
 STAGE_SIZE = 480
 """Width and height [px] of a live frame, and of the frame that sketch pixels refer to."""
-MAX_TRAIL = 20_000
-"""Steps whose positions are kept for the executed path."""
 CALL_TIMEOUT_S = 20.0
 """Longest wait for the stepping thread; it answers between two control steps, so only a broken simulator takes this long."""
 
 Listener = Callable[[dict[str, Any]], None]
 """Takes a message for one socket; called from any thread, must return at once."""
-
-
-class TrailMark(NamedTuple):
-    """How far a socket has heard of the executed path."""
-
-    episode_id: str = ""
-    num_points: int = 0
 
 
 class StoredEpisode(NamedTuple):
@@ -77,9 +69,7 @@ class LiveSession:
         self._board = Board(PlanReading(Sketch(new_id(), "front", STAGE_SIZE, STAGE_SIZE, ())))
         self._shown_step: int | None = None
         self._stored: StoredEpisode | None = None
-        self._trail: list[list[float]] = []
-        self._trail_episode = ""
-        self._gripper = 1.0
+        self.trail = Trail()
         controller.add_observer(self)
 
     # --- who watches ---
@@ -262,12 +252,6 @@ class LiveSession:
         with self._lock:
             return self._stored
 
-    def trail_since(self, mark: TrailMark) -> tuple[list[list[float]], TrailMark]:
-        """Return the executed end-effector positions [m] after ``mark``, and the new mark; a new episode starts anew."""
-        with self._lock:
-            first = mark.num_points if mark.episode_id == self._trail_episode else 0
-            return self._trail[first:], TrailMark(self._trail_episode, len(self._trail))
-
     def branch(self, step: int | None) -> str:
         """Start a new episode from a step of this one (default: the step that is looked at), paused, and return its id."""
         status = self.controller.status()
@@ -330,7 +314,7 @@ class LiveSession:
             "num_steps": status.step if stored is None else stored.num_steps,
             "shown_step": self.shown_step,
             "stored_id": stored.episode_id if stored else None,
-            "gripper": self._gripper,
+            "gripper": self.trail.gripper,
         }
 
     def drawing(self) -> dict[str, Any]:
@@ -350,20 +334,14 @@ class LiveSession:
         self.config = EpisodeConfig.from_dict(start.config)
         with self._lock:
             self._shown_step = self._stored = None
-            self._trail, self._trail_episode = [], start.episode_id
+        self.trail.restart(start.episode_id)
         self.view.show_step(None)
         self.push({"type": "episode", "episode_id": start.episode_id, "parent_id": start.parent_id, "branch_step": start.branch_step})
         self.changed("episode")
 
     def on_step(self, step: Step) -> None:
         """Keep the executed path; everything else of a step reaches the page as frames and status."""
-        if step.proprio is None:
-            return
-        position = [round(float(c), 4) for c in step.proprio[PROPRIO["ee_position"]]]
-        self._gripper = round(float(step.proprio[PROPRIO["gripper_command"]][0]), 3)
-        with self._lock:
-            if len(self._trail) < MAX_TRAIL:
-                self._trail.append(position)
+        self.trail.add(step)
 
     def on_event(self, episode_id: str, event: Event) -> None:
         """Send each event to the page."""

@@ -25,7 +25,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from panels.commands import COMMANDS, command_sheet
 from panels.frames import ACK, HEADER, Feed, FrameHub, Viewer, with_channel
-from panels.live import STAGE_SIZE, LiveRegistry, LiveSession, TrailMark
+from panels.live import STAGE_SIZE, LiveRegistry, LiveSession
+from panels.trail import TrailMark
 from workbench.core.errors import InvalidInput, TooLarge, UnknownName, WorkbenchError
 from workbench.core.types import CameraRequest
 
@@ -191,7 +192,7 @@ class LiveSocket:
         while True:
             status = self._session.status()
             quiet_s += 1.0 / STATUS_HZ
-            points, trail = self._session.trail_since(trail)
+            points, trail = self._session.trail.since(trail)
             if points:
                 self._enqueue({"type": "trail", "from": trail.num_points - len(points), "points": points})
             if status != last or quiet_s >= HEARTBEAT_S:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panels.commands import COMMANDS, SPEEDS, Command, command_sheet, dispatch, key_document
+from panels.command_handlers import SPEEDS
+from panels.commands import COMMANDS, Command, command_sheet, dispatch, key_document
 from tests.panels.fake_live import document, make_session
 from workbench.core.errors import InvalidInput, UnknownName, WorkbenchError, WrongMode
 from workbench.core.events import EventKind

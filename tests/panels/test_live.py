@@ -1,11 +1,16 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
-from panels.live import LiveRegistry, LiveSession, TrailMark, at_state
+from panels.live import LiveRegistry, LiveSession, at_state
 from panels.registry import CORRECTING_GRACE_S
+from panels.trail import TrailMark
 from tests.panels.fake_live import CONFIG, START, Clock, FakeReader, FakeSimulator, arrow, document, make_session, state
 from workbench.core.errors import InvalidInput, UnknownName, Unreachable
 from workbench.core.events import EpisodeEnd, Event, EventKind, Outcome
 from workbench.core.sketches import plan_to_dict
+from workbench.core.types import PROPRIO, Actor, Step
 
 
 def listen(session: LiveSession) -> list[dict]:
@@ -180,12 +185,16 @@ def test_a_new_episode_is_followed_live():
 
 def test_the_trail_is_told_once_and_anew_for_each_episode():
     session = make_session()
-    session._trail.extend([[0.0, 0.0, 0.1], [0.0, 0.0, 0.2]])
-    points, mark = session.trail_since(TrailMark())
-    assert len(points) == 2
-    assert session.trail_since(mark) == ([], mark)
-    session.on_start(START.__class__("e9", "s", CONFIG.to_dict(), "", ""))
-    assert session.trail_since(mark) == ([], TrailMark("e9", 0))
+    proprio = np.zeros(16, dtype=np.float32)
+    proprio[PROPRIO["ee_position"]] = (0.5, 0.1, 0.2)
+    proprio[PROPRIO["gripper_command"]] = 0.25
+    for index in range(2):
+        session.on_step(Step(index, 0.0, state(index), np.zeros(7, np.float32), None, Actor.POLICY, False, proprio=proprio))
+    points, mark = session.trail.since(TrailMark())
+    assert points == [[0.5, 0.1, 0.2]] * 2 and session.status()["gripper"] == 0.25
+    assert session.trail.since(mark) == ([], mark)
+    session.on_start(replace(START, episode_id="e9"))
+    assert session.trail.since(mark) == ([], TrailMark("e9", 0))
 
 
 def test_events_and_ends_reach_the_page():
