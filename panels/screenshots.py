@@ -31,7 +31,7 @@ WAIT_MS: Final = 120_000
 FILM_SPEED: Final = 0.25
 """The robot moves this much slower while the film is taken, so that a busy machine still gets enough pictures."""
 FILM_HZ: Final = 8.0
-FILM_WIDTH: Final = 640
+FILM_WIDTH: Final = 880
 MAX_FILM_BYTES: Final = 3_000_000
 STAGE: Final = "document.querySelector('#stage .stage').dataset"
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
 
+from models.vision_language import VisionLanguageInterpreter
 from panels.errors import bind
+from panels.reading import BuiltInReader, Interpreter
 from panels.stage import Stage
 from panels.state import AppState, UiState
 from workbench.core.errors import InvalidInput
-from workbench.core.sketches import sketch_to_dict
+from workbench.core.sketches import Sketch, SketchPlan, sketch_to_dict
+from workbench.core.types import Observation
 from workbench.sketch.parser import decode_image, parse_image
+from workbench.sketch.plan import interpret
 
 NAME: Final = "sketch"
 TITLE: Final = "Sketch"
 
-API_KEY_VARIABLE: Final = "VLAW_API_KEY"
+API_KEY_VARIABLE: Final = "VLAW_VLM_API_KEY"
+"""Environment variable of the server that holds the key of the model's endpoint."""
 
 BUILT_IN, ENDPOINT = "built-in", "endpoint"
 
@@ -132,5 +138,35 @@ def on_save(app: AppState, ui: UiState) -> str:
 
 
 def on_reader(app: AppState, choice: str, address: str, model: str, ui: UiState) -> None:
-    """Choose who interprets drawings from now on."""
-    raise InvalidInput("reader", expected="built in", found=choice)
+    """Choose who interprets drawings from now on, and read the present one again."""
+    session = app.live.get(ui.tab_id)
+    session.reader = BuiltInReader(reader_of(choice, address.strip(), model.strip()))
+    if session.sketch.strokes:
+        session.commit_sketch(sketch_to_dict(session.sketch))
+
+
+def reader_of(choice: str, address: str, model: str) -> Interpreter:
+    """Return the interpreter that was chosen.
+
+    Raises:
+        InvalidInput: the address is not one, or no model is named.
+    """
+    return ModelInterpreter(VisionLanguageInterpreter(address, model, API_KEY_VARIABLE)) if choice == ENDPOINT else interpret
+
+
+@dataclass(frozen=True, eq=False)
+class ModelInterpreter:
+    """Lets a vision-language model read drawings."""
+
+    model: VisionLanguageInterpreter
+
+    def __call__(self, sketch: Sketch, *, instruction: str = "", observation: Observation | None = None) -> SketchPlan:
+        """Return the plan that the model answers.
+
+        Raises:
+            InvalidInput: there is no picture of the sketch's camera.
+            ServiceFailed: the endpoint did not answer as agreed.
+        """
+        if observation is None or sketch.camera not in observation.images:
+            raise InvalidInput("sketch", expected="a picture of its camera", found=f"none of {sketch.camera!r}")
+        return self.model.read(sketch, observation.images[sketch.camera], instruction=instruction).plan

@@ -89,3 +89,19 @@ def test_the_saved_file_is_json_of_version_one(app, live, ui, document):
     live.commit_sketch(document)
     with open(sketch.on_save(app, ui)) as file:
         assert json.load(file)["version"] == 1
+
+
+@pytest.mark.parametrize(("address", "model"), [("", "m"), ("ftp://x/v1", "m"), ("http://127.0.0.1:1/v1", ""), ("${1+1}", "m")])
+def test_a_wrong_endpoint_is_refused_and_the_reader_stays(app, live, ui, address, model):
+    before = live.reader
+    with pytest.raises(InvalidInput):
+        sketch.on_reader(app, sketch.ENDPOINT, address, model, ui)
+    assert live.reader is before
+
+
+def test_an_endpoint_that_does_not_answer_shows_its_error_with_the_drawing(app, live, ui, document):
+    sketch.on_reader(app, sketch.ENDPOINT, "http://127.0.0.1:9/v1", "model", ui)
+    live.commit_sketch(document)
+    assert live.plan is None and "'model'" in live.reading.error
+    sketch.on_reader(app, sketch.BUILT_IN, "", "", ui)
+    assert live.plan is not None

@@ -297,6 +297,8 @@ class Stage {
       faster: () => this.run("change_speed", { offset: 1 }),
       step_back_10: () => this.run("step_back", { n: 10 }),
       step_forward_10: () => this.run("step_forward", { n: 10 }),
+      previous_event: () => window.VLAW.timeline?.toEvent(-1),
+      next_event: () => window.VLAW.timeline?.toEvent(1),
       show_camera: () => this.showCamera(args.name),
       next_camera: () => this.showCamera(this.neighbour(this.camera, 1)),
       previous_camera: () => this.showCamera(this.neighbour(this.camera, -1)),
