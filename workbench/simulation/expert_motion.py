@@ -69,10 +69,10 @@ def hold(world: World, gripper: float | None = None, *, is_done: bool = False) -
     return Command(world.ee_position, gripper_yaw(world), opening, is_done=is_done)
 
 
-def rise(world: World, gripper: float, height: float = RETREAT_HEIGHT + 0.02) -> Command:
+def rise(world: World, gripper: float, height: float = RETREAT_HEIGHT + 0.02, *, is_done: bool = False) -> Command:
     """Go straight up."""
     x, y, z = world.ee_position
-    return Command(np.array([x, y, max(z, height)]), gripper_yaw(world), gripper)
+    return Command(np.array([x, y, max(z, height)]), gripper_yaw(world), gripper, is_done=is_done)
 
 
 def retreat(world: World) -> Command:

@@ -14,6 +14,7 @@ import numpy as np
 
 from workbench.simulation.expert_motion import (
     OPEN,
+    RETREAT_HEIGHT,
     SHUT,
     TRAVEL_HEIGHT,
     Command,
@@ -221,8 +222,9 @@ def push_to_zone(world: World, instance: TaskInstance) -> Command:
     way = (zone - puck)[:2]
     length = float(np.linalg.norm(way))
     is_rising = world.ee_position[2] > _PUSH_HEIGHT + 0.01
-    if length < (0.03 if is_rising else 0.01):
-        return retreat(world)
+    # The direction of what is left turns wildly close to the goal: stop before.
+    if length < (0.035 if is_rising else 0.018):
+        return rise(world, _PUSH_OPENING, is_done=world.ee_position[2] >= RETREAT_HEIGHT)
     along = np.array([*(way / length), 0.0])
     across = np.array([-along[1], along[0], 0.0])
     heading = float(np.arctan2(along[1], along[0]))
@@ -232,10 +234,11 @@ def push_to_zone(world: World, instance: TaskInstance) -> Command:
     behind, aside = -float(offset @ along), float(offset @ across)
     is_behind = contact - 0.035 < behind < contact + 0.05 and abs(aside) < 0.02
     if is_behind and world.ee_position[2] < _PUSH_HEIGHT + 0.012 and abs(yaw - gripper_yaw(world)) < 0.2:
-        is_scraping = world.ee_position[2] < _PUSH_HEIGHT - 0.007
-        aim = world.ee_position + (0.0 if is_scraping else along * (length + 0.01) - across * aside)
-        aim[2] = _PUSH_HEIGHT
-        return Command(aim, yaw, _PUSH_OPENING, pace=0.5)
+        if world.ee_position[2] < _PUSH_HEIGHT - 0.007:
+            return rise(world, _PUSH_OPENING, _PUSH_HEIGHT)
+        # Straight on only: pulling sideways or down on what sticks to the fingers would press it onto the table.
+        aim = world.ee_position + along * (length + 0.01)
+        return Command(aim, gripper_yaw(world), _PUSH_OPENING, pace=0.5)
     start = puck - along * (contact + 0.025)
     return descend_on(world, np.array([start[0], start[1], _PUSH_HEIGHT]), yaw, _PUSH_OPENING)
 
