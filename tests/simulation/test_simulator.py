@@ -1,10 +1,9 @@
-import gc
-import weakref
-
 """Exactness, halting and observations of the bench simulator."""
 
+import gc
 import json
 import threading
+import weakref
 
 import mujoco
 import numpy as np
