@@ -238,6 +238,8 @@ def push_to_zone(world: World, instance: TaskInstance) -> Command:
             return rise(world, _PUSH_OPENING, _PUSH_HEIGHT)
         # Straight on only: pulling sideways or down on what sticks to the fingers would press it onto the table.
         aim = world.ee_position + along * (length + 0.01)
+        if not world.is_touching("gripper", instance.roles["pick"]):
+            aim[2] = _PUSH_HEIGHT
         return Command(aim, gripper_yaw(world), _PUSH_OPENING, pace=0.5)
     start = puck - along * (contact + 0.025)
     return descend_on(world, np.array([start[0], start[1], _PUSH_HEIGHT]), yaw, _PUSH_OPENING)
