@@ -93,9 +93,9 @@ def _choice_on_arrow(look: Look | None, path: Array, observation: Observation | 
         if inwards:
             return Choice(Verb.PUSH, "arrow: from a handle towards its body, so push")
         return Choice(Verb.PULL, "arrow: from a handle, so pull")
-    if look.thing.width > GRIPPER_SPAN_M:
-        return Choice(Verb.PUSH, f"arrow: the thing is {100 * look.thing.width:.0f} cm wide, too wide for the gripper, so push")
-    return Choice(Verb.MOVE, f"arrow: the thing is {100 * look.thing.width:.0f} cm wide, so grasp and move")
+    if look.grasp_width > GRIPPER_SPAN_M:
+        return Choice(Verb.PUSH, f"arrow: the thing is {100 * look.grasp_width:.0f} cm wide, too wide for the gripper, so push")
+    return Choice(Verb.MOVE, f"arrow: the thing is {100 * look.grasp_width:.0f} cm wide, so grasp and move")
 
 
 def _choice_on_circle(look: Look | None) -> Choice:
@@ -103,9 +103,9 @@ def _choice_on_circle(look: Look | None) -> Choice:
         return Choice(Verb.PICK, "circle: pick")
     if look.thing is None:
         return Choice(Verb.TOUCH, "circle: nothing stands there, so touch the place")
-    if look.thing.width > GRIPPER_SPAN_M:
-        return Choice(Verb.PRESS, f"circle: the thing is {100 * look.thing.width:.0f} cm wide, too wide for the gripper, so press")
-    return Choice(Verb.PICK, f"circle: the thing is {100 * look.thing.width:.0f} cm wide, so pick")
+    if look.grasp_width > GRIPPER_SPAN_M:
+        return Choice(Verb.PRESS, f"circle: the thing is {100 * look.grasp_width:.0f} cm wide, too wide for the gripper, so press")
+    return Choice(Verb.PICK, f"circle: the thing is {100 * look.grasp_width:.0f} cm wide, so pick")
 
 
 def _points(pixels: Array) -> tuple[Point, ...]:

@@ -22,6 +22,11 @@ LINK_M: Final = 0.011
 LINK_CHROMA: Final = 0.05
 """Neighbouring pixels whose shares of red, green and blue differ more than this belong to different things."""
 MIN_PIXELS: Final = 12
+HIGHER_M: Final = 0.015
+"""A body is higher than its handle by this."""
+BESIDE_M: Final = 0.03
+"""A body is this near to its handle, seen from above."""
+LEVEL_M: Final = 0.007
 NEAR_SHARE: Final = 0.015
 """How far beside a thing its symbol may be drawn, as a share of the picture's width."""
 
@@ -79,6 +84,8 @@ class Look:
     """World point ``(3,)`` [m] at the keypoint."""
     thing: Thing | None
     """None where nothing stands above the table."""
+    grasp_width: float = 0.0
+    """Narrow side [m] of what the gripper would have to span."""
     is_handle: bool = False
     """A bar that stands off a larger body."""
     towards_body: Array = field(default_factory=lambda: np.zeros(3))
@@ -184,9 +191,9 @@ def look_at(observation: Observation | None, camera: str, at: Point) -> Look | N
     thing = thing_of(cut, label)
     body = _body_behind(cut, thing)
     if body is None:
-        return Look(cut.cloud[v, u], thing)
+        return Look(cut.cloud[v, u], thing, _grasp_width(cut, thing))
     towards = (body - thing.centre) * (1, 1, 0)
-    return Look(cut.cloud[v, u], thing, True, towards / max(float(np.linalg.norm(towards)), 1e-9))
+    return Look(cut.cloud[v, u], thing, thing.width, True, towards / max(float(np.linalg.norm(towards)), 1e-9))
 
 
 def _body_behind(cut: Cut, thing: Thing) -> Array | None:
@@ -194,10 +201,24 @@ def _body_behind(cut: Cut, thing: Thing) -> Array | None:
     if thing.fill > 0.65 and thing.length < 3.5 * thing.width:
         return None
     mask = cut.labels == thing.label
-    ring = ndimage.binary_dilation(mask, iterations=max(2, round(0.008 * mask.shape[1]))) & ~mask & (cut.cloud[..., 2] >= FLAT_M)
-    for label in np.unique(cut.labels[ring]):
-        other = cut.cloud[cut.labels == label]
-        is_near = np.linalg.norm(thing.cloud[:, None, :2] - other[None, ::7, :2], axis=-1).min() < 0.02 if len(other) < 30000 else False
-        if is_near and len(other) > len(thing.cloud) and np.percentile(other[:, 2], 98) > thing.top + 0.015:
-            return np.asarray(np.median(other, axis=0))
-    return None
+    is_higher = cut.cloud[..., 2] > thing.top + 0.3 * HIGHER_M
+    around = ndimage.binary_dilation(mask, iterations=max(3, round(0.02 * mask.shape[1]))) & is_higher
+    beside = cut.cloud[around]
+    if not len(beside):
+        return None
+    near = np.linalg.norm(thing.cloud[:, None, :2] - beside[None, ::3, :2], axis=-1).min(axis=0) < BESIDE_M
+    labels = np.unique(cut.labels[around][::3][near])
+    body = cut.cloud[np.isin(cut.labels, labels) & is_higher]
+    is_body = len(body) > 0.5 * len(thing.cloud) and float(np.percentile(body[:, 2], 95)) > thing.top + HIGHER_M
+    return np.asarray(np.median(body, axis=0)) if is_body else None
+
+
+def _grasp_width(cut: Cut, thing: Thing) -> float:
+    """Return the narrow side [m] of the level surface at a thing's top, whatever is painted on it."""
+    level = np.abs(cut.cloud[..., 2] - thing.top) < LEVEL_M
+    parts, _ = ndimage.label(level, structure=np.ones((3, 3)))
+    touched = parts[(cut.labels == thing.label) & level]
+    if not len(touched):
+        return thing.width
+    part = parts == np.bincount(touched).argmax()
+    return max(thing.width, _upright_box(cut.cloud[part][:, :2])[1])
