@@ -12,12 +12,13 @@ from typing import Any, Final
 import numpy as np
 
 from workbench.core.errors import InvalidInput, WorkbenchError
+from workbench.core.events import EventKind
 from workbench.core.protocols import RolloutObserver
 from workbench.core.sketches import Sketch, sketch_to_dict
 from workbench.core.types import CameraRequest, EpisodeConfig, Prompt, Step
 from workbench.evaluation.campaign import FIRST_SEED, Cell, CellResult, Progress, TrialResult, draw_seeds, report, run_cells
 from workbench.evaluation.drawing import draw_task
-from workbench.rollout.loop import LiveEpisode, run_episode
+from workbench.rollout.loop import LiveEpisode, emit, run_episode
 from workbench.rollout.sketch_policy import SketchPolicy
 from workbench.simulation.perturbations import disturb, draw_shift
 from workbench.simulation.simulator import BenchSimulator
@@ -99,14 +100,15 @@ class SecondStepDisturbance:
             return
         self._is_done = True
         for role in ("pick_2", "place_2"):
-            self._shift(roles[role])
+            self._shift(episode, roles[role])
 
-    def _shift(self, name: str) -> None:
+    def _shift(self, episode: LiveEpisode, name: str) -> None:
         for distance in SHIFTS_M:
             try:
-                disturb(self._simulator, name, *draw_shift(self._simulator.world, name, distance, self._rng))
+                payload = disturb(self._simulator, name, *draw_shift(self._simulator.world, name, distance, self._rng))
             except InvalidInput:  # no room to go so far: try a shorter way
                 continue
+            emit(episode, EventKind.PERTURBATION, payload, actor="system")
             return
 
 
