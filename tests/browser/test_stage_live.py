@@ -49,6 +49,18 @@ def test_space_escape_and_the_halt_button_control_the_rollout(stage):
     wait_mode(stage, "halted")
 
 
+def test_escape_deselects_before_it_halts(stage):
+    stage.drag((0.3, 0.7), (0.6, 0.7))
+    stage.commits(1)
+    stage.key("v")
+    stage.click(0.45, 0.7)
+    stage.key("Escape")
+    time.sleep(0.8)
+    assert stage.data("mode") == "paused" and stage.page.locator("#stage .handle").count() == 0
+    stage.key("Escape")
+    wait_mode(stage, "halted")
+
+
 def test_driving_by_keys_moves_the_hand_and_stops_with_the_key(stage):
     def hand():
         return stage.session.in_simulator(lambda s: s.observe(()).part("ee_position").copy())

@@ -157,8 +157,8 @@ export class Hud {
 
   showRates(fps, latency, isMoving) {
     set(this.values.fps, fps || isMoving ? `${Math.round(fps)} fps` : "still");
-    set(this.values.latency, latency === null || !isMoving ? "" : `${Math.round(latency)} ms`);
-    this.values.latency.classList.toggle("is-bad", latency > 150);
+    set(this.values.latency, latency === null || !isMoving ? "– ms" : `${Math.round(latency)} ms`);
+    this.values.latency.classList.toggle("is-bad", isMoving && latency > 150);
     this.values.fps.classList.toggle("is-bad", isMoving && fps < 12);
   }
 

@@ -95,6 +95,7 @@ class Stage {
     const stored = this.drawing.strokes.length ? this.drawing.doc.camera : this.camera;
     const wanted = this.camera || stored;
     if (this.cameras.length) this.showCamera(this.cameras.includes(wanted) ? wanted : this.cameras[0]);
+    this.trigger("changed", { what: "episode" }); // panels missed what happened before this connection
   }
 
   /** Builds what depends on the table of commands; once. */
