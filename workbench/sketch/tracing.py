@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
-from workbench.sketch.curves import Array, path_length
+from workbench.sketch.curves import Array, path_length, simplify_indices
 from workbench.sketch.skeleton import Curve, Mask, thin, trace_curves
 
 MAX_STROKE_RADIUS_PX: Final = 11.5
@@ -19,6 +19,9 @@ MAX_TURN_RAD: Final = float(np.radians(50))
 """A curve goes on through a junction or gap if it turns by less."""
 MAX_CORNER_RAD: Final = float(np.radians(125))
 """Where only two lines meet they are one path with a corner; a barb of a head turns back by more."""
+MAX_BARB_PX: Final = 34.0
+MAX_BARB_TURN_RAD: Final = float(np.radians(80))
+"""A line shorter than this that turns back by more is a barb, not the last leg of a path."""
 MAX_GAP_PX: Final = 70.0
 HIDDEN_CORNER_PX: Final = 14.0
 """A corner of a path may be hidden by another stroke if both legs end this near to it."""
@@ -78,8 +81,27 @@ def _without_specks(mask: Mask, smallest: float) -> Mask:
 def long_curves(skeleton: Mask, ink: Ink, hidden: Mask) -> list[Array]:
     """Return curves ``(N, 2)`` [px] as long as they can be made: spurs cut, junctions passed straight on, hidden gaps bridged."""
     curves = trace_curves(_without_spurs(skeleton, ink))
-    joined = _through_junctions(curves, ink)
-    return _over_gaps(joined, ink, hidden)
+    joined = [_without_barbs(c, ink) for c in _through_junctions(curves, ink)]
+    return [_without_barbs(c, ink) for c in _over_gaps(joined, ink, hidden)]
+
+
+def _without_barbs(points: Array, ink: Ink) -> Array:
+    """Cut a short last leg that turns sharply back, at both ends of a curve ``(N, 2)``: one barb of a head."""
+    for _ in range(2):
+        points = points[::-1]
+        corners = simplify_indices(points, max(2.5 * ink.scale, 0.9 * ink.half_width))
+        # From the end inwards: the barb may have a small bend of its own.
+        for following, earlier in pairwise(corners[-2::-1]):
+            rest = path_length(points[following:])
+            if rest > MAX_BARB_PX * ink.scale:
+                break
+            before = points[following] - points[earlier]
+            after = points[-1] - points[following]
+            turn = abs(np.arctan2(before[0] * after[1] - before[1] * after[0], before @ after))
+            if turn > MAX_BARB_TURN_RAD and path_length(points[: following + 1]) > 1.2 * rest:
+                points = points[: following + 1]
+                break
+    return points
 
 
 def _without_spurs(skeleton: Mask, ink: Ink) -> Mask:
@@ -151,7 +173,8 @@ def _through_junctions(curves: Sequence[Curve], ink: Ink) -> list[Array]:
         at_node.setdefault(root(curve.end), []).append(end_of(curve.points, True, i, ink))
     pairs: list[tuple[End, End]] = []
     for ends in at_node.values():
-        limit = MAX_CORNER_RAD if len(ends) == 2 else MAX_TURN_RAD
+        is_barb = any(kept[e.curve].length < MAX_BARB_PX * ink.scale for e in ends)
+        limit = MAX_TURN_RAD if len(ends) > 2 else MAX_BARB_TURN_RAD if is_barb else MAX_CORNER_RAD
         pairs += _best_pairs([(turn_between(a, b), a, b) for a, b in combinations(ends, 2)], limit)
     return join([c.points for c in kept], pairs)
 
