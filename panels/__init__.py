@@ -12,6 +12,7 @@ from gradio import component_meta
 component_meta.create_or_modify_pyi = lambda *args: None
 
 from panels import header, history, scene, sketch, timeline  # noqa: E402
+from panels.asset_urls import scripts  # noqa: E402
 from panels.errors import bind, plain  # noqa: E402
 from panels.live import LiveSession  # noqa: E402
 from panels.replay import open_replay  # noqa: E402
@@ -31,6 +32,7 @@ def build_page(app: AppState) -> gr.Blocks:
         with gr.Row(elem_id="bench", equal_height=True):
             with gr.Column(elem_id="bench-stage", scale=5, min_width=360):
                 stage = make_stage()
+                stage.canvas.head = (stage.canvas.head or "") + scripts("page.js")  # the stage hands its socket to the other parts
                 timeline.build(app, ui)
             with gr.Column(elem_id="bench-tools", scale=4, min_width=340), gr.Tabs(elem_id="tools"):
                 for panel in PANELS:

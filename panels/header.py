@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import gradio as gr
 
+from panels.asset_urls import scripts
 from panels.errors import bind
 from panels.stage import Stage
 from panels.state import AppState, UiState
@@ -35,6 +36,7 @@ class TopBar(gr.HTML):
         kwargs.setdefault("html_template", _TEMPLATE)
         kwargs.setdefault("js_on_load", _ON_LOAD)
         kwargs.setdefault("elem_id", "topbar")
+        kwargs.setdefault("head", scripts("page.js"))
         super().__init__(value, **kwargs)
 
     def api_info(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import gradio as gr
 import numpy as np
 
+from panels.asset_urls import scripts
 from panels.errors import bind
 from panels.export import EXPORTS, export_episode, import_archive
 from panels.render.paths import EpisodePath, paths_figure
@@ -47,6 +48,7 @@ class EpisodeList(gr.HTML):
         kwargs.setdefault("html_template", _TEMPLATE)
         kwargs.setdefault("js_on_load", _ON_LOAD)
         kwargs.setdefault("elem_id", "history")
+        kwargs.setdefault("head", scripts("page.js", "history.js"))
         super().__init__(value, **kwargs)
 
     def api_info(self) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
             step = gr.Number(
                 0, label="Step", show_label=False, container=False, precision=0, minimum=0, min_width=70, elem_id="history-step"
             )
-            branch = gr.Button("Branch from this step", size="sm", elem_id="history-branch", min_width=130)
+            branch = gr.Button("Branch here", size="sm", elem_id="history-branch", min_width=130)
             link = gr.Button("Copy link", size="sm", elem_id="history-link", min_width=80)
         with gr.Row(elem_classes="tight"):
             name = gr.Textbox(label="Name", max_length=200, elem_id="history-name", scale=3, min_width=140)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import threading
@@ -20,6 +19,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from panels import build_page, theme
+from panels.asset_urls import ASSETS_DIR, asset_url, asset_version
 from panels.auth import LoginGate
 from panels.errors import bug_message
 from panels.guard import LOOPBACK_HOSTS, Guard
@@ -29,7 +29,6 @@ from panels.stream import UVICORN_OPTIONS
 from panels.stream import make_router as make_stream_router
 from workbench.core.errors import InvalidInput, MissingDependency, NotStored, TooLarge, UnknownName, WorkbenchError, WrongMode
 
-ASSETS_DIR: Final = Path(__file__).parent / "assets"
 MEDIA_TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png"}
 STATUS_OF: Final[tuple[tuple[type[WorkbenchError], int], ...]] = (
     (TooLarge, 413),
@@ -44,18 +43,11 @@ STATUS_OF: Final[tuple[tuple[type[WorkbenchError], int], ...]] = (
 log = logging.getLogger(__name__)
 
 
-def asset_version(name: str) -> str:
-    """Return a short digest of an asset's content, for its address."""
-    return hashlib.sha256((ASSETS_DIR / name).read_bytes()).hexdigest()[:12]
-
-
 def page_head() -> str:
-    """Return the tags that load our scripts and styles; addresses carry a digest, so that caches never serve an old one."""
+    """Return the tags that load our icon and styles; scripts come with the components that need them (:func:`panels.asset_urls.scripts`)."""
     tags = ['<link rel="icon" href="/favicon.ico" type="image/svg+xml">']
     for path in sorted(ASSETS_DIR.glob("*.css")):
-        tags.append(f'<link rel="stylesheet" href="/assets/{path.name}?v={asset_version(path.name)}">')
-    for path in sorted(ASSETS_DIR.glob("*.js")):
-        tags.append(f'<script src="/assets/{path.name}?v={asset_version(path.name)}"></script>')
+        tags.append(f'<link rel="stylesheet" href="{asset_url(path.name)}">')
     return "\n".join(tags)
 
 
@@ -97,7 +89,6 @@ def make_server(
         footer_links=[],
         max_file_size=app.settings.max_upload_mb * 2**20,
         theme=theme.make_theme(),
-        css_paths=[theme.PAGE_CSS],
         head=page_head(),
         show_error=True,
         ssr_mode=False,

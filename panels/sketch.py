@@ -10,6 +10,7 @@ from typing import Any, Final
 import gradio as gr
 
 from models.vision_language import VisionLanguageInterpreter
+from panels.asset_urls import scripts
 from panels.errors import bind
 from panels.reading import BuiltInReader, Interpreter
 from panels.stage import Stage
@@ -50,6 +51,7 @@ class PlanEditor(gr.HTML):
         kwargs.setdefault("html_template", _TEMPLATE)
         kwargs.setdefault("js_on_load", "window.VLAW.mountPlan(element.querySelector('.plan'));")
         kwargs.setdefault("elem_id", "plan")
+        kwargs.setdefault("head", scripts("page.js", "plan.js"))
         super().__init__(**kwargs)
 
 

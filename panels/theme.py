@@ -1,13 +1,10 @@
-"""How the page looks: one restrained theme of system fonts, for light and dark; layout rules in ``page.css``."""
+"""How the page looks: one restrained theme of system fonts, for light and dark; layout rules in ``assets/page.css``."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from gradio.themes import Base, Color, Size
-
-PAGE_CSS: Final = Path(__file__).parent / "page.css"
 
 INK: Final = Color(
     "#f6f7f9", "#eceef2", "#dde1e8", "#c3c9d4", "#97a0b0", "#6b7588", "#4c5567", "#363d4c", "#222834", "#171c26", "#0e1219", name="ink"

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from panels.asset_urls import scripts
 from panels.errors import bind
 from panels.replay import branch_from, open_replay
 from panels.state import AppState, UiState
@@ -36,6 +37,7 @@ class TimelineCanvas(gr.HTML):
         kwargs.setdefault("html_template", _TEMPLATE)
         kwargs.setdefault("js_on_load", _ON_LOAD)
         kwargs.setdefault("elem_id", "timeline")
+        kwargs.setdefault("head", scripts("page.js", "timeline.js"))
         super().__init__(value, **kwargs)
 
 

@@ -15,15 +15,15 @@
   let said = {};
   const uses = [];
   const KEPT = ["hello", "drawing", "status"];
-  Object.defineProperty(VLAW, "socket", {
-    get: () => socket,
-    set: (made) => {
-      socket = made;
-      said = {};
-      for (const type of KEPT) made.on(type, (message) => { said[type] = message; });
-      for (const use of uses) use(made);
-    },
-  });
+  const take = (made) => {
+    socket = made;
+    said = {};
+    for (const type of KEPT) made.on(type, (message) => { said[type] = message; });
+    for (const use of uses) use(made);
+  };
+  const early = VLAW.socket;
+  Object.defineProperty(VLAW, "socket", { get: () => socket, set: take });
+  if (early) take(early);
   VLAW.withSocket = (use) => {
     uses.push(use);
     if (!socket) return;

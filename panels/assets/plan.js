@@ -75,6 +75,7 @@
       if (drawing.error) notes.unshift(drawing.error);
       this.notes.replaceChildren(...notes.map((text) => make("li", { textContent: text })));
       this.hint.hidden = sketch.strokes.length > 0;
+      for (const list of [this.strokes, this.steps]) list.previousElementSibling.hidden = list.children.length === 0;
       this.element.dataset.strokes = sketch.strokes.length;
       this.element.dataset.steps = plan?.steps.length ?? 0;
       for (const [name, isOn] of [["run_plan", plan?.steps.length > 0], ["undo", drawing.can_undo], ["redo", drawing.can_redo], ["clear", sketch.strokes.length > 0]])

@@ -3,7 +3,7 @@
 (() => {
   "use strict";
   const VLAW = (window.VLAW = window.VLAW || {});
-  const HEIGHT = 92, LEFT = 14, RIGHT = 14, RULER_Y = 14, BAND_Y = 22, BAND_H = 14, EVENT_Y = 52, BRANCH_Y = 74;
+  const LEFT = 14, RIGHT = 14, RULER_Y = 14, BAND_Y = 22, BAND_H = 14, EVENT_Y = 52, BRANCH_Y = 74, ROW_H = 15, LABEL_PX = 130;
   const MIN_SPAN = 10, DRAG_PX = 3, SEEK_MS = 25;
   /* After a seek of ours, older news of the cursor is ignored for this long. */
   const SETTLE_MS = 500;
@@ -122,6 +122,7 @@
     get total() { return Math.max(this.live.numSteps, MIN_SPAN); }
     get span() { return this.view || [0, Math.max(this.total * 1.02, 40)]; }
     get width() { return this.canvas.clientWidth; }
+    get height() { return this.canvas.clientHeight; }
     x(step) { const [a, b] = this.span; return LEFT + ((step - a) / (b - a)) * (this.width - LEFT - RIGHT); }
     stepAt(x) { const [a, b] = this.span; return a + ((x - LEFT) / (this.width - LEFT - RIGHT)) * (b - a); }
     get cursor() { return this.live.shown ?? this.live.numSteps; }
@@ -266,21 +267,19 @@
     paint() {
       const ratio = window.devicePixelRatio || 1, width = this.width;
       if (!width) return;
-      if (this.canvas.width !== Math.round(width * ratio)) {
-        this.canvas.width = Math.round(width * ratio);
-        this.canvas.height = Math.round(HEIGHT * ratio);
-      }
+      const pixels = [Math.round(width * ratio), Math.round(this.height * ratio)];
+      if (this.canvas.width !== pixels[0] || this.canvas.height !== pixels[1]) [this.canvas.width, this.canvas.height] = pixels;
       const c = this.context, style = getComputedStyle(this.element);
       this.ink = style.getPropertyValue("--body-text-color") || "#333";
       this.soft = style.getPropertyValue("--body-text-color-subdued") || "#888";
       this.line = style.getPropertyValue("--border-color-primary") || "#ccc";
       this.paper = style.getPropertyValue("--background-fill-primary") || "#fff";
       c.setTransform(ratio, 0, 0, ratio, 0, 0);
-      c.clearRect(0, 0, width, HEIGHT);
+      c.clearRect(0, 0, width, this.height);
       c.font = `11px ${style.fontFamily}`;
       this.marks = [];
       c.save();
-      c.beginPath(); c.rect(LEFT - 10, 0, width - LEFT - RIGHT + 20, HEIGHT); c.clip();
+      c.beginPath(); c.rect(LEFT - 10, 0, width - LEFT - RIGHT + 20, this.height); c.clip();
       this.paintRuler(c);
       this.paintBand(c);
       this.paintEvents(c);
@@ -310,7 +309,7 @@
       c.textAlign = "center"; c.lineWidth = 1;
       for (let step = Math.ceil(a / stride) * stride; step <= b; step += stride) {
         const x = Math.round(this.x(step)) + 0.5;
-        c.strokeStyle = this.line; c.beginPath(); c.moveTo(x, BAND_Y - 4); c.lineTo(x, HEIGHT - 6); c.stroke();
+        c.strokeStyle = this.line; c.beginPath(); c.moveTo(x, BAND_Y - 4); c.lineTo(x, this.height - 6); c.stroke();
         c.fillStyle = this.soft; c.fillText(String(step), x, RULER_Y - 1);
       }
     }
@@ -359,22 +358,28 @@
       c.restore();
     }
 
+    /* Branches fork off downwards; those whose labels would overlap go to further rows. */
     paintBranches(c) {
       c.lineWidth = 2;
-      for (const branch of this.branches) {
+      const numRows = Math.max(1, Math.floor((this.height - BRANCH_Y - 4) / ROW_H) + 1);
+      const ends = new Array(numRows).fill(-Infinity);
+      for (const branch of [...this.branches].sort((a, b) => a.step - b.step)) {
         const x = this.x(branch.step);
-        c.strokeStyle = "#8b5cf6";
-        c.beginPath(); c.moveTo(x, BAND_Y + BAND_H); c.bezierCurveTo(x, BRANCH_Y, x + 4, BRANCH_Y, x + 20, BRANCH_Y); c.stroke();
-        c.fillStyle = "#8b5cf6"; c.beginPath(); c.arc(x + 22, BRANCH_Y, 5, 0, 2 * Math.PI); c.fill();
-        c.fillStyle = this.ink; c.textAlign = "left"; c.fillText((branch.label || "branch").slice(0, 18), x + 31, BRANCH_Y + 4);
-        this.marks.push({ x: x + 22, y: BRANCH_Y, branch });
+        const free = ends.findIndex((end) => x > end);
+        const row = free < 0 ? numRows - 1 : free;
+        ends[row] = x + LABEL_PX;
+        const y = BRANCH_Y + row * ROW_H;
+        c.strokeStyle = c.fillStyle = "#8b5cf6";
+        c.beginPath(); c.moveTo(x, BAND_Y + BAND_H); c.bezierCurveTo(x, y, x + 4, y, x + 20, y); c.stroke();
+        c.beginPath(); c.arc(x + 22, y, 5, 0, 2 * Math.PI); c.fill();
+        c.fillStyle = this.ink; c.textAlign = "left"; c.fillText((branch.label || "branch").slice(0, 16), x + 31, y + 4);
+        this.marks.push({ x: x + 22, y, branch });
       }
-      if (this.parent) {
-        const x = this.x(0);
-        c.strokeStyle = "#8b5cf6"; c.beginPath(); c.moveTo(x, HEIGHT - 4); c.lineTo(x, BAND_Y + BAND_H); c.stroke();
-        c.fillStyle = this.soft; c.textAlign = "left"; c.fillText(`from step ${this.parent.step}`, x + 6, HEIGHT - 6);
-        this.marks.push({ x, y: HEIGHT - 8, parent: this.parent });
-      }
+      if (!this.parent) return;
+      const x = this.x(0), y = this.height - 6;
+      c.strokeStyle = "#8b5cf6"; c.beginPath(); c.moveTo(x, y + 2); c.lineTo(x, BAND_Y + BAND_H); c.stroke();
+      c.fillStyle = this.soft; c.textAlign = "left"; c.fillText(`from step ${this.parent.step}`, x + 6, y);
+      this.marks.push({ x, y, parent: this.parent });
     }
 
     paintCursor(c) {
@@ -382,7 +387,7 @@
       const x = Math.round(this.x(this.cursor)) + 0.5, isLive = this.live.shown === null;
       c.strokeStyle = c.fillStyle = isLive ? "#12b094" : this.ink;
       c.lineWidth = 1.5;
-      c.beginPath(); c.moveTo(x, RULER_Y + 4); c.lineTo(x, HEIGHT - 4); c.stroke();
+      c.beginPath(); c.moveTo(x, RULER_Y + 4); c.lineTo(x, this.height - 4); c.stroke();
       c.beginPath(); c.moveTo(x - 5, RULER_Y); c.lineTo(x + 5, RULER_Y); c.lineTo(x, RULER_Y + 7); c.closePath(); c.fill();
     }
   }

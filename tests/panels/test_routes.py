@@ -79,7 +79,7 @@ def test_an_episode_without_a_picture_has_a_plain_one(client, episode_id):
 
 
 def test_assets_are_cached_for_ever_only_under_their_digest(client):
-    from panels.server import asset_version
+    from panels.asset_urls import asset_version
 
     assert "immutable" in client.get("/assets/timeline.js", params={"v": asset_version("timeline.js")}).headers["cache-control"]
     assert client.get("/assets/timeline.js", params={"v": "old"}).headers["cache-control"] == "no-cache"
