@@ -5,8 +5,9 @@ import pytest
 
 from workbench.core.protocols import Policy
 from workbench.core.types import EpisodeConfig, Prompt
+from workbench.evaluation.campaign import FIRST_SEED, Cell
+from workbench.evaluation.expert import run_cell, run_trial
 from workbench.simulation.expert import MAX_STEP, ScriptedExpert
-from workbench.simulation.expert_rates import FIRST_SEED, main, run_trial, solve_rate, to_document
 from workbench.simulation.perturbations import disturb, draw_shift
 from workbench.simulation.simulator import BenchSimulator
 from workbench.simulation.tasks import TASKS
@@ -52,8 +53,8 @@ def test_each_task_is_solved_on_three_seeds(simulator, task):
 @pytest.mark.slow
 @pytest.mark.parametrize("task", NAMES)
 def test_each_task_is_solved_on_twenty_published_seeds(task):
-    rate = solve_rate(task, range(FIRST_SEED, FIRST_SEED + 20))
-    assert rate.successes == rate.n == 20, rate
+    result = run_cell(Cell("expert", task, "none", tuple(range(FIRST_SEED, FIRST_SEED + 20))))
+    assert result.num_successes == 20, result.to_dict()["failures"]
 
 
 @pytest.mark.parametrize("control_hz, longest", [(20.0, 0.0165), (10.0, MAX_STEP)])
@@ -112,20 +113,3 @@ def test_the_second_cube_may_be_moved_before_its_turn(simulator):
 
     _, is_done = play(simulator, "sort_two", 107, on_step=push)
     assert moved and is_done
-
-
-def test_rates_are_told_as_counts_with_a_wilson_interval():
-    rate = solve_rate("touch", [101, 102])
-    assert (rate.n, rate.successes, rate.failed_seeds) == (2, 2, ())
-    assert rate.low == pytest.approx(0.342, abs=1e-3) and rate.high == 1.0
-    (cell,) = to_document([rate])["cells"]
-    assert cell["task"] == "touch" and cell["mean_steps"] > 5
-
-
-def test_the_command_prints_one_json_document(capsys):
-    import json
-
-    assert main(["--tasks", "press_button", "--seeds", "1", "--first", "101", "--json"]) == 0
-    out = capsys.readouterr()
-    assert json.loads(out.out)["cells"][0]["successes"] == 1
-    assert "press_button" in out.err

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
+
+from workbench.core.types import EpisodeConfig, Prompt
 from workbench.evaluation.campaign import FIRST_SEED, Cell, CellResult, Progress, TrialResult, draw_seeds, report, run_cells
-from workbench.simulation.expert_rates import run_trial
+from workbench.simulation.expert import ScriptedExpert
 from workbench.simulation.simulator import BenchSimulator
 from workbench.simulation.tasks import TASKS
 
@@ -21,10 +24,23 @@ def run(*, episodes: int = 20, seed: int = FIRST_SEED, workers: int = 1, progres
 
 
 def run_cell(cell: Cell) -> CellResult:
-    """Run the trials of one cell on one simulator."""
+    """Run the trials of one cell on one simulator; physics only, no pictures."""
     simulator = BenchSimulator()
     try:
-        trials = [run_trial(simulator, cell.task, seed) for seed in cell.seeds]
+        return CellResult(cell, tuple(run_trial(simulator, cell.task, seed) for seed in cell.seeds))
     finally:
         simulator.close()
-    return CellResult(cell, tuple(TrialResult(t.seed, t.is_success, t.num_steps) for t in trials))
+
+
+def run_trial(simulator: BenchSimulator, task: str, seed: int, *, control_hz: float = 20.0) -> TrialResult:
+    """Let the expert play one episode within the task's time; solved means that it is left solved: the expert says that it is done."""
+    simulator.reset(EpisodeConfig(task, seed, control_hz=control_hz))
+    expert, rng = ScriptedExpert(simulator), np.random.default_rng(seed)
+    expert.reset(rng)
+    limit = round(simulator.task.time_limit_s * control_hz)
+    for step in range(limit):
+        chunk = expert.act(simulator.observe(()), Prompt(), rng)
+        if chunk.scores["done"]:
+            return TrialResult(seed, True, step)
+        simulator.step(chunk.actions[0])
+    return TrialResult(seed, False, limit)
