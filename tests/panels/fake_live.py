@@ -65,7 +65,14 @@ class FakeController:
 
     def status(self) -> RolloutStatus:
         return RolloutStatus(
-            self.mode, "hold", episode_id="e1", task="t", instruction=START.instruction, policy="sketch", step=self.num_steps, speed=self.speed
+            self.mode,
+            "hold",
+            episode_id="e1",
+            task="t",
+            instruction=START.instruction,
+            policy="sketch",
+            step=self.num_steps,
+            speed=self.speed,
         )
 
     def history(self) -> Any:

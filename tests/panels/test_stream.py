@@ -330,7 +330,10 @@ def test_a_socket_that_sends_nothing_but_nonsense_is_closed(bench):
     assert caught.value.code == CLOSE_HOSTILE
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=9), lambda c: st.lists(c, max_size=3) | st.dictionaries(st.text(max_size=5), c, max_size=3))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda c: st.lists(c, max_size=3) | st.dictionaries(st.text(max_size=5), c, max_size=3),
+)
 KEYS = st.sampled_from(["type", "name", "args", "seq", "channel", "width", "height", "sent"])
 
 
