@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import gradio as gr
 import numpy as np
 
 from panels.errors import bind
-from panels.live import CALL_TIMEOUT_S
+from panels.live import CALL_TIMEOUT_S, LiveSession
 from panels.stage import Stage
 from panels.state import AppState, UiState
 from workbench.core.catalog import Catalog
@@ -26,7 +27,7 @@ POLICY_TITLES: Final = {
     "expert": "Scripted expert: privileged demonstration, reads the simulator's truth",
     "hold": "Hold: stands still",
 }
-RATES: Final = (("20 Hz", 20.0), ("10 Hz", 10.0), ("25 Hz (Fetch)", 25.0))
+RATES: Final = (("20 Hz", 20.0), ("10 Hz", 10.0), ("25 Hz (Fetch)", 25.0), ("50 Hz", 50.0))
 BENCH: Final = "bench"
 """The simulator that our own tasks run in; another one calls its scenes itself."""
 SIMULATOR_TITLES: Final = {BENCH: "Bench: arm at a table", "gym": "Gymnasium on MuJoCo"}
@@ -60,7 +61,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     policy.input(bind(on_policy, app), [policy, ui], None, **quiet)
     gr.on([tell.click, instruction.submit], bind(on_tell, app), [instruction, ui], None, **quiet)
     reset.click(bind(on_reset, app), [ui], None, **quiet)
-    start.click(bind(on_start, app), [task, seed, rate, simulator, policy, instruction, ui], None, **quiet)
+    start.click(bind(on_start, app), [task, seed, rate, simulator, policy, instruction, ui], [stage.canvas, ui], **quiet)
     stage.on_changed(bind(on_changed, app), [seen, ui], [seen, task, about, seed, rate, simulator, policy, instruction])
 
 
@@ -126,11 +127,29 @@ def on_reset(app: AppState, ui: UiState) -> None:
     app.live.get(ui.tab_id).command("reset")
 
 
-def on_start(app: AppState, task: str, seed: float, rate: float, simulator: str, policy: str, instruction: str, ui: UiState) -> None:
-    """Start a new episode, paused."""
-    session = app.live.get(ui.tab_id)
+def on_start(
+    app: AppState, task: str, seed: float, rate: float, simulator: str, policy: str, instruction: str, ui: UiState
+) -> tuple[Any, Any]:
+    """Start a new episode, paused; another simulator has other cameras, so the stage gets a new live session for it."""
     config = EpisodeConfig(task=task, seed=int(seed or 0), instruction=instruction.strip(), simulator=simulator, control_hz=float(rate))
-    session.controller.start(config, policy=policy).result(CALL_TIMEOUT_S)
+    old = app.live.get(ui.tab_id)
+    if old.config is None or old.config.simulator == simulator:
+        old.controller.start(config, policy=policy).result(CALL_TIMEOUT_S)
+        return gr.skip(), gr.skip()
+    new = start_elsewhere(app, config, policy)
+    app.live.close(old.tab_id)
+    return {"tab_id": new.tab_id, "token": new.token}, replace(ui, tab_id=new.tab_id)
+
+
+def start_elsewhere(app: AppState, config: EpisodeConfig, policy: str) -> LiveSession:
+    """Open a new live session and start an episode in it; when that fails nothing is left behind."""
+    session = app.live.create()
+    try:
+        session.controller.start(config, policy=policy).result(CALL_TIMEOUT_S)
+    except BaseException:
+        app.live.close(session.tab_id)
+        raise
+    return session
 
 
 def on_changed(app: AppState, seen: str, ui: UiState) -> tuple[Any, ...]:

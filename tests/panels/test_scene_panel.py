@@ -3,7 +3,7 @@ import pytest
 
 from panels import scene
 from panels.state import UiState
-from workbench.core.errors import UnknownName
+from workbench.core.errors import UnknownName, WorkbenchError
 
 
 def test_every_task_is_described_in_a_line(app):
@@ -68,3 +68,21 @@ def test_reset_starts_the_same_scene_anew(app, live, ui):
 def test_a_closed_tab_says_so(app):
     with pytest.raises(UnknownName):
         scene.on_reset(app, UiState(tab_id="gone"))
+
+
+def test_another_simulator_gets_a_new_live_session_with_its_own_cameras(app, live):
+    pytest.importorskip("gymnasium")
+    old = app.live.create()
+    before = UiState(tab_id=old.tab_id)
+    value, after = scene.on_start(app, "Reacher-v5", 3, 50.0, "gym", "hold", "", before)
+    new = app.live.get(value["tab_id"])
+    assert after.tab_id == new.tab_id and old.is_closed
+    assert new.hello()["cameras"] and "front" not in new.hello()["cameras"]
+    app.live.close(new.tab_id)
+
+
+def test_a_simulator_that_does_not_start_leaves_the_tab_as_it_was(app, live, ui):
+    count = len(app.live)
+    with pytest.raises(WorkbenchError):
+        scene.on_start(app, "NoSuchThing-v9", 3, 20.0, "gym", "hold", "", ui)
+    assert len(app.live) == count and not live.is_closed
