@@ -103,6 +103,15 @@ def test_a_grasp_that_closed_on_nothing_is_tried_again_where_the_thing_is_now(si
     assert is_solved and scores["tries"] == 2
 
 
+def test_with_the_thing_already_in_hand_it_goes_on_to_the_goal(simulator):
+    prompt = start(simulator, "place_on_plate", 6)
+    drive(simulator, SketchPolicy(simulator), prompt, 200, until=lambda s: s["waypoint"] >= 5)
+    assert simulator.world.is_held(simulator.instance.roles["pick"])
+    # A fresh policy, as in a branch from here, knows nothing of how the cube was taken.
+    actions, scores, is_solved = drive(simulator, SketchPolicy(simulator), prompt, 200)
+    assert is_solved and scores["tries"] == 1 and len(actions) < 100
+
+
 def test_an_arrow_from_the_bare_table_is_told_before_anything_moves(simulator):
     simulator.reset(EpisodeConfig("place_on_plate", 0))
     step = PlanStep(Verb.MOVE, ((240.0, 470.0), (300.0, 300.0)))

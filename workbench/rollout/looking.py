@@ -21,6 +21,10 @@ MAX_SIDE_PX: Final = 640
 LIMIT_MARGIN_RAD: Final = 0.12
 """The wrist stays this far from its limits."""
 QUICK_ITERATIONS: Final = 12
+MIN_HELD_OPENING: Final = 0.06
+"""Closed fingers that measure less than this opening hold nothing."""
+SHUT_COMMAND: Final = 0.1
+"""Fingers that are told to open less than this are to hold."""
 REACH_ERROR_M: Final = 0.01
 REACH_ERROR_RAD: Final = 0.15
 
@@ -70,7 +74,14 @@ def situation_of(simulator: Simulator, seen: Look) -> Situation:
     position = np.asarray(observation.part("ee_position"), dtype=float)
     kinematics = kinematics_of(simulator)
     room = any_turn if kinematics is None else turn_room(kinematics, np.asarray(observation.part("joints"), dtype=float))
-    return Situation(seen.picture, position, finger_yaw(observation.part("ee_quaternion")), room)
+    yaw = finger_yaw(observation.part("ee_quaternion"))
+    is_closed = float(observation.part("gripper_command")[0]) < SHUT_COMMAND
+    return Situation(seen.picture, position, yaw, room, is_holding=is_closed and not is_empty(observation))
+
+
+def is_empty(observation: Observation) -> bool:
+    """Tell whether the fingers are so near to each other that nothing is between them."""
+    return float(observation.part("gripper")[0]) < MIN_HELD_OPENING
 
 
 def solve(kinematics: Kinematics, position: NDArray[np.float64], quaternion: NDArray[np.float64], joints: NDArray[np.float64]) -> IkResult:

@@ -7,7 +7,7 @@ plan's camera and for the arm's kinematics.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from workbench.core.protocols import PolicySpec, Simulator
 from workbench.core.sketches import PlanStep, Point, SketchPlan, Verb
 from workbench.core.trajectories import Phase, Trajectory
 from workbench.core.types import ACTION_DIM, ActionChunk, Observation, Prompt
-from workbench.rollout.looking import Look, look, situation_of
+from workbench.rollout.looking import Look, is_empty, look, situation_of
 from workbench.sketch.grounding import Anchor, find_anchor, make_anchor
 from workbench.trajectory.follower import WaypointFollower
 from workbench.trajectory.grasp import finger_yaw
@@ -29,8 +29,6 @@ DEFAULT_PERIOD_S: Final = 0.05
 """Length of a control step until the observations tell it [s]."""
 MAX_TRIES: Final = 3
 """How often one step is tried when its grasp fails."""
-MIN_HELD_OPENING: Final = 0.06
-"""Closed fingers that measure less than this opening hold nothing."""
 _HOLDING: Final = frozenset({Phase.LIFT, Phase.MOVE, Phase.ROTATE, Phase.LOWER})
 _GRASPING_VERBS: Final = frozenset({Verb.MOVE, Verb.PICK, Verb.PULL, Verb.ROTATE})
 
@@ -130,7 +128,7 @@ class PlanDrive:
         if self._is_recovering or self._follower.is_done or self.plan.steps[self._index].verb not in _GRASPING_VERBS:
             return False
         current = self._follower.current
-        return current.phase in _HOLDING and current.gripper == 0.0 and float(observation.part("gripper")[0]) < MIN_HELD_OPENING
+        return current.phase in _HOLDING and current.gripper == 0.0 and is_empty(observation)
 
     def _recover(self, observation: Observation) -> None:
         """Open, go home, and try the step again."""
@@ -153,28 +151,27 @@ def _stay(observation: Observation) -> NDArray[np.float32]:
     return action
 
 
-class _StepAnchors:
-    """What a step's first and last keypoints stood on when the plan started."""
+class StepAnchors(NamedTuple):
+    """What a step's first and last keypoints stood on when the plan started; None for the bare table, which does not move."""
 
-    def __init__(self, first: Anchor | None, goal: Anchor | None) -> None:
-        self.first, self.goal = first, goal
+    first: Anchor | None
+    goal: Anchor | None
 
 
-def _step_anchors(seen: Look, step: PlanStep) -> _StepAnchors:
+def _step_anchors(seen: Look, step: PlanStep) -> StepAnchors:
     scaled = seen.scaled(step)
     first = _anchor_at(seen, scaled.keypoints[0])
     has_goal = step.verb is Verb.MOVE and len(step.keypoints) > 1
-    return _StepAnchors(first, _anchor_at(seen, scaled.keypoints[-1]) if has_goal else None)
+    return StepAnchors(first, _anchor_at(seen, scaled.keypoints[-1]) if has_goal else None)
 
 
 def _anchor_at(seen: Look, pixel: Point) -> Anchor | None:
-    """Return the anchor of the thing under a pixel; None on the bare table, which does not move."""
     if not stands_at(seen.picture, pixel):
         return None
     return make_anchor(seen.observation, seen.picture.pinhole.name, pixel)
 
 
-def _found_again(observation: Observation, step: PlanStep, anchors: _StepAnchors) -> PlanStep:
+def _found_again(observation: Observation, step: PlanStep, anchors: StepAnchors) -> PlanStep:
     """Return the step with its keypoints moved to where their things are now; an arc moves with its pivot."""
     points = list(step.keypoints)
     arc = step.arc

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from workbench.trajectory.situation import (
     surface_points,
     waypoint,
 )
-from workbench.trajectory.things import Thing, find_thing
+from workbench.trajectory.things import Thing, find_thing, raised_point
 
 PICK_LIFT_M: Final = 0.15
 """How high a picked thing is held above where it stood."""
@@ -40,31 +40,60 @@ GOAL_SIZE_M: Final = 0.20
 """A goal that is a thing up to this wide means its middle."""
 TURN_STEP_RAD: Final = np.deg2rad(15)
 """Angle between way points of a turn."""
+HELD_HANG_M: Final = 0.024
+"""Assumed for a thing that was in the hand already: half a cube."""
+IN_HAND_M: Final = 0.07
 MIN_ARC_PX: Final = 3.0
 """An arc nearer to the pivot than this has no direction."""
 SETTLE_DWELL_S: Final = 0.2
 
 
+class Hold(NamedTuple):
+    """How a thing is held."""
+
+    position: NDArray[np.float64]
+    """``(3,)`` of the tool centre point [m]."""
+    yaw: float
+    """Of the closing axis in the world [rad]."""
+    hang_m: float
+    """How far the thing's foot lies below the tool centre point [m]."""
+
+
 def plan_move(situation: Situation, step: PlanStep) -> list[Waypoint]:
     """Grasp at the tail, follow the shaft above the surface, let go at the head; what is too wide for the gripper is pushed instead."""
+    if situation.is_holding and _is_in_hand(situation, step):
+        hold = Hold(situation.ee_position, situation.ee_yaw, HELD_HANG_M)
+        return _carry(situation, step, hold)
     try:
         grasp = _grasp_at(situation, step)
     except TooWide:
         return plan_push(situation, step)
-    goal = find_goal(situation, step, grasp)
-    hang = grasp.position[2] - grasp.thing.support_m
-    shaft = shaft_points(situation, step, grasp.thing.point, goal)
-    carry = max(float(shaft[:, 2].max()) + CLEARANCE_M + hang, grasp.position[2] + CLEARANCE_M)
-    release = at_height(goal, goal[2] + hang + RELEASE_GAP_M)
-    start = grasp.position[:2]
-    ways = _take(situation, grasp)
-    ways.append(waypoint(at_height(start, carry), grasp.yaw, 0.0, Phase.LIFT, speed=CARRYING, tolerance=0.02))
+    hold = Hold(grasp.position, grasp.yaw, grasp.position[2] - grasp.thing.support_m)
+    return _take(situation, grasp) + _carry(situation, step, hold)
+
+
+def _carry(situation: Situation, step: PlanStep, hold: Hold) -> list[Waypoint]:
+    """Return the way of a held thing over the shaft to the head, and of the gripper home."""
+    goal = find_goal(situation, step, hold.position)
+    shaft = shaft_points(situation, step, hold.position, goal)
+    carry = max(float(shaft[1:, 2].max()) + CLEARANCE_M + hold.hang_m, hold.position[2] + CLEARANCE_M)
+    release = at_height(goal, goal[2] + hold.hang_m + RELEASE_GAP_M)
+    ways = [waypoint(at_height(hold.position, carry), hold.yaw, 0.0, Phase.LIFT, speed=CARRYING, tolerance=0.02)]
     for point in shaft[1:-1]:
-        ways.append(waypoint(at_height(point, carry), grasp.yaw, 0.0, Phase.MOVE, speed=CARRYING, tolerance=0.02))
-    ways.append(waypoint(at_height(goal, carry), grasp.yaw, 0.0, Phase.MOVE, speed=CARRYING, tolerance=0.006))
-    ways.append(waypoint(release, grasp.yaw, 0.0, Phase.LOWER, speed=CAREFUL, tolerance=0.004, dwell_s=0.1))
-    ways.append(waypoint(release, grasp.yaw, 1.0, Phase.RELEASE, speed=GENTLE, dwell_s=OPEN_DWELL_S))
-    return ways + retreat(release, grasp.yaw, 1.0)
+        ways.append(waypoint(at_height(point, carry), hold.yaw, 0.0, Phase.MOVE, speed=CARRYING, tolerance=0.02))
+    ways.append(waypoint(at_height(goal, carry), hold.yaw, 0.0, Phase.MOVE, speed=CARRYING, tolerance=0.006))
+    ways.append(waypoint(release, hold.yaw, 0.0, Phase.LOWER, speed=CAREFUL, tolerance=0.004, dwell_s=0.1))
+    ways.append(waypoint(release, hold.yaw, 1.0, Phase.RELEASE, speed=GENTLE, dwell_s=OPEN_DWELL_S))
+    return ways + retreat(release, hold.yaw, 1.0)
+
+
+def _is_in_hand(situation: Situation, step: PlanStep) -> bool:
+    """Tell whether a step's first keypoint means the thing that is held: drawn on it, or on where it was taken from."""
+    try:
+        point = raised_point(situation.picture, step.keypoints[0])
+    except Unreachable:
+        return True
+    return float(np.linalg.norm(point - situation.ee_position)) < IN_HAND_M
 
 
 def plan_pick(situation: Situation, step: PlanStep) -> list[Waypoint]:
@@ -108,8 +137,8 @@ def plan_rotate(situation: Situation, step: PlanStep) -> list[Waypoint]:
     return ways + retreat(grasp.position, end, 1.0)
 
 
-def find_goal(situation: Situation, step: PlanStep, grasp: Grasp) -> NDArray[np.float64]:
-    """Return where to put a thing ``(3,)`` [m]: the middle of the thing under the arrow's head, or the surface there."""
+def find_goal(situation: Situation, step: PlanStep, held: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where to put what is held at ``held`` ``(3,)`` [m]: the middle of the thing under the arrow's head, or the surface there."""
     if len(step.keypoints) < 2:
         raise InvalidInput("move", expected="an arrow with a tail and a head", found=f"{len(step.keypoints)} point")
     point = lift_pixel(situation.picture, step.keypoints[-1], "near")
@@ -117,7 +146,7 @@ def find_goal(situation: Situation, step: PlanStep, grasp: Grasp) -> NDArray[np.
         thing = find_thing(situation.picture, step.keypoints[-1])
     except Unreachable:
         return point
-    is_itself = float(np.hypot(*(thing.centre - grasp.position[:2]))) < 0.02
+    is_itself = float(np.hypot(*(thing.centre - held[:2]))) < 0.02
     if is_itself or float(thing.size.max()) > GOAL_SIZE_M:
         return point
     return np.array([*thing.centre, thing.top_m])

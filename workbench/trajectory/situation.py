@@ -55,6 +55,8 @@ class Situation:
     ee_yaw: float
     """World angle of the closing axis [rad]."""
     turn_room: TurnRoom = any_turn
+    is_holding: bool = False
+    """Whether the fingers are closed on something."""
 
 
 def waypoint(

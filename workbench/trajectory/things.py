@@ -70,7 +70,7 @@ def find_thing(picture: DepthPicture, pixel: ArrayLike) -> Thing:
     Raises:
         Unreachable: there is no depth near the pixel, or nothing stands there.
     """
-    seed = _raised_point(picture, pixel)
+    seed = raised_point(picture, pixel)
     points = _points_around(picture, seed)
     column = np.hypot(*(points[..., :2] - seed[:2]).transpose(2, 0, 1)) <= COLUMN_RADIUS_M
     core = _linked(points, column & (points[..., 2] > TABLE_HEIGHT_M + MIN_HEIGHT_M), seed)
@@ -88,14 +88,18 @@ def find_thing(picture: DepthPicture, pixel: ArrayLike) -> Thing:
 def stands_at(picture: DepthPicture, pixel: ArrayLike) -> bool:
     """Tell whether something stands under a pixel ``(2,)`` or right beside it."""
     try:
-        _raised_point(picture, pixel)
+        raised_point(picture, pixel)
     except Unreachable:
         return False
     return True
 
 
-def _raised_point(picture: DepthPicture, pixel: ArrayLike) -> NDArray[np.float64]:
-    """Return the world point ``(3,)`` at the pixel, or the nearest one that stands above the table."""
+def raised_point(picture: DepthPicture, pixel: ArrayLike) -> NDArray[np.float64]:
+    """Return the world point ``(3,)`` at a pixel ``(2,)``, or the nearest one that stands above the table.
+
+    Raises:
+        Unreachable: there is no depth near the pixel, or nothing stands there.
+    """
     point = lift_pixel(picture, pixel)
     if point[2] > TABLE_HEIGHT_M + MIN_HEIGHT_M:
         return point
