@@ -15,6 +15,7 @@ from workbench.sketch.curves import Array, resample
 from workbench.sketch.parser import parse_image
 from workbench.sketch.strokes import ordered_steps, to_pixels
 
+GENTLE_RAD = np.radians(20)
 MISSED_PX = 1e6
 """Stands for the distance of a keypoint whose stroke was not found."""
 
@@ -35,8 +36,9 @@ def measure(n: int = 300, seed: int = 1_000_000) -> dict[str, Any]:
 
     Returns:
         JSON values: for ``with_clean`` and ``without_clean`` the figures over all sketches and by class. A keypoint is the tail,
-        the head or a way point of an arrow, or the centre of a circle. A bend of less than 20 degrees, as along an arc, is
-        measured against the nearest place of the line that was read, sharper ones against the nearest way point.
+        the head or a way point of an arrow, or the centre of a circle. A way point with a bend of 20 degrees or more is
+        compared with the nearest way point that was read; for gentler ones, as along an arc, three places along the arrow are
+        compared with the nearest places of the line that was read.
     """
     scores: dict[str, list[tuple[SketchPicture, Score]]] = {"with_clean": [], "without_clean": []}
     for picture in make_pictures(n, seed):
@@ -102,9 +104,11 @@ def keypoint_distances(truth: Stroke, read: Stroke, frame: Sketch) -> list[float
         return [float(np.linalg.norm(a[0] - b[0]))]
     line = resample(b, 400)
     distances = [float(np.linalg.norm(a[0] - b[0])), float(np.linalg.norm(a[-1] - b[-1]))]
-    for before, point, after in zip(a[:-2], a[1:-1], a[2:], strict=True):
-        u, v = point - before, after - point
-        bend = abs(np.arctan2(u[0] * v[1] - u[1] * v[0], u @ v))
-        targets = line if bend < np.radians(20) else b
-        distances.append(float(np.linalg.norm(targets - point, axis=1).min()))
+    arms = np.diff(a, axis=0)
+    bends = np.abs(np.arctan2(arms[:-1, 0] * arms[1:, 1] - arms[:-1, 1] * arms[1:, 0], (arms[:-1] * arms[1:]).sum(axis=1)))
+    corners = a[1:-1][bends >= GENTLE_RAD]
+    distances += [float(np.linalg.norm(b - p, axis=1).min()) for p in corners]
+    if len(corners) < len(bends):
+        between = resample(a, 5)[1:-1]
+        distances += [float(np.linalg.norm(line - p, axis=1).min()) for p in between]
     return distances

@@ -111,9 +111,12 @@ def _random_symbols(rng: np.random.Generator, kind: str) -> list[Stroke]:
 
 
 def _clearance(a: Stroke, b: Stroke) -> float:
-    """Return how far [px] the ends of one stroke keep from the line of the other: nobody draws a head on a line of its colour."""
-    line, ends = resample(np.array(b.points), 100), np.array([a.points[0], a.points[-1]])
-    return float(np.linalg.norm(line[:, None] - ends[None], axis=-1).min() * SIZE_PX)
+    """Return how far [px] ends and corners of one stroke keep from the line of the other.
+
+    Lines of one colour may cross; a head or corner of one on the other could be read in two ways by a person, too.
+    """
+    line = resample(np.array(b.points), 100)
+    return float(np.linalg.norm(line[:, None] - np.array(a.points)[None], axis=-1).min() * SIZE_PX)
 
 
 def _random_arrow(rng: np.random.Generator) -> Stroke:

@@ -98,7 +98,7 @@ def _compare(image: NDArray[np.uint8], clean: NDArray[np.uint8]) -> Change | Non
     """Compare a picture with the one without the drawing; None when they are different pictures."""
     difference = _difference(image, clean)
     # Compression changes many pixels a little; a drawing alone changes few, and those much.
-    is_exact = np.count_nonzero((difference > 0) & (difference <= CHANGED)) <= 0.35 * np.count_nonzero(difference)
+    is_exact = bool(np.count_nonzero((difference > 0) & (difference <= CHANGED)) <= 0.35 * np.count_nonzero(difference))
     if is_exact:
         is_changed, is_unsure = difference > CHANGED // 4, np.zeros(difference.shape, dtype=bool)
     else:

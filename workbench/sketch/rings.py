@@ -15,6 +15,8 @@ NUM_BINS: Final = 48
 MIN_COVER: Final = 0.87
 """Share of the directions from the centre in which the line must be seen, or may be hidden."""
 MIN_SEEN: Final = 0.6
+MAX_GAP_BINS: Final = 8
+"""A circle shows no gap of more than 60 degrees, seen or hidden; what does is a bent arrow."""
 MIN_RADIUS_PX: Final = 8.0
 MAX_RADIUS_PX: Final = 130.0
 MAX_CIRCLES: Final = 8
@@ -120,6 +122,14 @@ def _refined(points: Array, circle: Circle, ink: Ink) -> Circle | None:
     return current
 
 
+def _longest_gap(seen: Mask) -> int:
+    """Return the length of the longest run of directions ``(B,)`` in which nothing is seen, round the circle."""
+    if not seen.any():
+        return len(seen)
+    starts = np.nonzero(seen)[0]
+    return int(np.max(np.diff(np.append(starts, starts[0] + len(seen)))) - 1)
+
+
 def _score(points: Array, circle: Circle, ink: Ink, hidden: Mask) -> float | None:
     """Return how well the pixels show a circle; None when they do not."""
     arms = points - circle.centre
@@ -135,6 +145,12 @@ def _score(points: Array, circle: Circle, ink: Ink, hidden: Mask) -> float | Non
     covered = seen | hidden[v, u] | is_outside
     inside = np.count_nonzero(distances < 0.75 * circle.radius - ink.scale)
     roundness = circle.residual / circle.radius
-    if covered.mean() < MIN_COVER or seen.mean() < MIN_SEEN or roundness > 0.12 or inside > 0.4 * 2 * np.pi * circle.radius:
+    if (
+        _longest_gap(seen) > MAX_GAP_BINS
+        or covered.mean() < MIN_COVER
+        or seen.mean() < MIN_SEEN
+        or roundness > 0.12
+        or inside > 0.4 * 2 * np.pi * circle.radius
+    ):
         return None
     return float(seen.mean() + 0.3 * covered.mean() - 3 * roundness - 0.3 * inside / (2 * np.pi * circle.radius))

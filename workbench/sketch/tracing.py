@@ -136,7 +136,7 @@ def end_of(points: Array, is_last: bool, curve: int, ink: Ink) -> End:
     from_end = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(outwards[::-1], axis=0), axis=1))])
     # The last pixels bend towards the junction: look behind them.
     near = int(np.searchsorted(from_end, min(1.2 * ink.half_width, 0.25 * from_end[-1])))
-    far = int(np.searchsorted(from_end, min(1.2 * ink.half_width + 14 * ink.scale, from_end[-1])))
+    far = int(np.searchsorted(from_end, min(1.2 * ink.half_width + 20 * ink.scale, from_end[-1])))
     arm = outwards[::-1][near] - outwards[::-1][min(max(far, near + 1), len(points) - 1)]
     return End(curve, is_last, outwards[-1], arm / max(float(np.linalg.norm(arm)), 1e-9))
 
