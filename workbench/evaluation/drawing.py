@@ -6,13 +6,14 @@ Truth is used only to know where things appear in the picture, as the eye would 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.geometry import Pinhole
-from workbench.core.sketches import STEP_COLOURS, Point, Sketch, Stroke, StrokeKind
+from workbench.core.sketches import STEP_COLOURS, Point, Sketch, Stroke, StrokeKind, Verb
 from workbench.core.types import CameraRequest
 from workbench.simulation.drawers import HANDLE_HEIGHT, HANDLE_REACH
 from workbench.simulation.props import BLOCK_SIZE, BUTTON_HEIGHT, DRAWER_TRAVEL, KNOB_HEIGHT, PLATE_HEIGHT, PUCK_SIZE
@@ -127,7 +128,8 @@ def _handle(world: World, name: str, opening: float) -> Floats:
 
 def _draw_path(simulator: BenchSimulator, pinhole: Pinhole) -> list[Stroke]:
     points = np.array(simulator.instance.path) * (1.0, 1.0, 0.0)  # the dots lie on the table
-    return [_stroke(pinhole, StrokeKind.ARROW, _pixels(pinhole, points), 0)]
+    # "Move along the dots" would be read as moving a thing: the person sets the stroke's verb.
+    return [replace(_stroke(pinhole, StrokeKind.ARROW, _pixels(pinhole, points), 0), verb=Verb.FOLLOW)]
 
 
 def _place_point(world: World, name: str) -> Floats:
