@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,7 +51,6 @@ def open_app(
     simulators: Catalog[Simulator],
     policies: Catalog[PolicyFactory],
     tasks: Catalog[Task],
-    open_store: Callable[..., Store] = Store.open,
 ) -> AppState:
     """Open the database of a root folder and everything that the page needs; undo it with :func:`close_app`.
 
@@ -60,7 +58,7 @@ def open_app(
         StoreError: the database cannot be used; its kinds say why and what to do.
     """
     settings.root_dir.mkdir(parents=True, exist_ok=True)
-    store = open_store(settings.root_dir / DATABASE_NAME)
+    store = Store.open(settings.root_dir / DATABASE_NAME)
     recorder = Recorder(store)
     live = LiveRegistry(TabOpener(simulators, policies, recorder))
     return AppState(simulators=simulators, policies=policies, tasks=tasks, store=store, recorder=recorder, live=live, settings=settings)

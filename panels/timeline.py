@@ -37,7 +37,7 @@ class TimelineCanvas(gr.HTML):
         kwargs.setdefault("html_template", _TEMPLATE)
         kwargs.setdefault("js_on_load", _ON_LOAD)
         kwargs.setdefault("elem_id", "timeline")
-        kwargs.setdefault("head", scripts("page.js", "timeline.js"))
+        kwargs.setdefault("head", scripts("page.js", "events.js", "timeline.js"))
         super().__init__(value, **kwargs)
 
 

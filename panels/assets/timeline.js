@@ -8,44 +8,7 @@
   /* After a seek of ours, older news of the cursor is ignored for this long. */
   const SETTLE_MS = 500;
 
-  /* kind -> [icon path in a 16 x 16 box, colour, what it is called] */
-  const KINDS = {
-    start: ["M4 3 L13 8 L4 13 Z", "#6b7588", "Start"],
-    instruction: ["M3 4 H13 M8 4 V13", "#3b82f6", "Instruction"],
-    sketch: ["M3 13 L5 9 L11 3 L13 5 L7 11 Z", "#12b094", "Sketch"],
-    plan: ["M3 4 H13 M3 8 H13 M3 12 H9", "#12b094", "Plan"],
-    plan_step: ["M5 3 L11 8 L5 13", "#12b094", "Plan step"],
-    mask: ["M8 2 A6 6 0 1 0 8.01 2 Z", "#8b5cf6", "Mask"],
-    trace: ["M2 12 C5 2 10 14 14 4", "#8b5cf6", "Trace"],
-    steering: ["M3 5 H13 M3 11 H13 M6 3 V7 M10 9 V13", "#8b5cf6", "Steering"],
-    policy: ["M3 5 H13 V12 H3 Z M8 5 V2", "#3b82f6", "Policy"],
-    pause: ["M5 3 V13 M11 3 V13", "#6b7588", "Pause"],
-    resume: ["M4 3 L13 8 L4 13 Z", "#0b8d78", "Resume"],
-    step: ["M4 3 L10 8 L4 13 M12 3 V13", "#6b7588", "Single step"],
-    speed: ["M2 4 L8 8 L2 12 M8 4 L14 8 L8 12", "#6b7588", "Speed"],
-    takeover: ["M5 13 V6 M8 13 V3 M11 13 V5 M5 13 H11", "#d97706", "Take over"],
-    handback: ["M13 8 H4 M8 4 L4 8 L8 12", "#d97706", "Hand back"],
-    halt: ["M5 2 H11 L14 5 V11 L11 14 H5 L2 11 V5 Z", "#dc2626", "HALT"],
-    reset: ["M12 4 A6 6 0 1 0 14 9 M12 1 V5 H8", "#6b7588", "Reset"],
-    alarm: ["M8 2 L14 13 H2 Z M8 6 V9", "#dc2626", "Alarm"],
-    perturbation: ["M2 8 L5 4 L8 12 L11 4 L14 8", "#d97706", "Disturbance"],
-    rating: ["M8 2 L10 6 L14 6.5 L11 9.5 L12 14 L8 11.5 L4 14 L5 9.5 L2 6.5 L6 6 Z", "#d97706", "Rating"],
-    note: ["M3 3 H13 V10 H8 L5 13 V10 H3 Z", "#3b82f6", "Note"],
-    branch: ["M5 2 V14 M5 9 C5 6 11 8 11 3", "#8b5cf6", "Branch"],
-    success: ["M3 8 L7 12 L13 4", "#15803d", "Success"],
-    error: ["M4 4 L12 12 M12 4 L4 12", "#dc2626", "Error"],
-    end: ["M4 4 H12 V12 H4 Z", "#6b7588", "End"],
-  };
-  const ACTORS = { policy: ["#12b094", "policy"], human: ["#f59e0b", "human"], hold: ["#97a0b0", "hold"] };
-
   const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
-
-  function brief(event) {
-    const p = event.payload || {};
-    const text = p.text ?? p.instruction ?? p.message ?? p.name ?? p.policy ?? p.outcome ?? p.rating ?? p.speed ?? "";
-    const kind = (KINDS[event.kind] || [0, 0, event.kind])[2];
-    return `${kind}${text !== "" && typeof text !== "object" ? ": " + String(text).slice(0, 120) : ""}`;
-  }
 
   class Timeline {
     constructor(element) {
@@ -240,7 +203,7 @@
       const lines = !hit ? [`step ${step} · ${(step / this.controlHz).toFixed(2)} s${this.actorAt(step)}`]
         : hit.branch ? [`Branch at step ${hit.branch.step}${hit.branch.label ? ": " + hit.branch.label : ""}`, hit.branch.outcome || "", "Click to open it"]
         : hit.parent ? [`Branched from another episode at its step ${this.parent.step}`]
-        : hit.events.map((e) => `${brief(e)} · step ${e.step} · ${e.actor}`);
+        : hit.events.map((e) => `${VLAW.events.brief(e)} · step ${e.step} · ${e.actor}`);
       this.tip.replaceChildren(...lines.filter(Boolean).slice(0, 8).map((line) => {
         const row = document.createElement("div");
         row.textContent = line;
@@ -254,7 +217,7 @@
     actorAt(step) {
       let actor = "";
       for (const [first, name] of this.actors) if (first <= step) actor = name;
-      return actor ? ` · ${(ACTORS[actor] || ["", actor])[1]}` : "";
+      return actor ? ` · ${(VLAW.events.ACTORS[actor] || ["", actor])[1]}` : "";
     }
 
     /* --- drawing --- */
@@ -321,11 +284,11 @@
       this.actors.forEach(([first, actor], i) => {
         const last = i + 1 < this.actors.length ? this.actors[i + 1][0] : end;
         const x = this.x(first), w = Math.max(this.x(last) - x, 1);
-        c.fillStyle = (ACTORS[actor] || ACTORS.hold)[0];
+        c.fillStyle = (VLAW.events.ACTORS[actor] || VLAW.events.ACTORS.hold)[0];
         c.globalAlpha = actor === "hold" ? 0.35 : 0.8;
         c.beginPath(); c.roundRect(x, BAND_Y, w, BAND_H, 3); c.fill();
         c.globalAlpha = 1;
-        if (w > 46) { c.fillStyle = actor === "hold" ? this.ink : "#08110f"; c.textAlign = "left"; c.fillText((ACTORS[actor] || ["", actor])[1], x + 5, BAND_Y + 11); }
+        if (w > 46) { c.fillStyle = actor === "hold" ? this.ink : "#08110f"; c.textAlign = "left"; c.fillText((VLAW.events.ACTORS[actor] || ["", actor])[1], x + 5, BAND_Y + 11); }
       });
     }
 
@@ -337,14 +300,14 @@
         else groups.push({ x, y: EVENT_Y, events: [event] });
       }
       for (const group of groups) {
-        const event = group.events.reduce((best, e) => (weight(e) >= weight(best) ? e : best));
+        const event = group.events.reduce((best, e) => (VLAW.events.weight(e) >= VLAW.events.weight(best) ? e : best));
         this.icon(c, event.kind, group.x, EVENT_Y, group.events.length);
         this.marks.push(group);
       }
     }
 
     icon(c, kind, x, y, count) {
-      const [path, colour] = KINDS[kind] || KINDS.note;
+      const [path, colour] = VLAW.events.KINDS[kind] || VLAW.events.KINDS.note;
       c.save();
       c.translate(x, y);
       c.fillStyle = this.paper; c.strokeStyle = colour; c.lineWidth = 1.5;
@@ -391,8 +354,6 @@
       c.beginPath(); c.moveTo(x - 5, RULER_Y); c.lineTo(x + 5, RULER_Y); c.lineTo(x, RULER_Y + 7); c.closePath(); c.fill();
     }
   }
-
-  const weight = (event) => ({ halt: 9, error: 9, success: 8, alarm: 8, takeover: 7, branch: 6, rating: 5, note: 5, sketch: 4, plan_step: 3 })[event.kind] ?? 1;
 
   VLAW.mountTimeline = (element) => {
     const timeline = (VLAW.timeline = new Timeline(element));
