@@ -29,8 +29,9 @@
       this.fields = Object.fromEntries([...element.querySelectorAll("[name]")].map((f) => [f.name, f]));
       this.limit = PAGE;
       this.serial = 0;
-      this.thumbnails = new Map();
-      for (const field of Object.values(this.fields)) {
+      this.chosen = "";
+      this.compared = [];
+            for (const field of Object.values(this.fields)) {
         field.addEventListener("input", () => this.later(field.name === "q" ? 200 : 0));
         field.addEventListener("keydown", (e) => e.stopPropagation());
       }
@@ -50,7 +51,8 @@
       this.later(0);
     }
 
-    get value() { return { chosen: "", compared: [], serial: 0, session: "", ...(this.props.value || {}) }; }
+    /* What is chosen and compared is the page's own: an answer of the server to an earlier question must not undo it. */
+    get value() { return { serial: 0, session: "", ...(this.props.value || {}), chosen: this.chosen, compared: this.compared }; }
 
     later(wait) {
       clearTimeout(this.timer);
@@ -134,25 +136,30 @@
     }
 
     copyLink(step) {
-      const episode = this.episodes.find((e) => e.id === this.value.chosen);
+      const episode = this.episodes.find((e) => e.id === this.chosen);
       if (episode) VLAW.copyLink(new URLSearchParams({ session: episode.session_id, episode: episode.id, step: step ?? 0 }));
     }
 
-    choose(id) { this.props.value = { ...this.value, chosen: id }; this.mark(); this.trigger("choose"); }
+    choose(id) {
+      this.chosen = id;
+      this.props.value = this.value;
+      this.mark();
+      this.trigger("choose");
+    }
 
     compare(id, isIn) {
-      const others = this.value.compared.filter((other) => other !== id);
-      this.props.value = { ...this.value, compared: isIn ? [...others, id] : others };
+      const others = this.compared.filter((other) => other !== id);
+      this.compared = isIn ? [...others, id] : others;
+      this.props.value = this.value;
       this.mark();
       this.trigger("compare");
     }
 
     mark() {
-      const { chosen, compared } = this.value;
       for (const row of this.list.children) {
-        row.classList.toggle("chosen", row.dataset.id === chosen);
-        row.setAttribute("aria-current", row.dataset.id === chosen);
-        row.querySelector("input").checked = compared.includes(row.dataset.id);
+        row.classList.toggle("chosen", row.dataset.id === this.chosen);
+        row.setAttribute("aria-current", row.dataset.id === this.chosen);
+        row.querySelector("input").checked = this.compared.includes(row.dataset.id);
       }
     }
   }

@@ -152,3 +152,18 @@ def test_hostile_text_in_every_field_is_only_text(page, workbench):
     assert page.evaluate("window.hacked") is None
     assert session.controller.status().instruction == hostile
     assert "2" not in (page.locator("#topbar").text_content() or "")
+
+
+def test_an_episode_and_its_branch_are_compared_side_by_side(page, workbench):
+    session = run_some_steps(page, workbench)
+    parent = session.controller.status().episode_id
+    session.command("branch", {"step": 6})
+    run_some_steps(page, workbench, 8)
+    branch = session.controller.status().episode_id
+    page.evaluate("window.VLAW.run('reset')")
+    open_tab(page, "History")
+    for episode_id in (parent, branch):
+        page.locator(f'#history li[data-id="{episode_id}"] input').check()
+    page.wait_for_selector("#history-paths .plot-container", timeout=60_000)
+    page.wait_for_selector("#history-compared >> text=Largest distance at equal times")
+    assert page.locator("#history li input:checked").count() == 2
