@@ -7,7 +7,7 @@ keypoint detector is a trained network.
 from __future__ import annotations
 
 import io
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from workbench.core.sketches import STEP_COLOURS, Sketch, Stroke, StrokeKind
 from workbench.sketch.colours import Layers, find_layers
 from workbench.sketch.curves import Array, Circle, path_length, resample, simplify
 from workbench.sketch.heads import PictureHead, look_for_head
-from workbench.sketch.rings import band, find_circles, is_on_circle
+from workbench.sketch.plausible import Traits, plausible, traits_of
+from workbench.sketch.rings import band, find_circles, is_on_circle, rim_of
 from workbench.sketch.skeleton import Mask
 from workbench.sketch.strokes import MAX_FRAME_PX, MAX_STROKES, to_fractions
 from workbench.sketch.tracing import Ink, long_curves, measure_ink
@@ -85,34 +86,56 @@ def parse_image(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None = None
         image = _resized(image, size)
         clean = None if clean is None else _resized(clean, size)
     layers = find_layers(image, clean)
-    strokes = [stroke for index in sorted(layers.masks) for stroke in _read_colour(index, layers, height)]
-    return Sketch(new_id(), camera, width, height, tuple(strokes[:MAX_STROKES]))
+    symbols = [symbol for index in sorted(layers.masks) for symbol in _read_colour(index, layers, image)]
+    if not layers.has_clean:
+        drawn = plausible([s.traits for s in symbols])
+        symbols = [s for s, is_drawn in zip(symbols, drawn, strict=True) if is_drawn]
+    zoom = height / image.shape[0]
+    strokes = [s.stroke(f"imported-{i + 1}", image.shape[1], image.shape[0], zoom) for i, s in enumerate(symbols[:MAX_STROKES])]
+    return Sketch(new_id(), camera, width, height, tuple(strokes))
+
+
+class Symbol(NamedTuple):
+    """One symbol in the pixels of the picture."""
+
+    kind: StrokeKind
+    points: Array
+    """``(N, 2)``: as in :class:`workbench.core.sketches.Stroke`."""
+    place: int
+    """Which step colour."""
+    line_px: float
+    traits: Traits
+
+    def stroke(self, name: str, width: int, height: int, zoom: float) -> Stroke:
+        """Return the symbol as a stroke of a ``width`` x ``height`` frame; the line is ``zoom`` times as wide in the original."""
+        line_px = float(np.clip(self.line_px * zoom, 0.5, 64))
+        return Stroke(name, self.kind, to_fractions(self.points, width, height), STEP_COLOURS[self.place], width_px=line_px)
 
 
 def _resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
 
-def _read_colour(index: int, layers: Layers, full_height: int) -> list[Stroke]:
+def _read_colour(index: int, layers: Layers, image: NDArray[np.uint8]) -> list[Symbol]:
     mask = layers.masks[index]
     height, width = mask.shape
-    scale = min(height, width) / 480
-    ink = measure_ink(mask, scale)
+    ink = measure_ink(mask, min(height, width) / 480)
     hidden = ndimage.binary_dilation(_other_ink(index, layers) | ink.blobs, iterations=2) | layers.hidden[index]
     circles = find_circles(ink, hidden)
-    arrows = _find_arrows(ink, hidden, circles, layers.has_clean)
-    line_px = float(np.clip(2 * ink.half_width * full_height / height, 0.5, 64))
-    symbols = [(StrokeKind.CIRCLE, np.stack([c.centre, c.centre + np.array([c.radius, 0.0])])) for c in circles]
-    symbols += [(StrokeKind.ARROW, arrow) for arrow in arrows]
-    strokes: list[Stroke] = []
-    for kind, points in symbols:
+    thin_line = np.argwhere(ink.skeleton)[:, ::-1].astype(np.float64) + 0.5
+    lines = [
+        (StrokeKind.CIRCLE, np.stack([c.centre, c.centre + np.array([c.radius, 0.0])]), thin_line[is_on_circle(thin_line, c, ink)])
+        for c in circles
+    ]
+    lines += [(StrokeKind.ARROW, arrow.points, arrow.line) for arrow in _find_arrows(ink, hidden, circles, layers.has_clean)]
+    symbols: list[Symbol] = []
+    for kind, points, line in lines:
         anchors = points[:1] if kind is StrokeKind.CIRCLE else points
         inside = np.clip(anchors, 0, (width, height))
         if np.abs(inside - anchors).max() <= 0.05 * min(width, height):
             points = np.vstack([inside, points[len(inside) :]])
-            name = f"{index + 1}-{len(strokes) + 1}"
-            strokes.append(Stroke(name, kind, to_fractions(points, width, height), STEP_COLOURS[index], width_px=line_px))
-    return strokes
+            symbols.append(Symbol(kind, points, index, 2 * ink.half_width, traits_of(line, ink, image, index)))
+    return symbols
 
 
 def _other_ink(index: int, layers: Layers) -> Mask:
@@ -123,12 +146,21 @@ def _other_ink(index: int, layers: Layers) -> Mask:
     return other
 
 
-def _find_arrows(ink: Ink, hidden: Mask, circles: list[Circle], has_clean: bool) -> list[Array]:
-    """Return the arrows of one colour, tail first, each ``(N, 2)`` [px] with its way points."""
+class FoundArrow(NamedTuple):
+    """An arrow and the line of pixels that it was read from."""
+
+    points: Array
+    """``(N, 2)`` [px]: tail, way points, head."""
+    line: Array
+    """``(M, 2)`` [px]."""
+
+
+def _find_arrows(ink: Ink, hidden: Mask, circles: list[Circle], has_clean: bool) -> list[FoundArrow]:
+    """Return the arrows of one colour."""
     skeleton, hidden = _without_circles(ink, hidden, circles)
     curves = long_curves(skeleton, ink, hidden)
     curves = sorted((c for c in curves if not _is_rest_of_circle(c, circles, ink)), key=path_length, reverse=True)
-    arrows: list[Array] = []
+    arrows: list[FoundArrow] = []
     heads: list[Array] = []
     for i, curve in enumerate(curves):
         length = path_length(curve)
@@ -142,7 +174,7 @@ def _find_arrows(ink: Ink, hidden: Mask, circles: list[Circle], has_clean: bool)
         head = ends[int(is_forward)]
         if head.weight < MIN_HEAD_WEIGHT * ink.scale**2 and not has_clean:
             continue
-        arrows.append(_arrow(curve if is_forward else curve[::-1], head, ink))
+        arrows.append(FoundArrow(_arrow(curve if is_forward else curve[::-1], head, ink), curve))
         heads.append(head.pixels)
     return arrows
 
@@ -220,8 +252,7 @@ def _drawn(curves: list[Array], circles: list[Circle], ink: Ink) -> Mask:
         u, v = np.clip(dense[:, 0].astype(int), 0, width - 1), np.clip(dense[:, 1].astype(int), 0, height - 1)
         lines[v, u] = False
     for circle in circles:
-        turn = np.linspace(0, 2 * np.pi, int(14 * circle.radius))
-        rim = circle.centre + circle.radius * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+        rim = rim_of(circle)
         inside = ((rim >= 0) & (rim < (width, height))).all(axis=1)
         lines[rim[inside, 1].astype(int), rim[inside, 0].astype(int)] = False
     if lines.all():

@@ -47,6 +47,12 @@ def band(circle: Circle, ink: Ink) -> float:
     return max(1.2 * ink.half_width + 1.0, 3.0 * circle.residual + 0.5)
 
 
+def rim_of(circle: Circle) -> Array:
+    """Return places ``(N, 2)`` all round a circle, closer than a pixel."""
+    turn = np.linspace(0, 2 * np.pi, max(16, int(14 * circle.radius)))
+    return np.asarray(circle.centre + circle.radius * np.stack([np.cos(turn), np.sin(turn)], axis=1))
+
+
 def is_on_circle(points: Array, circle: Circle, ink: Ink) -> np.ndarray:
     """Tell which points ``(N, 2)`` belong to a circle."""
     return np.asarray(np.abs(np.linalg.norm(points - circle.centre, axis=1) - circle.radius) <= band(circle, ink))
