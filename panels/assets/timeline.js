@@ -71,11 +71,11 @@
       }
       this.isStored = Boolean(status.stored_id);
       const live = this.live;
-      const isMoved = status.num_steps !== live.numSteps;
+      const known = live.numSteps;
       live.numSteps = status.num_steps;
-      if (isMoved && status.num_steps > 0 && !this.isStored) {
+      if (status.num_steps > known && !this.isStored) {
         const last = this.actors[this.actors.length - 1];
-        if (!last || last[1] !== status.actor) this.actors.push([Math.max(0, status.num_steps - 1), status.actor]);
+        if (!last || last[1] !== status.actor) this.actors.push([known, status.actor]);
       }
       this.draw();
     }
