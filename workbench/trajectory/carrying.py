@@ -30,7 +30,7 @@ from workbench.trajectory.situation import (
     surface_points,
     waypoint,
 )
-from workbench.trajectory.things import Thing, find_thing, raised_point
+from workbench.trajectory.things import find_thing, raised_point
 
 PICK_LIFT_M: Final = 0.15
 """How high a picked thing is held above where it stood."""
@@ -43,6 +43,8 @@ TURN_STEP_RAD: Final = np.deg2rad(15)
 HELD_HANG_M: Final = 0.024
 """Assumed for a thing that was in the hand already: half a cube."""
 IN_HAND_M: Final = 0.07
+PIVOT_SLACK_M: Final = 0.03
+"""A circle drawn this near to a thing's middle means its middle."""
 MIN_ARC_PX: Final = 3.0
 """An arc nearer to the pivot than this has no direction."""
 SETTLE_DWELL_S: Final = 0.2
@@ -122,8 +124,8 @@ def plan_pull(situation: Situation, step: PlanStep) -> list[Waypoint]:
 def plan_rotate(situation: Situation, step: PlanStep) -> list[Waypoint]:
     """Grasp at the pivot and turn by the signed angle of the arc, taking a new hold where the wrist's limits ask for it."""
     thing = find_thing(situation.picture, step.keypoints[0])
-    angle = turn_angle(situation, step, thing)
     grasp = grasp_thing(thing, situation.ee_yaw)
+    angle = turn_angle(situation, step, grasp)
     ways: list[Waypoint] = []
     end = grasp.yaw
     for yaw, part in split_turn(situation, grasp, angle):
@@ -158,7 +160,7 @@ def shaft_points(situation: Situation, step: PlanStep, start: NDArray[np.float64
     return np.concatenate([start[None], inner, goal[None]])
 
 
-def turn_angle(situation: Situation, step: PlanStep, thing: Thing) -> float:
+def turn_angle(situation: Situation, step: PlanStep, grasp: Grasp) -> float:
     """Return the signed angle [rad] about world +Z that the arc describes around the pivot; more than half a turn is allowed.
 
     Source: the rotation cost of Robotic Visual Instruction, arXiv:2505.00693; angles are signed and summed along the arc here.
@@ -167,8 +169,11 @@ def turn_angle(situation: Situation, step: PlanStep, thing: Thing) -> float:
     pivot = np.asarray(step.keypoints[0], dtype=float)
     radii = [float(np.hypot(*(np.asarray(p) - pivot))) for p in step.arc]
     if len(step.arc) >= 2 and min(radii) > MIN_ARC_PX:
-        centre = lift_on_plane(pinhole, step.keypoints[0], thing.top_m)[:2]
-        spokes = [lift_on_plane(pinhole, p, thing.top_m)[:2] - centre for p in step.arc]
+        height = grasp.thing.top_m
+        centre = lift_on_plane(pinhole, step.keypoints[0], height)[:2]
+        if np.hypot(*(centre - grasp.position[:2])) < PIVOT_SLACK_M:
+            centre = grasp.position[:2]
+        spokes = [lift_on_plane(pinhole, p, height)[:2] - centre for p in step.arc]
         return float(sum(signed_angle(a, b) for a, b in pairwise(spokes)))
     if step.angle_rad is None:
         raise InvalidInput("rotate", expected="a circle and an arc that gives the angle", found="no arc")
