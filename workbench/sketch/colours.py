@@ -36,6 +36,8 @@ class Layers:
     """Index in ``STEP_COLOURS`` -> ``(H, W) bool``."""
     hidden: dict[int, Mask]
     """Where a stroke of that colour could run unseen, since the clean picture has its colour there."""
+    ink: Mask
+    """``(H, W)``: everything drawn, also what belongs to no single colour for sure."""
     has_clean: bool
     """True when the picture without the drawing was of use."""
 
@@ -91,7 +93,8 @@ def find_layers(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None) -> La
         if mask.any():
             masks[index] = mask
             hidden[index] = behind & ~mask
-    return Layers(_without_fringes(masks), hidden, change is not None)
+    ink = np.any(list(masks.values()), axis=0) if masks else np.zeros(distance.shape, dtype=bool)
+    return Layers(_without_fringes(masks, change is not None and change.is_exact), hidden, ink, change is not None)
 
 
 def _compare(image: NDArray[np.uint8], clean: NDArray[np.uint8]) -> Change | None:
@@ -125,10 +128,11 @@ def _compressed(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     return np.asarray(Image.open(buffer).convert("RGB"), dtype=np.uint8)
 
 
-def _without_fringes(masks: dict[int, Mask]) -> dict[int, Mask]:
+def _without_fringes(masks: dict[int, Mask], is_exact: bool) -> dict[int, Mask]:
     """Drop thin parts that line strokes of another colour: there colours mix with the background."""
-    cross = ndimage.generate_binary_structure(2, 1)
-    thick = {index: ndimage.binary_opening(mask, cross) for index, mask in masks.items()}
+    # Fringes are one pixel wide, or two where colours are compressed.
+    pen = np.ones((2, 2), dtype=bool) if is_exact else ndimage.generate_binary_structure(2, 1)
+    thick = {index: ndimage.binary_opening(mask, pen) for index, mask in masks.items()}
     kept: dict[int, Mask] = {}
     for index, mask in masks.items():
         others = np.zeros(mask.shape, dtype=bool)

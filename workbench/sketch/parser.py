@@ -120,7 +120,7 @@ def _read_colour(index: int, layers: Layers, image: NDArray[np.uint8]) -> list[S
     mask = layers.masks[index]
     height, width = mask.shape
     ink = measure_ink(mask, min(height, width) / 480)
-    hidden = ndimage.binary_dilation(_other_ink(index, layers) | ink.blobs, iterations=2) | layers.hidden[index]
+    hidden = ndimage.binary_dilation((layers.ink & ~mask) | ink.blobs, iterations=2) | layers.hidden[index]
     circles = find_circles(ink, hidden)
     thin_line = np.argwhere(ink.skeleton)[:, ::-1].astype(np.float64) + 0.5
     lines = [
@@ -136,14 +136,6 @@ def _read_colour(index: int, layers: Layers, image: NDArray[np.uint8]) -> list[S
             points = np.vstack([inside, points[len(inside) :]])
             symbols.append(Symbol(kind, points, index, 2 * ink.half_width, traits_of(line, ink, image, index)))
     return symbols
-
-
-def _other_ink(index: int, layers: Layers) -> Mask:
-    other = np.zeros(layers.masks[index].shape, dtype=bool)
-    for key, mask in layers.masks.items():
-        if key != index:
-            other |= mask
-    return other
 
 
 class FoundArrow(NamedTuple):

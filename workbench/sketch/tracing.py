@@ -221,7 +221,8 @@ def join(curves: Sequence[Array], pairs: Sequence[tuple[End, End]]) -> list[Arra
 
 
 def _over_gaps(curves: list[Array], ink: Ink, hidden: Mask) -> list[Array]:
-    curves = [c for c in curves if path_length(c) >= 3 * ink.scale]
+    # Shorter pieces have no direction of their own.
+    curves = [c for c in curves if path_length(c) >= max(3 * ink.scale, 2 * ink.half_width)]
     ends = [end_of(c, last, i, ink) for i, c in enumerate(curves) for last in (False, True)]
     ranked = []
     for a, b in combinations(ends, 2):
@@ -265,7 +266,7 @@ def _gap_cost(a: End, b: End, ink: Ink, hidden: Mask) -> float | None:
         height, width = hidden.shape
         u, v = np.clip(samples[:, 0].astype(int), 0, width - 1), np.clip(samples[:, 1].astype(int), 0, height - 1)
         # Thinning shortens both ends by about half a line width.
-        open_px = distance * float(1 - hidden[v, u].mean()) - 2 * ink.half_width
+        open_px = distance * float(1 - (hidden | ink.mask)[v, u].mean()) - 2 * ink.half_width
         if open_px > max(5 * ink.scale, 0.35 * distance):
             return None
         return distance * (1 + float(np.sum(bends)))
