@@ -53,19 +53,24 @@ def load(table: Mapping[str, str], kind: str, name: str) -> Callable[..., Any]:
     return found
 
 
-def make_app_state(root_dir: Path, *, max_upload_mb: int = 64) -> AppState:
+def make_app_state(root_dir: Path, *, max_upload_mb: int = 64, robot: str = "") -> AppState:
     """Open the store of a root folder and everything that the page needs; ``panels.opening.close_app`` undoes it.
 
     Raises:
         StoreError: the database cannot be used; the message says why and what to do.
+        InvalidInput: the robot file has no arm that can be used.
     """
     from models.catalog import POLICIES
     from panels.opening import open_app
     from panels.state import Settings
+    from workbench.simulation.build import build_model
+    from workbench.simulation.scene import Scene
     from workbench.simulation.simulators import SIMULATORS
     from workbench.simulation.tasks import TASKS
 
-    return open_app(Settings(root_dir, max_upload_mb), simulators=SIMULATORS, policies=POLICIES, tasks=TASKS)
+    if robot:
+        build_model(Scene(()), robot)  # refused now rather than in every tab
+    return open_app(Settings(root_dir, max_upload_mb, robot), simulators=SIMULATORS, policies=POLICIES, tasks=TASKS)
 
 
 def run_serve(args: argparse.Namespace) -> None:
@@ -76,7 +81,7 @@ def run_serve(args: argparse.Namespace) -> None:
     from panels.server import make_server, run
 
     users = read_auth_file(args.auth_file) if args.auth_file else None
-    state = make_app_state(args.root_dir, max_upload_mb=args.max_upload_mb)
+    state = make_app_state(args.root_dir, max_upload_mb=args.max_upload_mb, robot=str(args.robot.resolve()) if args.robot else "")
     try:
         hosts = (*LOOPBACK_HOSTS, args.host, *args.allow_host)
         server = make_server(state, auth=users, allowed_hosts=hosts, port=args.port)
@@ -153,6 +158,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--auth-file", type=Path, default=None, help="file with one USER:HASH a line; made by `python -m panels.auth USER`")
     serve.add_argument("--max-upload-mb", type=int, default=64, help="largest upload (default 64)")
+    serve.add_argument("--robot", type=Path, default=None, metavar="PATH", help="MJCF file of another arm, for example of MuJoCo Menagerie")
     serve.set_defaults(run=run_serve, json=False)
 
     bench = commands.add_parser("bench", help="measure one number, as a ratio to a baseline in the same run")

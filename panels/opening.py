@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from panels.frames import encode_jpeg
 from panels.live import CALL_TIMEOUT_S, LiveRegistry, LiveSession
 from panels.reading import BuiltInReader
 from panels.state import AppState, Settings
-from sessions.recorder import Recorder
+from sessions.recorder import Recorder, RecorderStatus
 from sessions.store import Store
 from workbench.core.catalog import Catalog
 from workbench.core.events import new_id
@@ -59,8 +59,14 @@ def open_app(
     """
     settings.root_dir.mkdir(parents=True, exist_ok=True)
     store = Store.open(settings.root_dir / DATABASE_NAME)
-    recorder = Recorder(store)
-    live = LiveRegistry(TabOpener(simulators, policies, recorder))
+    first = replace(FIRST_EPISODE, robot=settings.robot)
+
+    def tell_everybody(status: RecorderStatus) -> None:
+        if status.message:
+            live.push({"type": "error", "error": status.message, "kind": "StoreError"})
+
+    recorder = Recorder(store, on_alarm=tell_everybody)
+    live = LiveRegistry(TabOpener(simulators, policies, recorder, first))
     return AppState(simulators=simulators, policies=policies, tasks=tasks, store=store, recorder=recorder, live=live, settings=settings)
 
 

@@ -6,7 +6,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.core.errors import InvalidInput, UnknownName
 from workbench.core.events import new_id
@@ -96,6 +96,13 @@ class LiveRegistry:
     def __len__(self) -> int:
         with self._lock:
             return len(self._sessions)
+
+    def push(self, message: dict[str, Any]) -> None:
+        """Send a JSON message to every open tab; returns at once."""
+        with self._lock:
+            sessions = tuple(self._sessions.values())
+        for session in sessions:
+            session.push(message)
 
     def sweep(self) -> None:
         """Pause a correction that nobody watches, close tabs that nobody came back to."""

@@ -131,7 +131,10 @@ def on_start(
     app: AppState, task: str, seed: float, rate: float, simulator: str, policy: str, instruction: str, ui: UiState
 ) -> tuple[Any, Any]:
     """Start a new episode, paused; another simulator has other cameras, so the stage gets a new live session for it."""
-    config = EpisodeConfig(task=task, seed=int(seed or 0), instruction=instruction.strip(), simulator=simulator, control_hz=float(rate))
+    robot = app.settings.robot if simulator == EpisodeConfig.simulator else ""
+    config = EpisodeConfig(
+        task=task, seed=int(seed or 0), instruction=instruction.strip(), simulator=simulator, control_hz=float(rate), robot=robot
+    )
     old = app.live.get(ui.tab_id)
     if old.config is None or old.config.simulator == simulator:
         old.controller.start(config, policy=policy).result(CALL_TIMEOUT_S)

@@ -26,6 +26,8 @@ class Settings:
     """Folder for everything that is written."""
     max_upload_mb: int = 64
     """Largest request body that the server takes."""
+    robot: str = ""
+    """Path of an MJCF arm for new episodes, or empty for the built-in one."""
     exports_dir: Path = field(init=False)
 
     def __post_init__(self) -> None:

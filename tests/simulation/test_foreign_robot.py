@@ -160,7 +160,7 @@ def test_lights_floors_and_keys_of_the_file_stay_behind(simulator, tmp_path):
     [
         ("<mujoco><worldbody/></mujoco>", "longest chain has 0"),
         ("this is not xml", "cannot be read"),
-        ('<mujoco><worldbody><body><joint/></body></worldbody></mujoco>', "compiles"),
+        ("<mujoco><worldbody><body><joint/></body></worldbody></mujoco>", "compiles"),
     ],
 )
 def test_files_without_a_usable_arm_are_refused_by_name(simulator, tmp_path, text, message):
