@@ -28,6 +28,9 @@ SKETCHES_PER_SCENE: Final = 3
 MIN_SPACING_PX: Final = 34.0
 """Between tails, heads and centres of different symbols."""
 
+MIN_HEAD_SPACE_PX: Final = 26.0
+"""Between the tip of an arrow and the line of any other symbol."""
+
 Image8 = NDArray[np.uint8]
 
 
@@ -84,7 +87,8 @@ def random_sketch(rng: np.random.Generator, kind: str, *, is_geometric: bool, wi
         for _ in range(200):
             symbols = _random_symbols(rng, step_kind)
             places = [np.array(p) * SIZE_PX for s in symbols for p in (s.points[0], s.points[-1])[: 1 + (s.kind is StrokeKind.ARROW)]]
-            if all(np.linalg.norm(p - q) >= MIN_SPACING_PX for p in places for q in taken):
+            is_spaced = all(np.linalg.norm(p - q) >= MIN_SPACING_PX for p in places for q in taken)
+            if is_spaced and _heads_are_clear([*strokes, *symbols]):
                 break
         else:
             continue
@@ -94,6 +98,20 @@ def random_sketch(rng: np.random.Generator, kind: str, *, is_geometric: bool, wi
             strokes.append(replace(s, id=name, colour=STEP_COLOURS[step], width_px=width_px, is_geometric=is_geometric))
     order = rng.permutation(len(strokes))
     return Sketch("truth", "front", SIZE_PX, SIZE_PX, tuple(strokes[i] for i in order))
+
+
+def _heads_are_clear(strokes: list[Stroke]) -> bool:
+    """Tell whether no line runs over the tip of an arrow: nobody draws over a head, and its direction could not be seen."""
+    for arrow in (s for s in strokes if s.kind is StrokeKind.ARROW):
+        for other in (s for s in strokes if s is not arrow):
+            line = np.array(other.points)
+            if other.kind is StrokeKind.CIRCLE:
+                turn = np.linspace(0, 2 * np.pi, 60)
+                line = line[0] + np.linalg.norm(line[1] - line[0]) * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+            distances = np.linalg.norm(resample(line, 100) - arrow.points[-1], axis=1)
+            if distances.min() * SIZE_PX < MIN_HEAD_SPACE_PX:
+                return False
+    return True
 
 
 def _random_symbols(rng: np.random.Generator, kind: str) -> list[Stroke]:

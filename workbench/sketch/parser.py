@@ -18,10 +18,11 @@ from workbench.core.errors import InvalidInput, InvalidShape, TooLarge
 from workbench.core.events import new_id
 from workbench.core.sketches import STEP_COLOURS, Sketch, Stroke, StrokeKind
 from workbench.sketch.colours import Layers, find_layers
-from workbench.sketch.curves import Array, Circle, path_length, resample, simplify
+from workbench.sketch.curves import Array, Circle, fit_circle, path_length, resample, simplify, swept_angle
 from workbench.sketch.heads import PictureHead, look_for_head
 from workbench.sketch.plausible import Traits, plausible, traits_of
-from workbench.sketch.rings import band, find_circles, is_on_circle, rim_of
+from workbench.sketch.recognise import recognise
+from workbench.sketch.rings import MIN_RADIUS_PX, band, find_circles, is_on_circle, rim_of
 from workbench.sketch.skeleton import Mask
 from workbench.sketch.strokes import MAX_FRAME_PX, MAX_STROKES, to_fractions
 from workbench.sketch.tracing import Ink, long_curves, measure_ink
@@ -30,6 +31,8 @@ MAX_PIXELS: Final = 24_000_000
 WORK_PX: Final = 720
 """Larger pictures are read at this height."""
 MIN_ARROW_PX: Final = 24.0
+MIN_ARC_RAD: Final = float(np.radians(150))
+"""A circle of which the rest is hidden shows at least this much."""
 MIN_HEAD_WEIGHT: Final = 3.0
 """Pixels beside the shaft, on a frame of 480, that make a head."""
 WAY_POINT_SHARE: Final = 0.012
@@ -123,11 +126,8 @@ def _read_colour(index: int, layers: Layers, image: NDArray[np.uint8]) -> list[S
     hidden = ndimage.binary_dilation((layers.ink & ~mask) | ink.blobs, iterations=2) | layers.hidden[index]
     circles = find_circles(ink, hidden)
     thin_line = np.argwhere(ink.skeleton)[:, ::-1].astype(np.float64) + 0.5
-    lines = [
-        (StrokeKind.CIRCLE, np.stack([c.centre, c.centre + np.array([c.radius, 0.0])]), thin_line[is_on_circle(thin_line, c, ink)])
-        for c in circles
-    ]
-    lines += [(StrokeKind.ARROW, arrow.points, arrow.line) for arrow in _find_arrows(ink, hidden, circles, layers.has_clean)]
+    lines = [(StrokeKind.CIRCLE, _centre_and_rim(c), thin_line[is_on_circle(thin_line, c, ink)]) for c in circles]
+    lines += [(f.kind, f.points, f.line) for f in _find_arrows(ink, hidden, circles, layers.has_clean)]
     symbols: list[Symbol] = []
     for kind, points, line in lines:
         anchors = points[:1] if kind is StrokeKind.CIRCLE else points
@@ -138,21 +138,22 @@ def _read_colour(index: int, layers: Layers, image: NDArray[np.uint8]) -> list[S
     return symbols
 
 
-class FoundArrow(NamedTuple):
-    """An arrow and the line of pixels that it was read from."""
+class FoundLine(NamedTuple):
+    """An arrow, or a circle that only its line as a whole shows, and the line of pixels that it was read from."""
 
+    kind: StrokeKind
     points: Array
-    """``(N, 2)`` [px]: tail, way points, head."""
+    """``(N, 2)`` [px]: tail, way points, head; or centre and rim."""
     line: Array
     """``(M, 2)`` [px]."""
 
 
-def _find_arrows(ink: Ink, hidden: Mask, circles: list[Circle], has_clean: bool) -> list[FoundArrow]:
-    """Return the arrows of one colour."""
+def _find_arrows(ink: Ink, hidden: Mask, circles: list[Circle], has_clean: bool) -> list[FoundLine]:
+    """Return the arrows of one colour, and circles of which too much is hidden for :func:`find_circles`."""
     skeleton, hidden = _without_circles(ink, hidden, circles)
     curves = long_curves(skeleton, ink, hidden)
     curves = sorted((c for c in curves if not _is_rest_of_circle(c, circles, ink)), key=path_length, reverse=True)
-    arrows: list[FoundArrow] = []
+    arrows: list[FoundLine] = []
     heads: list[Array] = []
     for i, curve in enumerate(curves):
         length = path_length(curve)
@@ -164,11 +165,37 @@ def _find_arrows(ink: Ink, hidden: Mask, circles: list[Circle], has_clean: bool)
         ends = [look_for_head(curve, is_last, ink, others) for is_last in (False, True)]
         is_forward = ends[1].weight >= ends[0].weight
         head = ends[int(is_forward)]
-        if head.weight < MIN_HEAD_WEIGHT * ink.scale**2 and not has_clean:
-            continue
-        arrows.append(FoundArrow(_arrow(curve if is_forward else curve[::-1], head, ink), curve))
+        if head.weight < MIN_HEAD_WEIGHT * ink.scale**2:
+            ring = _as_ring(curve, ink, hidden)
+            if ring is not None:
+                arrows.append(FoundLine(StrokeKind.CIRCLE, _centre_and_rim(ring), curve))
+                continue
+            if not has_clean:
+                continue
+        arrows.append(FoundLine(StrokeKind.ARROW, _arrow(curve if is_forward else curve[::-1], head, ink), curve))
         heads.append(head.pixels)
     return arrows
+
+
+def _centre_and_rim(circle: Circle) -> Array:
+    return np.stack([circle.centre, circle.centre + np.array([circle.radius, 0.0])])
+
+
+def _as_ring(curve: Array, ink: Ink, hidden: Mask) -> Circle | None:
+    """Return the circle that a curve without a head is part of, when it is closed by hand or the rest of it is hidden."""
+    circle = fit_circle(resample(curve, 64))
+    height, width = hidden.shape
+    if circle is None or circle.radius < MIN_RADIUS_PX * ink.scale:
+        return None
+    if recognise(to_fractions(curve, width, height), width, height).kind is StrokeKind.CIRCLE:
+        return circle
+    if abs(swept_angle(curve, circle.centre)) < MIN_ARC_RAD or circle.residual > 0.05 * circle.radius:
+        return None
+    rim = rim_of(circle)
+    is_open = np.linalg.norm(rim[:, None] - resample(curve, 200)[None], axis=-1).min(axis=1) > 0.15 * circle.radius + ink.half_width
+    inside = ((rim >= 0) & (rim < (width, height))).all(axis=1)
+    u, v = rim[is_open & inside].astype(int).T
+    return circle if not len(u) or hidden[v, u].mean() > 0.75 else None
 
 
 def _arrow(curve: Array, head: PictureHead, ink: Ink) -> Array:
