@@ -86,12 +86,15 @@ class LiveRegistry:
     def close_all(self) -> None:
         """Close every tab and stop sweeping; for the end of the process."""
         self._stop.set()
-        with self._lock:
-            ids = list(self._sessions)
-        for tab_id in ids:
+        for tab_id in self.tab_ids():
             self.close(tab_id)
         if self._sweeper is not None:
             self._sweeper.join(timeout=5.0)
+
+    def tab_ids(self) -> tuple[str, ...]:
+        """Return the ids of the open tabs."""
+        with self._lock:
+            return tuple(self._sessions)
 
     def __len__(self) -> int:
         with self._lock:

@@ -71,7 +71,7 @@ class PageWatch:
 
 
 @pytest.fixture
-def open_page(chromium, server_url):
+def open_page(chromium, server_url, workbench):
     contexts, watches = [], []
 
     def open_one(path="/", *, is_ready_wanted=True, **options):
@@ -88,6 +88,8 @@ def open_page(chromium, server_url):
     yield open_one
     for context in contexts:
         context.close()
+    for tab_id in workbench.live.tab_ids():  # they would live on for a grace time, and slow the next test
+        workbench.live.close(tab_id)
     for watch in watches:
         assert not watch.errors, watch.errors
         assert not watch.foreign, watch.foreign
