@@ -10,11 +10,15 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from workbench.core.sketches import Sketch, Stroke, StrokeKind
+from workbench.evaluation.campaign import FIRST_SEED, Progress
 from workbench.evaluation.sketch_pictures import CLASSES, SketchPicture, make_pictures
+from workbench.evaluation.statistics import wilson_interval
 from workbench.sketch.curves import Array, resample
 from workbench.sketch.parser import parse_image
 from workbench.sketch.strokes import ordered_steps, to_pixels
 
+WAYS = ("with_clean", "without_clean")
+"""Whether the parser also gets the picture without the drawing."""
 GENTLE_RAD = np.radians(20)
 MISSED_PX = 1e6
 """Stands for the distance of a keypoint whose stroke was not found."""
@@ -31,7 +35,25 @@ class Score:
     is_order_right: bool
 
 
-def measure(n: int = 300, seed: int = 1_000_000) -> dict[str, Any]:
+def run(*, episodes: int = 300, seed: int = FIRST_SEED, workers: int = 1, progress: Progress) -> dict[str, Any]:
+    """Run the campaign ``sketch-parsing``: one cell a class of sketches, successes are sketches whose order was read right.
+
+    The pictures follow from one seed, so they are made and read in this process, whatever ``workers`` says.
+    """
+    progress(f"Drawing and reading {episodes} sketches")
+    measured = measure(episodes, seed)
+    cells = []
+    for way in WAYS:
+        for group, figures in measured[way].items():
+            n = figures["sketches"]
+            right = round(figures["order_right"] * n)
+            low, high = wilson_interval(right, n)
+            cell = {"policy": "parser", "task": group, "prompt": way, "edits": "", "n": n, "success": right, "low": low, "high": high}
+            cells.append(cell | {k: v for k, v in figures.items() if k not in ("sketches", "order_right")})
+    return {"name": "sketch-parsing", "seed": seed, "cells": cells}
+
+
+def measure(n: int = 300, seed: int = FIRST_SEED) -> dict[str, Any]:
     """Read ``n`` rendered random sketches, with and without the clean picture, and compare with the truth.
 
     Returns:
@@ -40,9 +62,9 @@ def measure(n: int = 300, seed: int = 1_000_000) -> dict[str, Any]:
         compared with the nearest way point that was read; for gentler ones, as along an arc, three places along the arrow are
         compared with the nearest places of the line that was read.
     """
-    scores: dict[str, list[tuple[SketchPicture, Score]]] = {"with_clean": [], "without_clean": []}
+    scores: dict[str, list[tuple[SketchPicture, Score]]] = {way: [] for way in WAYS}
     for picture in make_pictures(n, seed):
-        for name, clean in (("with_clean", picture.clean), ("without_clean", None)):
+        for name, clean in zip(WAYS, (picture.clean, None), strict=True):
             scores[name].append((picture, score_reading(picture.truth, parse_image(picture.drawn, clean))))
     result: dict[str, Any] = {"name": "sketch-parsing", "n": n, "seed": seed}
     for name, pairs in scores.items():

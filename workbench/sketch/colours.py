@@ -94,6 +94,8 @@ def find_layers(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None) -> La
             masks[index] = mask
             hidden[index] = behind & ~mask
     ink = np.any(list(masks.values()), axis=0) if masks else np.zeros(distance.shape, dtype=bool)
+    if change is not None:
+        ink |= change.is_changed
     return Layers(_without_fringes(masks, change is not None and change.is_exact), hidden, ink, change is not None)
 
 

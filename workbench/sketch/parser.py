@@ -90,9 +90,8 @@ def parse_image(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None = None
         clean = None if clean is None else _resized(clean, size)
     layers = find_layers(image, clean)
     symbols = [symbol for index in sorted(layers.masks) for symbol in _read_colour(index, layers, image)]
-    if not layers.has_clean:
-        drawn = plausible([s.traits for s in symbols])
-        symbols = [s for s, is_drawn in zip(symbols, drawn, strict=True) if is_drawn]
+    drawn = plausible([s.traits for s in symbols], layers.has_clean)
+    symbols = [s for s, is_drawn in zip(symbols, drawn, strict=True) if is_drawn]
     zoom = height / image.shape[0]
     strokes = [s.stroke(f"imported-{i + 1}", image.shape[1], image.shape[0], zoom) for i, s in enumerate(symbols[:MAX_STROKES])]
     return Sketch(new_id(), camera, width, height, tuple(strokes))
@@ -128,13 +127,14 @@ def _read_colour(index: int, layers: Layers, image: NDArray[np.uint8]) -> list[S
     thin_line = np.argwhere(ink.skeleton)[:, ::-1].astype(np.float64) + 0.5
     lines = [(StrokeKind.CIRCLE, _centre_and_rim(c), thin_line[is_on_circle(thin_line, c, ink)]) for c in circles]
     lines += [(f.kind, f.points, f.line) for f in _find_arrows(ink, hidden, circles, layers.has_clean)]
+    others = np.any([m for key, m in layers.masks.items() if key != index], axis=0) if len(layers.masks) > 1 else np.zeros_like(mask)
     symbols: list[Symbol] = []
     for kind, points, line in lines:
         anchors = points[:1] if kind is StrokeKind.CIRCLE else points
         inside = np.clip(anchors, 0, (width, height))
         if np.abs(inside - anchors).max() <= 0.05 * min(width, height):
             points = np.vstack([inside, points[len(inside) :]])
-            symbols.append(Symbol(kind, points, index, 2 * ink.half_width, traits_of(line, ink, image, index)))
+            symbols.append(Symbol(kind, points, index, 2 * ink.half_width, traits_of(line, ink, others, image, index)))
     return symbols
 
 

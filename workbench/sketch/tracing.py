@@ -22,7 +22,7 @@ MAX_CORNER_RAD: Final = float(np.radians(125))
 MAX_BARB_PX: Final = 34.0
 MAX_BARB_TURN_RAD: Final = float(np.radians(80))
 """A line shorter than this that turns back by more is a barb, not the last leg of a path."""
-MAX_GAP_PX: Final = 70.0
+MAX_GAP_PX: Final = 100.0
 HIDDEN_CORNER_PX: Final = 14.0
 """A corner of a path may be hidden by another stroke if both legs end this near to it."""
 
@@ -134,9 +134,12 @@ def end_of(points: Array, is_last: bool, curve: int, ink: Ink) -> End:
     """Return one end of a curve ``(N, 2)`` with the direction of its last stretch."""
     outwards = points if is_last else points[::-1]
     from_end = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(outwards[::-1], axis=0), axis=1))])
-    # The last pixels bend towards the junction: look behind them.
+    # The last pixels bend towards the junction: look behind them, but not round a corner.
     near = int(np.searchsorted(from_end, min(1.2 * ink.half_width, 0.25 * from_end[-1])))
-    far = int(np.searchsorted(from_end, min(1.2 * ink.half_width + 20 * ink.scale, from_end[-1])))
+    reach = 1.2 * ink.half_width + 20 * ink.scale
+    stretch = outwards[::-1][: int(np.searchsorted(from_end, min(reach, from_end[-1]))) + 1]
+    corners = simplify_indices(stretch, max(2.0 * ink.scale, 0.8 * ink.half_width))
+    far = corners[1] if len(corners) > 2 and from_end[corners[1]] > 8 * ink.scale + 1.2 * ink.half_width else len(stretch) - 1
     arm = outwards[::-1][near] - outwards[::-1][min(max(far, near + 1), len(points) - 1)]
     return End(curve, is_last, outwards[-1], arm / max(float(np.linalg.norm(arm)), 1e-9))
 
