@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
 
 from models.vision_language import VisionLanguageInterpreter
 from panels.asset_urls import scripts
@@ -17,7 +19,8 @@ from panels.stage import Stage
 from panels.state import AppState, UiState
 from workbench.core.errors import InvalidInput
 from workbench.core.sketches import Sketch, SketchPlan, sketch_to_dict
-from workbench.core.types import Observation
+from workbench.core.types import CameraRequest, Observation
+from workbench.sketch.clean import usable_clean
 from workbench.sketch.parser import decode_image, parse_image
 from workbench.sketch.plan import interpret
 
@@ -27,6 +30,8 @@ TITLE: Final = "Sketch"
 API_KEY_VARIABLE: Final = "VLAW_VLM_API_KEY"
 """Environment variable of the server that holds the key of the model's endpoint."""
 
+FRAME_PX: Final = 480
+"""Size of the frame that an imported picture is compared with."""
 BUILT_IN, ENDPOINT = "built-in", "endpoint"
 
 _TEMPLATE = """<div class="plan">
@@ -102,11 +107,17 @@ def on_commit(app: AppState, is_auto_run: bool, ui: UiState) -> None:
 def on_import(app: AppState, path: str, ui: UiState) -> None:
     """Read strokes from a photo, a screenshot or a saved drawing, and put them on the stage."""
     session = app.live.get(ui.tab_id)
-    session.commit_sketch(read_document(Path(path)))
+    look = CameraRequest(session.sketch.camera, FRAME_PX, FRAME_PX)
+    frame = session.in_simulator(lambda simulator: simulator.observe((look,)).images[look.name])
+    session.commit_sketch(read_document(Path(path), frame))
 
 
-def read_document(path: Path) -> dict[str, Any]:
+def read_document(path: Path, frame: NDArray[np.uint8] | None = None) -> dict[str, Any]:
     """Return the sketch document in a file: JSON as it is, a picture through the parser.
+
+    Args:
+        path: of the file.
+        frame: ``(H, W, 3) uint8`` RGB of the camera now; when the picture was drawn on it, things are told from strokes for sure.
 
     Raises:
         InvalidInput: it is neither, or holds no strokes.
@@ -121,7 +132,8 @@ def read_document(path: Path) -> dict[str, Any]:
         if not isinstance(document, dict):
             raise InvalidInput("sketch file", expected="a JSON object", found=type(document).__name__)
         return document
-    sketch = parse_image(decode_image(path.read_bytes()))
+    image = decode_image(path.read_bytes())
+    sketch = parse_image(image, None if frame is None else usable_clean(image, frame))
     if not sketch.strokes:
         raise InvalidInput(
             "picture", expected="strokes in the symbol colours", found="none", fix="Draw with the colours of the steps: green first."
