@@ -81,14 +81,20 @@ def _without_specks(mask: Mask, smallest: float) -> Mask:
 def long_curves(skeleton: Mask, ink: Ink, hidden: Mask) -> list[Array]:
     """Return curves ``(N, 2)`` [px] as long as they can be made: spurs cut, junctions passed straight on, hidden gaps bridged."""
     curves = trace_curves(_without_spurs(skeleton, ink))
-    joined = [_without_barbs(c, ink) for c in _through_junctions(curves, ink)]
-    return [_without_barbs(c, ink) for c in _over_gaps(joined, ink, hidden)]
+    joined = [_without_barbs(c, ink, hidden) for c in _through_junctions(curves, ink)]
+    return [_without_barbs(c, ink, np.zeros_like(hidden)) for c in _over_gaps(joined, ink, hidden)]
 
 
-def _without_barbs(points: Array, ink: Ink) -> Array:
-    """Cut a short last leg that turns sharply back, at both ends of a curve ``(N, 2)``: one barb of a head."""
+def _without_barbs(points: Array, ink: Ink, hidden: Mask) -> Array:
+    """Cut a short last leg that turns sharply back, at both ends of a curve ``(N, 2)``: one barb of a head.
+
+    A leg that ends where it may be hidden stays: it may go on.
+    """
     for _ in range(2):
         points = points[::-1]
+        u, v = points[-1].astype(int)
+        if hidden[max(0, v - 4) : v + 5, max(0, u - 4) : u + 5].any():
+            continue
         corners = simplify_indices(points, max(2.5 * ink.scale, 0.9 * ink.half_width))
         # From the end inwards: the barb may have a small bend of its own.
         for following, earlier in pairwise(corners[-2::-1]):
