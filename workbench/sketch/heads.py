@@ -14,6 +14,9 @@ from workbench.sketch.tracing import Ink, end_of
 REACH_PX = 48.0
 """Length of the longest head on a frame of 480 [px]."""
 
+PARTED_PX = 20.0
+"""How far behind a line that crosses the shaft the head is looked for."""
+
 
 class PictureHead(NamedTuple):
     """What lies at one end of a curve."""
@@ -26,7 +29,7 @@ class PictureHead(NamedTuple):
     """``(N, 2)`` [px] of the head beside the shaft."""
 
 
-def look_for_head(points: Array, is_last: bool, ink: Ink, others: Mask) -> PictureHead:
+def look_for_head(points: Array, is_last: bool, ink: Ink, others: Mask, hidden: Mask) -> PictureHead:
     """Look for a head, filled or open, at one end of a curve.
 
     A head is ink on both sides of the shaft, within a cone that opens backwards from the tip.
@@ -36,6 +39,7 @@ def look_for_head(points: Array, is_last: bool, ink: Ink, others: Mask) -> Pictu
         is_last: which end.
         ink: the strokes of that colour.
         others: ``(H, W)``: ink of other curves and circles, not to be taken for a head.
+        hidden: ``(H, W)``: where ink of this colour may be covered; a line across a shaft may part it from its head.
     """
     scale, half = ink.scale, ink.half_width
     end = end_of(points, is_last, 0, ink)
@@ -44,7 +48,10 @@ def look_for_head(points: Array, is_last: bool, ink: Ink, others: Mask) -> Pictu
     low = np.maximum(np.floor(end.point - reach), 0).astype(int)
     high = np.minimum(np.ceil(end.point + reach), (width, height)).astype(int)
     window = (slice(low[1], high[1]), slice(low[0], high[0]))
-    near = _part_at(ink.mask[window] & ~others[window], end.point - low, half + 3 * scale)
+    u, v = end.point.astype(int)
+    is_parted = hidden[max(0, v - 4) : v + 5, max(0, u - 4) : u + 5].any()
+    radius = half + (PARTED_PX if is_parted else 3.0) * scale
+    near = _part_at(ink.mask[window] & ~others[window], end.point - low, radius)
     rows, columns = np.nonzero(near)
     pixels = np.stack([columns + low[0], rows + low[1]], axis=1) + 0.5
     if not len(pixels):

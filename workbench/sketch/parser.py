@@ -162,7 +162,7 @@ def _find_arrows(ink: Ink, hidden: Mask, circles: list[Circle], has_clean: bool)
         if heads and _share_near(resample(curve, 24), np.vstack(heads), ink.half_width + 1.5) > 0.5:
             continue
         others = _drawn(curves[:i] + [c for c in curves[i + 1 :] if path_length(c) > 0.6 * length], circles, ink)
-        ends = [look_for_head(curve, is_last, ink, others) for is_last in (False, True)]
+        ends = [look_for_head(curve, is_last, ink, others, hidden) for is_last in (False, True)]
         is_forward = ends[1].weight >= ends[0].weight
         head = ends[int(is_forward)]
         if head.weight < MIN_HEAD_WEIGHT * ink.scale**2:

@@ -250,7 +250,9 @@ def _is_corner_hidden(a: End, b: End, ink: Ink, hidden: Mask) -> bool:
     reach_a = float(gap[0] * b.direction[1] - gap[1] * b.direction[0]) / cross
     reach_b = float(gap[0] * a.direction[1] - gap[1] * a.direction[0]) / cross
     limit = HIDDEN_CORNER_PX * ink.scale + ink.half_width
-    if not (0 <= reach_a <= limit and 0 <= reach_b <= limit):
+    # An end may reach past the corner by the width of the line.
+    least = -ink.half_width - 2 * ink.scale
+    if not (least <= reach_a <= limit and least <= reach_b <= limit):
         return False
     u, v = (a.point + reach_a * a.direction).astype(int)
     height, width = hidden.shape
