@@ -123,7 +123,7 @@ def test_a_plan_is_driven_from_its_first_step_by_the_sketch_policy(make_rig):
         rig.controller.run_plan(SKETCH, PLAN)
         rig.wait_steps(len(rig.diary.steps) + 3)
     assert len(made) == 2
-    assert made[1].prompts[-1].plan is PLAN
+    assert made[1].prompts[-1].plan == PLAN
     assert rig.controller.status().plan_step == 0
     kinds = rig.diary.kinds()
     assert [k for k in kinds if k is not EventKind.SPEED][:5] == [
