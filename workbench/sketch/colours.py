@@ -48,6 +48,10 @@ class Change(NamedTuple):
     is_changed: Mask
     is_unsure: Mask
     """Where compression may hide a stroke."""
+    painted: NDArray[np.int64]
+    """``(H, W)``: index of the step colour that explains the change best, -1 where none does."""
+    is_clear: Mask
+    """Where that colour covers most of the pixel and explains the change well."""
     clean_distances: Array
     """``(H, W, 8)``: distances of the clean picture's pixels to the step colours."""
     is_exact: bool
@@ -78,15 +82,14 @@ def find_layers(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None) -> La
     masks: dict[int, Mask] = {}
     hidden: dict[int, Mask] = {}
     for index in range(len(STEP_COLOURS)):
-        possible = (nearest == index) & (distance < POSSIBLE)
-        sure = possible & (distance < SURE)
-        behind = np.zeros(possible.shape, dtype=bool)
-        if change is not None:
+        if change is None:
+            possible = (nearest == index) & (distance < POSSIBLE)
+            sure = possible & (distance < SURE)
+            behind = np.zeros(possible.shape, dtype=bool)
+        else:
+            possible = change.is_changed & (change.painted == index)
+            sure = possible & change.is_clear
             behind = (change.clean_distances[..., index] < POSSIBLE) | change.is_unsure
-            # Compression changes colours a little: with a stroke a pixel comes much nearer to the stroke's colour.
-            is_nearer = distance < (1.0 if change.is_exact else 0.5) * change.clean_distances[..., index]
-            possible &= change.is_changed & is_nearer
-            sure &= possible
         mask = _with_core(possible, sure)
         if change is None:
             mask = _exact_if_any(mask, distance)
@@ -117,7 +120,39 @@ def _compare(image: NDArray[np.uint8], clean: NDArray[np.uint8]) -> Change | Non
         is_changed = ndimage.binary_opening(is_changed, ndimage.generate_binary_structure(2, 1))
     if is_changed.mean() > 0.4:
         return None
-    return Change(is_changed, is_unsure, _distances(clean), is_exact)
+    painted, is_clear = _unmix(image, clean, is_changed, is_exact)
+    return Change(is_changed, is_unsure, painted, is_clear, _distances(clean), is_exact)
+
+
+class Unmixed(NamedTuple):
+    """Which colour was painted over which pixel."""
+
+    painted: NDArray[np.int64]
+    is_clear: Mask
+
+
+def _unmix(image: NDArray[np.uint8], clean: NDArray[np.uint8], is_changed: Mask, is_exact: bool) -> Unmixed:
+    """Find the step colour that, laid over the clean picture in part, gives each changed pixel.
+
+    A smoothed edge or a compressed thin line is a mixture of its colour and what lies behind; the direction of the change tells
+    the colour still.
+    """
+    painted, is_clear = np.full(is_changed.shape, -1), np.zeros(is_changed.shape, dtype=bool)
+    before, after = clean[is_changed].astype(float), image[is_changed].astype(float)  # (N, 3)
+    if not len(before):
+        return Unmixed(painted, is_clear)
+    whole = np.array(STEP_COLOURS, dtype=float)[None] - before[:, None]  # (N, 8, 3)
+    change = (after - before)[:, None]
+    cover = (change * whole).sum(axis=-1) / np.maximum((whole**2).sum(axis=-1), 1.0)  # (N, 8)
+    rest = np.linalg.norm(change - np.clip(cover, 0, 1)[..., None] * whole, axis=-1)
+    best = rest.argmin(axis=1)
+    which = np.arange(len(best))
+    share = rest[which, best] / np.maximum(np.linalg.norm(change[:, 0], axis=-1), 1.0)
+    limit = 0.3 if is_exact else 0.45
+    is_explained = (share < limit) & (cover[which, best] > 0.3)
+    painted[is_changed] = np.where(is_explained, best, -1)
+    is_clear[is_changed] = is_explained & (share < 0.6 * limit) & (cover[which, best] > 0.65)
+    return Unmixed(painted, is_clear)
 
 
 def _difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int16]:
