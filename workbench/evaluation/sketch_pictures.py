@@ -18,6 +18,7 @@ from workbench.core.types import CameraRequest
 from workbench.simulation.build import build_model
 from workbench.simulation.cameras import SceneRenderer
 from workbench.simulation.scene import COLOURS, Prop, PropKind, Scene
+from workbench.sketch.colours import to_lab
 from workbench.sketch.curves import resample
 from workbench.sketch.raster import draw_sketch
 
@@ -28,6 +29,8 @@ SKETCHES_PER_SCENE: Final = 3
 MIN_SPACING_PX: Final = 34.0
 """Between tails, heads and centres of different symbols."""
 
+UNSEEN: Final = 20.0
+"""Colours nearer than this (weighted Lab) cannot be told apart at a line's width."""
 MIN_HEAD_SPACE_PX: Final = 26.0
 """Between the tip of an arrow and the line of any other symbol."""
 
@@ -61,7 +64,7 @@ def make_pictures(n: int, seed: int) -> Iterator[SketchPicture]:
             scene_pictures = render_scene(rng)
         clean = scene_pictures.pop() if is_scene else procedural_background(rng)
         kind = CLASSES[i % len(CLASSES)]
-        truth = random_sketch(rng, kind, is_geometric=bool(rng.random() < 0.5), width_px=WIDTHS_PX[int(rng.integers(3))])
+        truth = random_sketch(rng, kind, clean, is_geometric=bool(rng.random() < 0.5), width_px=WIDTHS_PX[int(rng.integers(3))])
         drawn = draw_sketch(clean, truth, rng)
         is_compressed = bool(rng.random() < 0.5)
         if is_compressed:
@@ -75,11 +78,14 @@ def _through_jpeg(image: Image8, quality: int) -> Image8:
     return np.asarray(Image.open(buffer).convert("RGB"), dtype=np.uint8)
 
 
-def random_sketch(rng: np.random.Generator, kind: str, *, is_geometric: bool, width_px: float) -> Sketch:
+def random_sketch(rng: np.random.Generator, kind: str, clean: Image8, *, is_geometric: bool, width_px: float) -> Sketch:
     """Return one to four steps in the colours of the steps, drawn in a random order.
 
-    "move": an arrow, or two; "pick": a circle, or two; "rotate": a circle and an arrow about it; "mixed": any of these.
+    "move": an arrow, or two; "pick": a circle, or two; "rotate": a circle and an arrow about it; "mixed": any of these. Symbols
+    lie anywhere, also over objects of other symbols' colours and beside ones of their own, but where a person could see them:
+    ends and tips apart, tips not drawn over, and at most a tenth of a line on pixels that have its very colour.
     """
+    in_clean = to_lab(clean)  # (H, W, 3)
     strokes: list[Stroke] = []
     taken: list[np.ndarray] = []
     for step in range(int(rng.integers(1, 5))):
@@ -87,6 +93,8 @@ def random_sketch(rng: np.random.Generator, kind: str, *, is_geometric: bool, wi
         for _ in range(200):
             symbols = _random_symbols(rng, step_kind)
             places = [np.array(p) * SIZE_PX for s in symbols for p in (s.points[0], s.points[-1])[: 1 + (s.kind is StrokeKind.ARROW)]]
+            if not all(_is_visible(s, in_clean, STEP_COLOURS[step]) for s in symbols):
+                continue
             is_spaced = all(np.linalg.norm(p - q) >= MIN_SPACING_PX for p in places for q in taken)
             if is_spaced and _heads_are_clear([*strokes, *symbols]):
                 break
@@ -98,6 +106,18 @@ def random_sketch(rng: np.random.Generator, kind: str, *, is_geometric: bool, wi
             strokes.append(replace(s, id=name, colour=STEP_COLOURS[step], width_px=width_px, is_geometric=is_geometric))
     order = rng.permutation(len(strokes))
     return Sketch("truth", "front", SIZE_PX, SIZE_PX, tuple(strokes[i] for i in order))
+
+
+def _is_visible(stroke: Stroke, in_clean: NDArray[np.float64], colour: tuple[int, int, int]) -> bool:
+    """Tell whether a stroke of that colour would show on a picture ``(H, W, 3)`` (weighted Lab): its ends, and nearly all else."""
+    line = resample(np.array(stroke.points), 100)
+    if stroke.kind is StrokeKind.CIRCLE:
+        turn = np.linspace(0, 2 * np.pi, 100)
+        line = line[0] + np.linalg.norm(line[-1] - line[0]) * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    u, v = np.clip(line * SIZE_PX, 0, SIZE_PX - 1).astype(int).T
+    is_lost = np.linalg.norm(in_clean[v, u] - to_lab(np.array(colour)), axis=-1) < UNSEEN
+    ends = is_lost[[0, -1]] if stroke.kind is StrokeKind.ARROW else is_lost[:0]
+    return bool(is_lost.mean() <= 0.1 and not ends.any())
 
 
 def _heads_are_clear(strokes: list[Stroke]) -> bool:

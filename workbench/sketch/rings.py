@@ -17,7 +17,7 @@ MIN_COVER: Final = 0.87
 MIN_SEEN: Final = 0.6
 MAX_GAP_BINS: Final = 8
 """A circle shows no gap of more than 60 degrees, seen or hidden; what does is a bent arrow."""
-MIN_RADIUS_PX: Final = 8.0
+MIN_RADIUS_PX: Final = 10.0
 MAX_RADIUS_PX: Final = 130.0
 MAX_CIRCLES: Final = 8
 NUM_GUESSES: Final = 400
