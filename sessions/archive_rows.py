@@ -43,22 +43,7 @@ _Wrong = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowE
 
 def members_of(store: Store, info: EpisodeInfo) -> dict[str, bytes]:
     """Return the members of one episode."""
-    head = {
-        "id": info.id,
-        "session_id": info.session_id,
-        "parent_id": info.parent_id,
-        "branch_step": info.branch_step,
-        "config": info.config.to_dict(),
-        "instruction": info.instruction,
-        "policy": info.policy,
-        "name": info.name,
-        "rating": info.rating,
-        "outcome": info.outcome.value,
-        "num_steps": info.num_steps,
-        "duration_s": info.duration_s,
-        "started": info.started,
-        "ended": info.ended,
-    }
+    head = info.head()
     notes = [{"id": n.id, "step": n.step, "text": n.text, "written": n.written} for n in store.notes(info.id)]
     with store.reading() as connection:
         rows = connection.execute(_STEP_QUERY, [info.id]).fetchall()

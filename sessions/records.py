@@ -59,6 +59,25 @@ class EpisodeInfo:
     num_branches: int
     has_thumbnail: bool
 
+    def head(self) -> dict[str, Any]:
+        """Return what an archive and an export tell of the episode, as JSON values."""
+        return {
+            "id": self.id,
+            "session_id": self.session_id,
+            "parent_id": self.parent_id,
+            "branch_step": self.branch_step,
+            "config": self.config.to_dict(),
+            "instruction": self.instruction,
+            "policy": self.policy,
+            "name": self.name,
+            "rating": self.rating,
+            "outcome": self.outcome.value,
+            "num_steps": self.num_steps,
+            "duration_s": self.duration_s,
+            "started": self.started,
+            "ended": self.ended,
+        }
+
     @property
     def task(self) -> str:
         """Name of its task."""

@@ -147,20 +147,7 @@ def write_events(store: Store, episode_id: str, path: Path) -> Path:
     """Write head and timeline of an episode as JSON; errors as :func:`write_video`."""
     info = store.episode(episode_id)
     document = {
-        "episode": info.id,
-        "session": info.session_id,
-        "parent": info.parent_id,
-        "branch_step": info.branch_step,
-        "config": info.config.to_dict(),
-        "instruction": info.instruction,
-        "policy": info.policy,
-        "name": info.name,
-        "rating": info.rating,
-        "outcome": info.outcome.value,
-        "num_steps": info.num_steps,
-        "duration_s": info.duration_s,
-        "started": info.started,
-        "ended": info.ended,
+        **info.head(),
         "notes": [{"step": note.step, "text": note.text, "written": note.written} for note in store.notes(episode_id)],
         "events": [event.to_dict() for event in store.events(episode_id)],
     }

@@ -104,3 +104,11 @@ def page(open_page):
 def wait_ready(page):
     """Wait until the stage shows live frames."""
     page.wait_for_function("document.querySelector('#stage .stage')?.dataset.frames > 0", timeout=READY_MS)
+
+
+@pytest.fixture
+def stage(page, workbench):
+    """A person at the stage of ``page``."""
+    from tests.browser.stage_driver import StageDriver
+
+    return StageDriver(page, workbench)

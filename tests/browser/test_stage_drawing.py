@@ -7,22 +7,6 @@ import pytest
 from tests.browser.stage_driver import StageDriver
 
 
-@pytest.fixture
-def closing(workbench):
-    """Ids of tabs to close after their pages have gone."""
-    tabs = []
-    yield tabs
-    for tab_id in tabs:
-        workbench.live.close(tab_id)
-
-
-@pytest.fixture
-def stage(closing, page, workbench):
-    driver = StageDriver(page, workbench)
-    closing.append(driver.tab_id)
-    return driver
-
-
 def near(point, wanted, tolerance=0.012):
     return abs(point[0] - wanted[0]) < tolerance and abs(point[1] - wanted[1]) < tolerance
 
@@ -127,10 +111,9 @@ def test_an_arrow_about_a_circle_belongs_to_its_step(stage):
     assert arrow.colour == circle.colour
 
 
-def test_a_touch_draws(closing, open_page, workbench):
+def test_a_touch_draws(open_page, workbench):
     page = open_page(has_touch=True)
     stage = StageDriver(page, workbench)
-    closing.append(stage.tab_id)
     x, y = stage.at(0.3, 0.7)
     x2, y2 = stage.at(0.6, 0.6)
     page.evaluate(

@@ -10,22 +10,6 @@ from tests.browser.stage_driver import StageDriver
 MODE_PATIENCE_S = 10
 
 
-@pytest.fixture
-def closing(workbench):
-    """Ids of tabs to close after their pages have gone."""
-    tabs = []
-    yield tabs
-    for tab_id in tabs:
-        workbench.live.close(tab_id)
-
-
-@pytest.fixture
-def stage(closing, page, workbench):
-    driver = StageDriver(page, workbench)
-    closing.append(driver.tab_id)
-    return driver
-
-
 def wait_mode(stage, mode):
     stage.wait_data("mode", mode)
     assert stage.session.controller.status().mode == mode
@@ -170,9 +154,8 @@ def test_a_closed_session_offers_a_new_one(stage, workbench):
     workbench.live.close(new_tab)
 
 
-def test_two_tabs_have_two_robots(closing, open_page, workbench):
+def test_two_tabs_have_two_robots(open_page, workbench):
     first, second = (StageDriver(open_page(), workbench) for _ in range(2))
-    closing += [first.tab_id, second.tab_id]
     assert first.tab_id != second.tab_id
     first.drag((0.3, 0.7), (0.6, 0.6))
     first.commits(1)

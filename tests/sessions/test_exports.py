@@ -35,7 +35,7 @@ def test_an_exported_session_comes_back_in_another_store(store, tmp_path):
 def test_json_export_writes_one_readable_file_an_episode(store, tmp_path):
     written = export_files(store, "monday", form="json", out=tmp_path / "json", make_simulator=no_simulator)
     documents = [json.loads((tmp_path / "json" / name.split("/")[-1]).read_text()) for name in written["files"]]
-    assert {d["episode"] for d in documents} == {"a", "b"}
+    assert {d["id"] for d in documents} == {"a", "b"}
 
 
 def test_unknown_formats_and_sessions_are_named(store, tmp_path):
