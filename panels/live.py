@@ -40,6 +40,7 @@ class StoredEpisode(NamedTuple):
 
     episode_id: str
     num_steps: int
+    control_hz: float
 
 
 class LiveSession:
@@ -242,7 +243,7 @@ class LiveSession:
         if self.controller.status().mode == "autonomous":
             self.controller.pause()
         with self._lock:
-            self._stored = StoredEpisode(episode_id, max(0, len(states) - 1))
+            self._stored = StoredEpisode(episode_id, max(0, len(states) - 1), config.control_hz)
         self.view.show_states(states, config=config, step=step)
         self.show_step(step)
 
@@ -294,7 +295,8 @@ class LiveSession:
     def status(self) -> dict[str, Any]:
         """Return the JSON status that is always visible on the stage."""
         status = self.controller.status()
-        stored = self.stored
+        stored, shown = self.stored, self.shown_step
+        live_hz = self.config.control_hz if self.config else 20.0
         return {
             "mode": str(status.mode),
             "actor": str(status.actor),
@@ -312,7 +314,8 @@ class LiveSession:
             "plan_step": status.plan_step,
             "error": status.error or "",
             "num_steps": status.step if stored is None else stored.num_steps,
-            "shown_step": self.shown_step,
+            "shown_step": shown,
+            "shown_time_s": None if shown is None else round(shown / (stored.control_hz if stored else live_hz), 4),
             "stored_id": stored.episode_id if stored else None,
             "gripper": self.trail.gripper,
         }

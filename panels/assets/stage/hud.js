@@ -140,7 +140,7 @@ export class Hud {
     set(this.modeText, mode === "stored" ? `STORED · STEP ${status.shown_step} OF ${status.num_steps}` : mode === "history" ? `STEP ${status.shown_step} OF ${status.num_steps}` : acting);
     set(this.task, status.instruction || status.task || "");
     this.task.title = status.instruction || "";
-    set(this.values.time, `${status.time_s.toFixed(1)} s`);
+    set(this.values.time, `${(status.shown_time_s ?? status.time_s).toFixed(1)} s`);
     set(this.values.step, `step ${status.shown_step ?? status.step}`);
     const isSlow = mode === "autonomous" && status.speed !== "max" && status.actual_speed && status.actual_speed < 0.9 * status.speed;
     set(this.values.speed, speedText(status.speed) + (isSlow || (status.speed === "max" && status.actual_speed) ? ` (${status.actual_speed.toFixed(1)}×)` : ""));
