@@ -14,6 +14,7 @@ from workbench.sketch.tracing import Ink, end_of
 REACH_PX = 48.0
 """Length of the longest head on a frame of 480 [px]."""
 
+HIDDEN_TRUST = 0.2
 PARTED_PX = 20.0
 """How far behind a line that crosses the shaft the head is looked for."""
 
@@ -64,7 +65,9 @@ def look_for_head(points: Array, is_last: bool, ink: Ink, others: Mask, hidden: 
     in_cone = (back >= 0) & (np.abs(aside) <= 1.2 * back + 1.5 * half) & (back <= reach)
     from_curve = _distances_to_curve(pixels, points)
     beside = in_cone & (from_curve > 1.3 * half + 1.2 * scale)
-    left, right = np.count_nonzero(beside & (aside > 0)), np.count_nonzero(beside & (aside < 0))
+    # Beside other ink colours mix: what is there is less sure to be a head.
+    trust = np.where(hidden[window][near], HIDDEN_TRUST, 1.0) * beside
+    left, right = float(trust[aside > 0].sum()), float(trust[aside < 0].sum())
     tip = end.point + max(0.0, front - half) * end.direction if min(left, right) > 0 else end.point
     return PictureHead(tip, min(left, right) + 0.1 * max(left, right), pixels[beside])
 

@@ -17,7 +17,7 @@ MIN_COVER: Final = 0.87
 MIN_SEEN: Final = 0.6
 MAX_GAP_BINS: Final = 8
 """A circle shows no gap of more than 60 degrees, seen or hidden; what does is a bent arrow."""
-MIN_RADIUS_PX: Final = 10.0
+MIN_RADIUS_PX: Final = 11.0
 MAX_RADIUS_PX: Final = 130.0
 MAX_CIRCLES: Final = 8
 NUM_GUESSES: Final = 400
@@ -156,7 +156,7 @@ def _score(points: Array, circle: Circle, ink: Ink, hidden: Mask) -> float | Non
         or covered.mean() < MIN_COVER
         or seen.mean() < MIN_SEEN
         or roundness > 0.12
-        or inside > 0.4 * 2 * np.pi * circle.radius
+        or inside > 0.2 * 2 * np.pi * circle.radius
     ):
         return None
     return float(seen.mean() + 0.3 * covered.mean() - 3 * roundness - 0.3 * inside / (2 * np.pi * circle.radius))

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from workbench.sketch.curves import Array, path_length, simplify_indices
+from workbench.sketch.curves import Array, path_length, resample, simplify_indices
 from workbench.sketch.skeleton import Curve, Mask, thin, trace_curves
 
 MAX_STROKE_RADIUS_PX: Final = 11.5
@@ -23,7 +23,7 @@ MAX_BARB_PX: Final = 34.0
 MAX_BARB_TURN_RAD: Final = float(np.radians(80))
 """A line shorter than this that turns back by more is a barb, not the last leg of a path."""
 MAX_GAP_PX: Final = 100.0
-HIDDEN_CORNER_PX: Final = 14.0
+HIDDEN_CORNER_PX: Final = 22.0
 """A corner of a path may be hidden by another stroke if both legs end this near to it."""
 
 
@@ -254,9 +254,11 @@ def _is_corner_hidden(a: End, b: End, ink: Ink, hidden: Mask) -> bool:
     least = -ink.half_width - 2 * ink.scale
     if not (least <= reach_a <= limit and least <= reach_b <= limit):
         return False
-    u, v = (a.point + reach_a * a.direction).astype(int)
+    corner = a.point + reach_a * a.direction
+    way = resample(np.stack([a.point, corner, b.point]), 24)
     height, width = hidden.shape
-    return 0 <= u < width and 0 <= v < height and bool(hidden[v, u])
+    u, v = np.clip(way[:, 0].astype(int), 0, width - 1), np.clip(way[:, 1].astype(int), 0, height - 1)
+    return bool((hidden | ink.mask)[v, u].mean() > 0.75)
 
 
 def _gap_cost(a: End, b: End, ink: Ink, hidden: Mask) -> float | None:
@@ -266,7 +268,7 @@ def _gap_cost(a: End, b: End, ink: Ink, hidden: Mask) -> float | None:
         return None
     if distance > 3 * ink.scale:
         along = gap / distance
-        if distance < HIDDEN_CORNER_PX * ink.scale + 2 * ink.half_width and _is_corner_hidden(a, b, ink, hidden):
+        if distance < 1.5 * HIDDEN_CORNER_PX * ink.scale and _is_corner_hidden(a, b, ink, hidden):
             return 4.0 * distance
         bends = [np.arccos(np.clip(d, -1, 1)) for d in (a.direction @ along, -(b.direction @ along))]
         # Over a short gap the directions are less sure.
