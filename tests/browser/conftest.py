@@ -58,6 +58,10 @@ class PageWatch:
 
     def __init__(self, page, own_host):
         self.errors, self.foreign, self.dialogs = [], [], []
+        self.pending = set()
+        page.on("request", lambda r: self.pending.add(r) if "/queue/" in r.url else None)
+        page.on("requestfinished", lambda r: self.pending.discard(r))
+        page.on("requestfailed", lambda r: self.pending.discard(r))
         page.on("console", lambda m: self.errors.append(f"{m.text} ({m.location.get('url', '')})") if m.type == "error" else None)
         page.on("pageerror", lambda e: self.errors.append(str(e)))
         page.on("dialog", lambda d: (self.dialogs.append(d.message), d.dismiss()))

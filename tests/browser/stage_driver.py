@@ -3,6 +3,17 @@
 import time
 
 
+def reload(page):
+    """Reload a page once it has its answers: a browser reports requests that a reload cuts off as errors."""
+    deadline, quiet_since = time.monotonic() + 20, time.monotonic()
+    while time.monotonic() - quiet_since < 0.5:
+        assert time.monotonic() < deadline, [r.url for r in page.watch.pending]
+        page.wait_for_timeout(50)
+        if page.watch.pending:
+            quiet_since = time.monotonic()
+    page.reload()
+
+
 class StageDriver:
     """A page, the live session behind it, and a mouse in 0..1 image coordinates."""
 

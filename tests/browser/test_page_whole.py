@@ -4,6 +4,8 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.browser.stage_driver import reload
+
 HOSTILE = ("${1+1}", "{{constructor}}", "<img src=x onerror=\"window.hacked = 1; alert('x')\">", "';alert(1)//", "`${(window.hacked = 2)}`")
 
 
@@ -100,7 +102,7 @@ def test_a_reload_brings_the_episode_and_the_drawing_back(page, workbench):
     stroke = {"id": "s1", "kind": "arrow", "points": [[0.4, 0.8], [0.6, 0.7]]}
     document = {"version": 1, "id": "d1", "camera": "front", "width": 480, "height": 480, "step": 0, "strokes": [stroke]}
     session.commit_sketch(document)
-    page.reload()
+    reload(page)
     page.wait_for_function("document.querySelector('#stage .stage')?.dataset.frames > 0", timeout=60_000)
     assert session_of(page, workbench) is session
     page.wait_for_function("document.querySelector('#stage .stage').dataset.strokes === '1'")
@@ -147,7 +149,7 @@ def test_hostile_text_in_every_field_is_only_text(page, workbench):
     page.wait_for_function("document.querySelector('#history .episodes').dataset.total === '1'")
     title = page.locator(f'#history li[data-id="{episode_id}"] .title').text_content()
     assert title == hostile, title
-    page.reload()
+    reload(page)
     page.wait_for_function("document.querySelector('#stage .stage')?.dataset.frames > 0", timeout=60_000)
     assert page.evaluate("window.hacked") is None
     assert session.controller.status().instruction == hostile

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from panels.stream import MAX_QUEUED_MESSAGES
-from tests.browser.stage_driver import StageDriver
+from tests.browser.stage_driver import StageDriver, reload
 
 MODE_PATIENCE_S = 10
 
@@ -114,7 +114,7 @@ def test_overlays_hide_while_h_is_held(stage):
 def test_a_reload_brings_back_session_drawing_and_undo(stage):
     stage.drag((0.3, 0.7), (0.6, 0.6))
     stage.commits(1)
-    stage.page.reload()
+    reload(stage.page)
     stage.page.wait_for_function("document.querySelector('#stage .stage')?.dataset.frames > 0", timeout=30_000)
     assert stage.page.evaluate("VLAW.socket.tab.tab_id") == stage.tab_id
     stage.strokes(1)
