@@ -53,20 +53,26 @@ def chromium():
         browser.close()
 
 
+CUT_OFF = ("AbortError: signal is aborted without reason", "Unexpected error Connection errored out.")
+"""What Gradio logs of its event stream when a test reloads the page on purpose; at any other time these are errors as well."""
+
+
 class PageWatch:
     """Collects what a page must not do."""
 
     def __init__(self, page, own_host):
         self.errors, self.foreign, self.dialogs = [], [], []
-        self.pending = set()
-        page.on("request", lambda r: self.pending.add(r) if "/queue/" in r.url else None)
-        page.on("requestfinished", lambda r: self.pending.discard(r))
-        page.on("requestfailed", lambda r: self.pending.discard(r))
-        page.on("console", lambda m: self.errors.append(f"{m.text} ({m.location.get('url', '')})") if m.type == "error" else None)
+        self.is_leaving = False
+        page.on("console", self._hear)
         page.on("pageerror", lambda e: self.errors.append(str(e)))
         page.on("dialog", lambda d: (self.dialogs.append(d.message), d.dismiss()))
         page.on("request", lambda r: self._note(r.url, own_host))
         page.on("websocket", lambda ws: self._note(ws.url, own_host))
+
+    def _hear(self, message):
+        text = message.text
+        if message.type == "error" and not (self.is_leaving and text.startswith(CUT_OFF)):
+            self.errors.append(f"{text} ({message.location.get('url', '')})")
 
     def _note(self, url, own_host):
         parts = urlsplit(url)

@@ -1,17 +1,23 @@
 """A person at the stage: mouse and keys in 0..1 image coordinates, and a look behind the page."""
 
 import time
+from contextlib import contextmanager
+
+
+@contextmanager
+def leaving(page):
+    """Reload the page within this block: the old document's cut-off event stream is no error then."""
+    page.watch.is_leaving = True
+    try:
+        yield
+    finally:
+        page.watch.is_leaving = False
 
 
 def reload(page):
-    """Reload a page once it has its answers: a browser reports requests that a reload cuts off as errors."""
-    deadline, quiet_since = time.monotonic() + 20, time.monotonic()
-    while time.monotonic() - quiet_since < 0.5:
-        assert time.monotonic() < deadline, [r.url for r in page.watch.pending]
-        page.wait_for_timeout(50)
-        if page.watch.pending:
-            quiet_since = time.monotonic()
-    page.reload()
+    """Reload a page and wait until it has loaded."""
+    with leaving(page):
+        page.reload()
 
 
 class StageDriver:

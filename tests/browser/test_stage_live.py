@@ -5,7 +5,7 @@ import time
 import pytest
 
 from panels.stream import MAX_QUEUED_MESSAGES
-from tests.browser.stage_driver import StageDriver, reload
+from tests.browser.stage_driver import StageDriver, leaving, reload
 
 MODE_PATIENCE_S = 10
 
@@ -147,8 +147,9 @@ def test_a_dropped_socket_says_so_and_reconnects(stage):
 def test_a_closed_session_offers_a_new_one(stage, workbench):
     workbench.live.close(stage.tab_id)
     stage.wait_data("connection", "gone")
-    stage.page.click("#stage .reload")
-    stage.page.wait_for_function("document.querySelector('#stage .stage')?.dataset.frames > 0", timeout=30_000)
+    with leaving(stage.page):
+        stage.page.click("#stage .reload")
+        stage.page.wait_for_function("document.querySelector('#stage .stage')?.dataset.frames > 0", timeout=30_000)
     new_tab = stage.page.evaluate("VLAW.socket.tab.tab_id")
     assert new_tab != stage.tab_id
     workbench.live.close(new_tab)
