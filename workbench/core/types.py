@@ -129,6 +129,33 @@ class Prompt:
 
 
 @dataclass(frozen=True, eq=False)
+class Target:
+    """Where on a picture a policy says that the thing is which it means."""
+
+    camera: str
+    point: tuple[float, float]
+    """Image coordinates (u / W, v / H), 0..1."""
+    role: str = "target"
+    """``target``, or ``goal`` for where a thing shall go."""
+    confidence: float = 1.0
+    """How much of the policy's target map lies near the point, 0..1."""
+    heatmap: NDArray[np.float32] | None = None
+    """``(h, w) float32`` over the whole picture, sums to at most 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Intention:
+    """What a policy says it is about to do; drawn on the stage, never needed for control."""
+
+    trace: Trace | None = None
+    targets: tuple[Target, ...] = ()
+    confidences: NDArray[np.float32] | None = None
+    """``(T, 7) float32``: probability of the chosen bin of each action token."""
+    entropies: NDArray[np.float32] | None = None
+    """``(T, 7) float32`` [nat]."""
+
+
+@dataclass(frozen=True, eq=False)
 class ActionChunk:
     """One or more consecutive actions."""
 
@@ -136,6 +163,7 @@ class ActionChunk:
     """``(T, 7) float32``: dx dy dz [m], droll dpitch dyaw [rad], gripper 0..1; base frame, per control step."""
     control_hz: float
     scores: Mapping[str, float] = field(default_factory=dict)
+    intention: Intention | None = None
 
     def __post_init__(self) -> None:
         shape = np.shape(self.actions)
