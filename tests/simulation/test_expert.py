@@ -8,6 +8,7 @@ from workbench.core.types import EpisodeConfig, Prompt
 from workbench.evaluation.campaign import FIRST_SEED, Cell
 from workbench.evaluation.expert import run_cell, run_trial
 from workbench.simulation.expert import MAX_STEP, ScriptedExpert
+from workbench.simulation.manner import Manner
 from workbench.simulation.perturbations import disturb, draw_shift
 from workbench.simulation.simulator import BenchSimulator
 from workbench.simulation.tasks import TASKS
@@ -66,7 +67,7 @@ def test_steps_are_short_at_both_control_rates(simulator, control_hz, longest):
 
 def test_a_slower_expert_takes_shorter_steps(simulator):
     simulator.reset(EpisodeConfig("pick", 104))
-    steps = [ScriptedExpert(simulator, speed=v).act(simulator.observe(()), Prompt(), RNG).actions[0, :3] for v in (0.1, 0.3)]
+    steps = [ScriptedExpert(simulator, manner=Manner(speed=v)).act(simulator.observe(()), Prompt(), RNG).actions[0, :3] for v in (0.1, 0.3)]
     assert 3 * np.linalg.norm(steps[0]) == pytest.approx(np.linalg.norm(steps[1]), rel=1e-4)
 
 

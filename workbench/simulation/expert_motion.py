@@ -15,8 +15,6 @@ from workbench.simulation.world import World
 
 Floats = NDArray[np.float64]
 
-TRAVEL_HEIGHT: Final = 0.14
-"""Height of the end-effector on its way over the table: above everything that stands there [m]."""
 RETREAT_HEIGHT: Final = 0.12
 """Height at which the gripper counts as out of the way [m]."""
 
@@ -45,6 +43,8 @@ class Command:
     pace: float = 1.0
     """Share of the expert's speed."""
     is_done: bool = False
+    contact: Floats | None = None
+    """``(3,)``, where the end-effector is when something is touched [m]; None when that is not what it goes for."""
 
 
 def gripper_yaw(world: World) -> float:
@@ -84,8 +84,8 @@ def retreat(world: World) -> Command:
     return rise(world, OPEN)
 
 
-def descend_on(world: World, goal: Floats, yaw: float, gripper: float, *, height: float = TRAVEL_HEIGHT) -> Command:
-    """Go to ``goal`` ``(3,)`` from above: over the table at ``height`` [m], then down a funnel.
+def descend_on(world: World, goal: Floats, yaw: float, gripper: float, *, travel: float) -> Command:
+    """Go to ``goal`` ``(3,)`` from above: over the table at the height ``travel`` [m], then down a funnel.
 
     Near the goal the end-effector may be low only close to the line above it; outside the funnel it rises first.
     """
@@ -93,10 +93,10 @@ def descend_on(world: World, goal: Floats, yaw: float, gripper: float, *, height
     offset = float(np.linalg.norm(goal[:2] - position[:2]))
     if abs(yaw - gripper_yaw(world)) > _AIM_YAW:
         offset = max(offset, 0.02)
-    floor = goal[2] + float(np.clip(_FUNNEL_SLOPE * (offset - _FUNNEL_RADIUS), 0.0, max(height - goal[2], 0.0)))
+    floor = goal[2] + float(np.clip(_FUNNEL_SLOPE * (offset - _FUNNEL_RADIUS), 0.0, max(travel - goal[2], 0.0)))
     if position[2] < floor - _FUNNEL_SLACK:
-        return Command(np.array([position[0], position[1], floor]), yaw, gripper)
-    return Command(np.array([goal[0], goal[1], floor]), yaw, gripper)
+        return Command(np.array([position[0], position[1], floor]), yaw, gripper, contact=goal)
+    return Command(np.array([goal[0], goal[1], floor]), yaw, gripper, contact=goal)
 
 
 def is_at(world: World, goal: Floats, yaw: float, *, tolerance: float = 0.006) -> bool:

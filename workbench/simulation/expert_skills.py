@@ -7,6 +7,7 @@ without memory can learn it, and so that a thing that was dropped or moved is si
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -16,7 +17,6 @@ from workbench.simulation.expert_motion import (
     OPEN,
     RETREAT_HEIGHT,
     SHUT,
-    TRAVEL_HEIGHT,
     Command,
     Floats,
     above,
@@ -35,7 +35,8 @@ from workbench.simulation.tasks.rotate_block import error as block_error
 from workbench.simulation.tasks.turn_knob import error as knob_error
 from workbench.simulation.world import World
 
-Skill = Callable[[World, TaskInstance], Command]
+Skill = Callable[[World, TaskInstance, float], Command]
+"""``skill(world, instance, travel)`` with the height ``travel`` of the end-effector on its way over the table [m]."""
 
 _GRASP_DEPTH: Final = 0.006
 """The end-effector grips this far below a thing's centre [m]."""
@@ -59,46 +60,46 @@ _LOW: Final = 0.05
 # --- Cubes -------------------------------------------------------------------------------------------------------------------------
 
 
-def touch(world: World, instance: TaskInstance) -> Command:
+def touch(world: World, instance: TaskInstance, travel: float) -> Command:
     """Come down on the cube with the fingers shut."""
     target = instance.roles["target"]
     top = above(world.position(target), CUBE_SIZE / 2 + 0.001)
-    return descend_on(world, top, 0.0, SHUT)
+    return descend_on(world, top, 0.0, SHUT, travel=travel)
 
 
-def pick(world: World, instance: TaskInstance) -> Command:
+def pick(world: World, instance: TaskInstance, travel: float) -> Command:
     """Grasp the cube and raise it."""
     target = instance.roles["target"]
     if world.is_held(target):
-        return rise(world, SHUT, TRAVEL_HEIGHT)
-    return _grasp_cube(world, target)
+        return rise(world, SHUT, travel)
+    return _grasp_cube(world, target, travel)
 
 
-def _grasp_cube(world: World, name: str) -> Command:
+def _grasp_cube(world: World, name: str, travel: float) -> Command:
     position = world.position(name)
     goal = above(position, -_GRASP_DEPTH)
-    return _grasp(world, goal, square_yaw(world, name))
+    return _grasp(world, goal, square_yaw(world, name), travel)
 
 
-def _grasp(world: World, goal: Floats, yaw: float) -> Command:
+def _grasp(world: World, goal: Floats, yaw: float, travel: float) -> Command:
     """Come down on ``goal`` ``(3,)`` with the fingers open, and shut them there."""
     if is_at(world, goal, yaw):
-        return Command(goal, yaw, SHUT)
-    return descend_on(world, goal, yaw, OPEN)
+        return Command(goal, yaw, SHUT, contact=goal)
+    return descend_on(world, goal, yaw, OPEN, travel=travel)
 
 
-def _put(world: World, name: str, goal: Floats, tolerance: float) -> Command:
+def _put(world: World, name: str, goal: Floats, tolerance: float, travel: float) -> Command:
     """Take a cube to ``goal`` ``(3,)``, where its centre shall be when it is let go, and come away."""
     if _is_put(world, name, goal, tolerance):
         return retreat(world)
     if not world.is_held(name):
-        return _grasp_cube(world, name)
+        return _grasp_cube(world, name, travel)
     position = world.position(name)
     grip = world.ee_position - position
     aim = above(goal + grip, -0.003)
-    step = descend_on(world, aim, gripper_yaw(world), SHUT, height=TRAVEL_HEIGHT)
+    step = descend_on(world, aim, gripper_yaw(world), SHUT, travel=travel)
     is_low = position[2] < goal[2] + 0.03
-    return Command(step.position, step.yaw, SHUT, pace=_SLOW if is_low else 1.0)
+    return replace(step, pace=_SLOW if is_low else 1.0)
 
 
 def _is_put(world: World, name: str, goal: Floats, tolerance: float) -> bool:
@@ -110,53 +111,53 @@ def _plate_goal(world: World, plate: str) -> Floats:
     return above(world.position(plate), PLATE_HEIGHT + CUBE_SIZE / 2)
 
 
-def place_on_plate(world: World, instance: TaskInstance) -> Command:
+def place_on_plate(world: World, instance: TaskInstance, travel: float) -> Command:
     """Put the cube in the middle of the plate."""
-    return _put(world, instance.roles["pick"], _plate_goal(world, instance.roles["place"]), 0.03)
+    return _put(world, instance.roles["pick"], _plate_goal(world, instance.roles["place"]), 0.03, travel)
 
 
-def place_in_bowl(world: World, instance: TaskInstance) -> Command:
+def place_in_bowl(world: World, instance: TaskInstance, travel: float) -> Command:
     """Let the cube go low in the bowl."""
     goal = above(world.position(instance.roles["place"]), 0.01 + CUBE_SIZE / 2)
-    return _put(world, instance.roles["pick"], goal, 0.035)
+    return _put(world, instance.roles["pick"], goal, 0.035, travel)
 
 
-def stack(world: World, instance: TaskInstance) -> Command:
+def stack(world: World, instance: TaskInstance, travel: float) -> Command:
     """Put the one cube on the other."""
     goal = above(world.position(instance.roles["place"]), CUBE_SIZE)
-    return _put(world, instance.roles["pick"], goal, 0.01)
+    return _put(world, instance.roles["pick"], goal, 0.01, travel)
 
 
-def sort_two(world: World, instance: TaskInstance) -> Command:
+def sort_two(world: World, instance: TaskInstance, travel: float) -> Command:
     """Put the first cube on its plate, then the second."""
     roles = instance.roles
     is_clear = float(np.linalg.norm(world.ee_position - world.position(roles["pick"]))) > _CLEARANCE
     if is_clear and _is_put(world, roles["pick"], _plate_goal(world, roles["place"]), 0.03):
-        return _put(world, roles["pick_2"], _plate_goal(world, roles["place_2"]), 0.03)
-    return place_on_plate(world, instance)
+        return _put(world, roles["pick_2"], _plate_goal(world, roles["place_2"]), 0.03, travel)
+    return place_on_plate(world, instance, travel)
 
 
 # --- Turning -----------------------------------------------------------------------------------------------------------------------
 
 
-def turn_knob(world: World, instance: TaskInstance) -> Command:
+def turn_knob(world: World, instance: TaskInstance, travel: float) -> Command:
     """Grip the knob's bar, turn, let go."""
     target = instance.roles["target"]
     goal = above(world.position(target), KNOB_HEIGHT - 0.012)
     heading = world.yaw(target) + world.joint(target)
-    return _turn(world, goal, heading, _KNOB_WIDTH, knob_error(world, instance), hold_at=goal)
+    return _turn(world, goal, heading, _KNOB_WIDTH, knob_error(world, instance), travel=travel, hold_at=goal)
 
 
-def rotate_block(world: World, instance: TaskInstance) -> Command:
+def rotate_block(world: World, instance: TaskInstance, travel: float) -> Command:
     """Grip the block across, turn it on the spot, let go."""
     target = instance.roles["target"]
     position = world.position(target)
     hold_at = world.ee_position + world.initial.position(target) - position
     error = block_error(world, instance)
-    return _turn(world, above(position, -0.004), world.yaw(target), BLOCK_SIZE[1], error, hold_at=hold_at)
+    return _turn(world, above(position, -0.004), world.yaw(target), BLOCK_SIZE[1], error, travel=travel, hold_at=hold_at)
 
 
-def _turn(world: World, goal: Floats, heading: float, width: float, error: float, *, hold_at: Floats) -> Command:
+def _turn(world: World, goal: Floats, heading: float, width: float, error: float, *, travel: float, hold_at: Floats) -> Command:
     """Grip something ``width`` [m] wide along ``heading`` at ``goal`` ``(3,)``, and turn it on by ``error`` [rad] at ``hold_at``."""
     yaw = gripper_yaw(world)
     is_aligned = abs(np.sin(yaw - heading)) < 0.35 and float(np.linalg.norm(world.ee_position - goal)) < 0.012
@@ -166,14 +167,14 @@ def _turn(world: World, goal: Floats, heading: float, width: float, error: float
     if abs(error) < (_TURNED_LOOSE if is_letting_go else _TURNED):
         return retreat(world)
     if is_gripped:
-        return Command(hold_at, yaw + error, SHUT)
-    return _grasp(world, goal, bar_yaw(heading, error))
+        return Command(hold_at, yaw + error, SHUT, contact=hold_at)
+    return _grasp(world, goal, bar_yaw(heading, error), travel)
 
 
 # --- Drawer and button -------------------------------------------------------------------------------------------------------------
 
 
-def open_drawer(world: World, instance: TaskInstance) -> Command:
+def open_drawer(world: World, instance: TaskInstance, travel: float) -> Command:
     """Grip the handle, pull, let go."""
     target = instance.roles["target"]
     opening, outward = world.joint(target), _outward(world, target)
@@ -183,11 +184,11 @@ def open_drawer(world: World, instance: TaskInstance) -> Command:
     handle = world.part_position(target, "handle")
     if world.is_held(target):
         aim = world.ee_position + outward * (DRAWER_TRAVEL + 0.005 - opening)
-        return Command(aim, gripper_yaw(world), SHUT, pace=0.6)
-    return _grasp(world, above(handle, 0.004), bar_yaw(world.yaw(target) + np.pi / 2))
+        return Command(aim, gripper_yaw(world), SHUT, pace=0.6, contact=world.ee_position)
+    return _grasp(world, above(handle, 0.004), bar_yaw(world.yaw(target) + np.pi / 2), travel)
 
 
-def close_drawer(world: World, instance: TaskInstance) -> Command:
+def close_drawer(world: World, instance: TaskInstance, travel: float) -> Command:
     """Come down before the handle with the fingers shut, and push."""
     target = instance.roles["target"]
     outward, handle = _outward(world, target), world.part_position(target, "handle")
@@ -198,8 +199,8 @@ def close_drawer(world: World, instance: TaskInstance) -> Command:
     is_before = 0.0 < ahead < 0.07 and float(np.linalg.norm(aside)) < 0.02
     if is_before and abs(yaw - gripper_yaw(world)) < 0.15:
         aim = handle - outward * (world.joint(target) + 0.01)
-        return Command(aim, yaw, SHUT, pace=0.6)
-    return descend_on(world, handle + 0.045 * outward, yaw, SHUT)
+        return Command(aim, yaw, SHUT, pace=0.6, contact=world.ee_position)
+    return descend_on(world, handle + 0.045 * outward, yaw, SHUT, travel=travel)
 
 
 def _outward(world: World, name: str) -> Floats:
@@ -207,16 +208,16 @@ def _outward(world: World, name: str) -> Floats:
     return np.array([np.cos(yaw), np.sin(yaw), 0.0])
 
 
-def press_button(world: World, instance: TaskInstance) -> Command:
+def press_button(world: World, instance: TaskInstance, travel: float) -> Command:
     """Come down on the button with the fingers shut."""
     cap = above(world.position(instance.roles["target"]), BUTTON_HEIGHT - 0.010)
-    return descend_on(world, cap, 0.0, SHUT)
+    return descend_on(world, cap, 0.0, SHUT, travel=travel)
 
 
 # --- Along the table ---------------------------------------------------------------------------------------------------------------
 
 
-def push_to_zone(world: World, instance: TaskInstance) -> Command:
+def push_to_zone(world: World, instance: TaskInstance, travel: float) -> Command:
     """Come down behind the puck, fingers side by side across the way, and push it along the line to the zone."""
     puck, zone = world.position(instance.roles["pick"]), world.position(instance.roles["place"])
     way = (zone - puck)[:2]
@@ -240,9 +241,9 @@ def push_to_zone(world: World, instance: TaskInstance) -> Command:
         aim = world.ee_position + along * (length + 0.01)
         if not world.is_touching("gripper", instance.roles["pick"]):
             aim[2] = _PUSH_HEIGHT
-        return Command(aim, gripper_yaw(world), _PUSH_OPENING, pace=0.5)
+        return Command(aim, gripper_yaw(world), _PUSH_OPENING, pace=0.5, contact=world.ee_position)
     start = puck - along * (contact + 0.025)
-    return descend_on(world, np.array([start[0], start[1], _PUSH_HEIGHT]), yaw, _PUSH_OPENING)
+    return descend_on(world, np.array([start[0], start[1], _PUSH_HEIGHT]), yaw, _PUSH_OPENING, travel=travel)
 
 
 def _puck_reach(angle: float) -> float:
@@ -250,13 +251,13 @@ def _puck_reach(angle: float) -> float:
     return PUCK_SIZE[0] / 2 * float(abs(np.cos(angle)) + abs(np.sin(angle)))
 
 
-def follow_path(world: World, instance: TaskInstance) -> Command:
+def follow_path(world: World, instance: TaskInstance, travel: float) -> Command:
     """Go low from dot to dot."""
     passed = min(int(world.progress[1]), len(instance.path) - 1)
     goal = np.array(instance.path[passed])
     if passed > 0 and world.ee_position[2] < _LOW:
-        return Command(goal, 0.0, SHUT)
-    return descend_on(world, goal, 0.0, SHUT)
+        return Command(goal, 0.0, SHUT, contact=world.ee_position)
+    return descend_on(world, goal, 0.0, SHUT, travel=travel)
 
 
 SKILLS: Final[Mapping[str, Skill]] = MappingProxyType(
