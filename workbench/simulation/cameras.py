@@ -98,8 +98,8 @@ def find_camera(model: mujoco.MjModel, name: str, free: FreeCameras = MappingPro
 class SceneRenderer:
     """Draws one model. Make, use and close it in one thread; it keeps one GL context for all sizes."""
 
-    def __init__(self, model: mujoco.MjModel, free: FreeCameras = MappingProxyType({})) -> None:
-        """Take a model and the cameras to be used besides its own."""
+    def __init__(self, model: mujoco.MjModel, free: FreeCameras = MappingProxyType({}), *, gl: mujoco.GLContext | None = None) -> None:
+        """Take a model, the cameras to be used besides its own, and a GL context to share: a new one costs a tenth of a second."""
         self._free = free
         # The quality settings are read from the model when a context is made: work on a copy, other threads use the original.
         self._model = copy.copy(model)
@@ -110,7 +110,8 @@ class SceneRenderer:
         self._contexts: dict[_Detail, mujoco.MjrContext] = {}
         self._shadows = make_shadows(self._model)
         try:
-            self._gl = mujoco.GLContext(MAX_SIDE, MAX_SIDE)
+            self._is_gl_shared = gl is not None
+            self._gl = mujoco.GLContext(MAX_SIDE, MAX_SIDE) if gl is None else gl
             self._gl.make_current()
             self._get_context(_FAST)
         except (AttributeError, ImportError, RuntimeError, mujoco.FatalError) as error:
@@ -164,7 +165,8 @@ class SceneRenderer:
         for context in self._contexts.values():
             context.free()
         self._contexts.clear()
-        self._gl.free()
+        if not self._is_gl_shared:
+            self._gl.free()
         self._gl = None
 
     def _update(self, data: mujoco.MjData, request: CameraRequest) -> None:
@@ -232,11 +234,11 @@ class _flags:  # noqa: N801 - reads as a statement: `with _flags(...)`
 class BenchView:
     """Draws states of one model: the core's ``View``. Made and used in one thread."""
 
-    def __init__(self, model: mujoco.MjModel, free: FreeCameras = MappingProxyType({})) -> None:
-        """Take a model that nobody writes to, and the cameras to be used besides its own."""
+    def __init__(self, model: mujoco.MjModel, free: FreeCameras = MappingProxyType({}), *, gl: mujoco.GLContext | None = None) -> None:
+        """Take a model that nobody writes to, the cameras to be used besides its own, and perhaps a GL context to share."""
         self._model, self._free = model, free
         self._data = mujoco.MjData(model)
-        self._renderer = SceneRenderer(model, free)
+        self._renderer = SceneRenderer(model, free, gl=gl)
 
     def render(self, physics: NDArray[np.float64], camera: CameraRequest, quality: Quality) -> NDArray[np.uint8]:
         """Return ``(H, W, 3) uint8`` RGB of a state's ``physics`` part."""

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from workbench.core.errors import InvalidInput
 from workbench.core.protocols import OnSlice, SimulatorSpec, View
 from workbench.core.types import ACTION_DIM, PROPRIO, PROPRIO_DIM, CameraRequest, EpisodeConfig, Observation, SimState, StepResult
-from workbench.simulation.build import CAMERAS, build_model
+from workbench.simulation.appearance import CAMERAS
+from workbench.simulation.build import build_model
 from workbench.simulation.cameras import BenchView, SceneRenderer, make_pinhole
 from workbench.simulation.controllers import DeltaPoseController, Kinematics
 from workbench.simulation.observations import LazyMapping, Moment
@@ -84,8 +85,12 @@ class BenchSimulator:
         """The compiled model of the present scene; do not write to it."""
         return self._model
 
-    def reset(self, config: EpisodeConfig) -> str:
+    def reset(self, config: EpisodeConfig, *, instance: TaskInstance | None = None) -> str:
         """Build the scene of an episode, let it come to rest, and return its instruction.
+
+        Args:
+            config: which task, and the seed that draws its scene.
+            instance: a scene and goal of that task to use in place of the drawn ones.
 
         Raises:
             UnknownName: there is no such task.
@@ -98,7 +103,7 @@ class BenchSimulator:
         num_slices = count_periods(period_s, SLICE_PERIOD_S, "control rate")
         num_substeps = count_periods(SLICE_PERIOD_S, PHYSICS_PERIOD_S, "slice")
         rng = np.random.default_rng(config.seed)
-        instance = task.initialize(rng)
+        instance = task.initialize(rng) if instance is None else instance
         model = build_model(instance.scene, config.robot)
         if self._robot != config.robot:
             kinematics = Kinematics(build_model(Scene(()), config.robot))
