@@ -70,6 +70,12 @@ class BenchSimulator:
         return SimulatorSpec("bench", CAMERAS, tuple(e.name for e in TASKS), PHYSICS_PERIOD_S, round(1.0 / hz / SLICE_PERIOD_S))
 
     @property
+    def config(self) -> EpisodeConfig:
+        """Configuration of the present episode."""
+        assert self._config is not None, "reset was not called"
+        return self._config
+
+    @property
     def control_hz(self) -> float:
         """Control steps a second of the present episode."""
         assert self._config is not None, "reset was not called"
