@@ -178,7 +178,7 @@ class BranchPoint:
     config: EpisodeConfig
     state: SimState
     prompt: Prompt
-    """Text, sketch and plan that were in force; a mask is not stored and is left out."""
+    """Everything that was in force."""
     policy: str
     lead: tuple[SimState, ...] = ()
     """States before the steps since prompt and policy were last set, for the policy to see again."""
@@ -189,7 +189,7 @@ def branch_point(store: Store, episode_id: str, step: int) -> BranchPoint:
 
     Raises:
         NotStored: there is no such episode or step.
-        InvalidInput: a stored sketch or plan does not follow its format.
+        InvalidInput: a stored sketch, plan, trace or mask does not follow its format.
     """
     info = store.episode(episode_id)
     state = store.state_at(episode_id, step)

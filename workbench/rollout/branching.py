@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from workbench.core.events import Event, EventKind
 from workbench.core.types import Prompt
+from workbench.rollout.prompts import parse_interaction, parse_mask, parse_trace
 from workbench.sketch.plan import parse_plan
 from workbench.sketch.strokes import parse_sketch
 
@@ -21,7 +22,7 @@ class Standing:
     """What was in force before a step."""
 
     prompt: Prompt
-    """Text, sketch and plan; masks are not stored and are left out."""
+    """Everything that was told."""
     policy: str
     lead_start: int
     """The step before which prompt or policy were last changed: from here on a fresh policy can follow what the old one saw."""
@@ -39,7 +40,7 @@ def standing_at(events: Iterable[Event], step: int, *, instruction: str, policy:
         policy: who drove at the beginning.
 
     Raises:
-        InvalidInput: a stored sketch or plan does not follow its format.
+        InvalidInput: a stored sketch, plan, trace or mask does not follow its format.
     """
     last: dict[EventKind, Mapping[str, Any]] = {}
     lead_start, is_inherited = 0, True
@@ -51,9 +52,14 @@ def standing_at(events: Iterable[Event], step: int, *, instruction: str, policy:
             lead_start = event.step
     sketch = last.get(EventKind.SKETCH, {}).get("sketch")
     plan = last.get(EventKind.PLAN, {}).get("plan")
+    trace = last.get(EventKind.TRACE, {}).get("trace")
+    masked = last.get(EventKind.MASK, {})
     prompt = Prompt(
         text=str(last.get(EventKind.INSTRUCTION, {}).get("text", instruction)),
         sketch=parse_sketch(sketch) if sketch else None,
         plan=parse_plan(plan) if plan else None,
+        trace=parse_trace(trace) if trace else None,
+        mask=parse_mask(masked["mask"]) if masked.get("mask") else None,
+        interaction=parse_interaction(masked.get("interaction")),
     )
     return Standing(prompt, str(last.get(EventKind.POLICY, {}).get("policy", policy)), lead_start, is_inherited)

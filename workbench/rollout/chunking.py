@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import InvalidInput
-from workbench.core.types import ActionChunk
+from workbench.core.types import ActionChunk, Intention
 
 _NO_SCORES: Final[Mapping[str, float]] = MappingProxyType({})
 
@@ -27,6 +27,7 @@ class ChunkQueue:
         self._actions: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
         self._next = 0
         self._scores = _NO_SCORES
+        self._intention: Intention | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -43,6 +44,11 @@ class ChunkQueue:
         """What the policy said about the present chunk."""
         return self._scores
 
+    @property
+    def intention(self) -> Intention | None:
+        """What the policy showed of its intention with the present chunk; None once the chunk was dropped."""
+        return self._intention
+
     def put(self, chunk: ActionChunk, horizon: int) -> None:
         """Replace what is left by the first ``horizon`` actions of a new chunk.
 
@@ -53,6 +59,7 @@ class ChunkQueue:
         if not np.isfinite(actions).all():
             raise InvalidInput("action chunk", expected="finite numbers", found=str(actions[~np.isfinite(actions).all(axis=1)][0].tolist()))
         self._actions, self._next, self._scores = actions, 0, dict(chunk.scores)
+        self._intention = chunk.intention
 
     def peek(self) -> NDArray[np.float32]:
         """Return the next action ``(7,) float32``."""
@@ -65,3 +72,4 @@ class ChunkQueue:
     def clear(self) -> None:
         """Drop what is left, for example because the prompt changed."""
         self._next = len(self._actions)
+        self._intention = None

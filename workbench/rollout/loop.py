@@ -1,6 +1,6 @@
 """The control loop, the only place where the order of one tick is written.
 
-    observe -> prompt -> policy (or what is left of its chunk) -> who acts -> simulator -> observers
+    observe -> prompt (its trace trimmed to what lies ahead) -> policy (or what is left of its chunk) -> who acts -> simulator -> observers
 
 A tick is a function on an explicit :class:`LiveEpisode`. The live controller calls it from its stepping thread, campaigns call
 it through :func:`run_episode`; both run the same code.
@@ -9,7 +9,8 @@ Counterfactuals: the policy's random generator of a step is made from the episod
 which is part of the restored state. So an episode that is branched from step N with the same prompt continues bit-equal to its
 parent when the policy is a function of observation, prompt and generator. A policy that remembers more is shown the steps again
 that its parent took since prompt and policy were last set (:func:`catch_up`); it has then seen what the parent had seen. Where those
-steps are not given, it starts afresh, and what is left of a chunk is not carried over.
+steps are not given, it starts afresh, and what is left of a chunk is not carried over. How far a trace was travelled follows from the
+same steps; when something else is told on the way, what is left of the trace is told (and recorded) anew.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,15 +27,19 @@ from workbench.core.errors import InvalidShape
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, Outcome, new_id
 from workbench.core.protocols import OnSlice, Policy, RolloutObserver, Simulator
 from workbench.core.sketches import plan_to_dict, sketch_to_dict
-from workbench.core.types import ACTION_DIM, Actor, EpisodeConfig, Observation, Prompt, SimState, Step, Trace
+from workbench.core.types import ACTION_DIM, Actor, CameraRequest, EpisodeConfig, Observation, Prompt, SimState, Step, Trace
 from workbench.rollout.chunking import ChunkQueue
 from workbench.rollout.hold import HoldPolicy
 from workbench.rollout.observers import Fanout
+from workbench.rollout.prompts import mask_to_dict, trace_to_dict
+from workbench.trajectory.trimming import TraceTrimmer
 
-DONE = "done"
+DONE: Final = "done"
 """Score by which a policy says that it is finished (1.0)."""
-PLAN_STEP = "plan_step"
+PLAN_STEP: Final = "plan_step"
 """Score by which a policy says which step of its plan it drives."""
+TRACE_PROGRESS: Final = "trace_progress"
+"""Score: share of the prompt's trace that lies behind the robot."""
 
 
 class Choice(NamedTuple):
@@ -66,6 +71,10 @@ class LiveEpisode:
     time_s: float = 0.0
     """Simulated time [s]."""
     chunk: ChunkQueue = field(default_factory=ChunkQueue)
+    trimmer: TraceTrimmer = field(default_factory=TraceTrimmer)
+    """How far the trace of the prompt was travelled."""
+    given_trace: Trace | None = None
+    """The trace as it was given, also after what is left of it was told anew: what a fresh start begins with."""
     scores: Mapping[str, float] = field(default_factory=dict)
     plan_step: int | None = None
     policy_ms: float = 0.0
@@ -82,6 +91,11 @@ class LiveEpisode:
     def id(self) -> str:
         """Id of the episode."""
         return self.start.episode_id
+
+    @property
+    def is_tracing(self) -> bool:
+        """Whether the policy is told a trace that it understands."""
+        return self.prompt.trace is not None and "trace" in self.policy.spec.prompts
 
 
 class EpisodeResult(NamedTuple):
@@ -109,6 +123,7 @@ def make_episode(
     """Return an episode on a simulator that stands at its start; nobody is told yet."""
     config = EpisodeConfig.from_dict(start.config)
     episode = LiveEpisode(simulator, policy, prompt, start, config, observer, config.seed if seed is None else seed)
+    episode.given_trace = prompt.trace
     policy.reset(policy_rng(episode.seed, 0))
     episode.time_s = simulator.observe(()).time_s
     return episode
@@ -133,7 +148,7 @@ def catch_up(episode: LiveEpisode, lead: Iterable[SimState]) -> None:
     """
     for state in lead:
         episode.simulator.restore(state)
-        _propose(episode, episode.simulator.observe(episode.policy.spec.cameras))
+        _propose(episode, _observe(episode))
         episode.chunk.advance()
     score = episode.chunk.scores.get(PLAN_STEP)
     episode.plan_step = None if score is None else int(score)
@@ -158,13 +173,16 @@ def emit(episode: LiveEpisode, kind: EventKind, payload: Mapping[str, Any] | Non
 def change_prompt(episode: LiveEpisode, changes: Mapping[str, Any]) -> None:
     """Tell the policy something else from the next step on; ``changes`` are fields of :class:`Prompt`.
 
-    One event is recorded for each part that changed, and the prompt takes the id of the last of them.
+    One event is recorded for each part that changed, and the prompt takes the id of the last of them. A trace that is not changed goes
+    on as what is left of it.
 
     Raises:
         TypeError: a change is no field of a prompt.
     """
     before = episode.prompt
-    episode.prompt = replace(before, **changes)
+    episode.prompt = replace(before, **{"trace": _trace_left(episode), **changes})
+    if "trace" in changes:
+        episode.given_trace = episode.prompt.trace
     episode.chunk.clear()
     if episode.prompt.plan is not before.plan:
         episode.plan_step = None
@@ -184,10 +202,10 @@ def emit_prompt(episode: LiveEpisode, before: Prompt) -> Event | None:
     if now.plan is not before.plan:
         last = emit(episode, EventKind.PLAN, {"plan": plan_to_dict(now.plan) if now.plan else None})
     if now.trace != before.trace:
-        last = emit(episode, EventKind.TRACE, {"trace": _trace_to_dict(now.trace) if now.trace else None})
+        last = emit(episode, EventKind.TRACE, {"trace": trace_to_dict(now.trace) if now.trace else None})
     if now.mask is not before.mask or now.interaction != before.interaction:
-        camera = now.mask.camera if now.mask else None
-        last = emit(episode, EventKind.MASK, {"camera": camera, "interaction": now.interaction.value if now.interaction else None})
+        interaction = now.interaction.value if now.interaction else None
+        last = emit(episode, EventKind.MASK, {"mask": mask_to_dict(now.mask) if now.mask else None, "interaction": interaction})
     return last
 
 
@@ -203,7 +221,7 @@ def tick(episode: LiveEpisode, oversee: Overseer, *, on_slice: OnSlice | None = 
     Whatever the policy or the simulator raises goes to the caller; no step is recorded then.
     """
     simulator = episode.simulator
-    observation = simulator.observe(episode.policy.spec.cameras)
+    observation = _observe(episode)
     episode.time_s = observation.time_s
     proposal = _propose(episode, observation)
     choice = oversee(observation, proposal)
@@ -214,7 +232,8 @@ def tick(episode: LiveEpisode, oversee: Overseer, *, on_slice: OnSlice | None = 
     result = simulator.step(choice.action, on_slice=on_slice)
     step_ms = 1e3 * (time.perf_counter() - begun)
     episode.is_done = proposal is not None and episode.chunk.is_last and episode.chunk.scores.get(DONE, 0.0) >= 1.0
-    episode.scores = {**episode.chunk.scores, **result.scores} if proposal is not None else result.scores
+    told = {TRACE_PROGRESS: episode.trimmer.share} if episode.is_tracing else {}
+    episode.scores = {**(episode.chunk.scores if proposal is not None else {}), **told, **result.scores}
     step = Step(
         index=episode.index,
         time_s=observation.time_s,
@@ -310,8 +329,41 @@ def _run(episode: LiveEpisode, max_steps: int, stop_on_success: bool, on_tick: O
             return
 
 
+def look_ahead(episode: LiveEpisode) -> None:
+    """Ask the policy what it would do now, if it has no plan for the next step; nothing moves.
+
+    The answer is what the next tick executes, so asking changes nothing of what follows.
+    """
+    _propose(episode, _observe(episode))
+
+
+def _observe(episode: LiveEpisode) -> Observation:
+    """Return the present observation: the policy's cameras, and the one that a trace was drawn on."""
+    cameras, trace = episode.policy.spec.cameras, episode.prompt.trace
+    if trace is not None and episode.is_tracing and trace.camera not in (c.name for c in cameras):
+        cameras = (*cameras, CameraRequest(trace.camera, trace.width, trace.height))
+    return episode.simulator.observe(cameras)
+
+
+def _trimmed(episode: LiveEpisode, observation: Observation) -> Prompt:
+    """Return the prompt with what lies ahead of its trace; as it is for a policy that does not understand traces."""
+    prompt = episode.prompt
+    if not episode.is_tracing:
+        return prompt
+    ahead = episode.trimmer.trim(prompt.trace, observation)
+    return prompt if ahead is prompt.trace else replace(prompt, trace=ahead)
+
+
+def _trace_left(episode: LiveEpisode) -> Trace | None:
+    """Return what is left of the prompt's trace."""
+    trimmer, trace = episode.trimmer, episode.prompt.trace
+    has_begun = trimmer.trace == trace and (trimmer.progress.arc > 0 or trimmer.progress.num_events > 0)
+    return trimmer.ahead if has_begun else trace
+
+
 def _propose(episode: LiveEpisode, observation: Observation) -> NDArray[np.float32] | None:
     """Return the policy's next action ``(7,) float32``, asking it only when its chunk is used up."""
+    prompt = _trimmed(episode, observation)
     if episode.is_policy_down:
         return None
     if not episode.chunk.is_empty:
@@ -319,7 +371,7 @@ def _propose(episode: LiveEpisode, observation: Observation) -> NDArray[np.float
         return episode.chunk.peek()
     begun = time.perf_counter()
     try:
-        chunk = episode.policy.act(observation, episode.prompt, policy_rng(episode.seed, observation.step))
+        chunk = episode.policy.act(observation, prompt, policy_rng(episode.seed, observation.step))
         episode.chunk.put(chunk, episode.policy.spec.action_horizon)
     except Exception:
         episode.is_policy_down = True
@@ -345,14 +397,3 @@ def checked_action(action: object) -> NDArray[np.float32]:
     if array.shape != (ACTION_DIM,) or not np.isfinite(array).all():
         raise InvalidShape("action", expected=(ACTION_DIM,), found=array.shape, dtype="finite float32")
     return array
-
-
-def _trace_to_dict(trace: Trace) -> dict[str, Any]:
-    return {
-        "camera": trace.camera,
-        "width": trace.width,
-        "height": trace.height,
-        "points": [list(p) for p in trace.points],
-        "source": trace.source,
-        "parent_id": trace.parent_id,
-    }

@@ -307,6 +307,7 @@ class Stepper:
         self.error = ""
         if is_other:
             emit(episode, EventKind.POLICY, {"policy": name})
+        change_prompt(episode, {})  # what is left of a trace is told anew, to one that has not seen the robot go along it
 
     def set_prompt(self, changes: Mapping[str, Any]) -> None:
         """Tell the policy something else from the next step on."""
@@ -372,7 +373,7 @@ class Stepper:
         episode, self.episode = self.episode, None
         if episode is None:
             return
-        self._prompt = episode.prompt
+        self._prompt = replace(episode.prompt, trace=episode.given_trace)
         if outcome is None:
             outcome = Outcome.SUCCESS if episode.has_succeeded else Outcome.STOPPED
         finish_episode(episode, outcome)
