@@ -6,7 +6,7 @@ Everything that crosses between processes is plain data and module-level functio
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -45,6 +45,12 @@ class TrialResult:
     num_steps: int
     note: str = ""
     """Why it failed, as far as the policy could tell."""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """What was measured, see :data:`workbench.evaluation.funnel.MEASURES`."""
+    path: tuple[tuple[float, float, float], ...] = ()
+    """Where the end-effector went [m], one place a step and the start."""
+    policy_ms: float = field(default=0.0, compare=False)
+    """Mean time of a policy call; the one thing that is not the same on every machine."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,126 @@
+"""How far an episode came: to the right thing, had it, brought it, solved; and how it moved on the way.
+
+Source: INT-ACT, arXiv:2506.09930, scores intention (coming near the right thing) apart from execution. Ours also counts coming near a
+wrong thing first: a policy that hovers over everything would otherwise score full intention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.types import Step
+from workbench.evaluation.drawing import aim_point
+from workbench.simulation import relations
+from workbench.simulation.props import PUCK_SIZE
+from workbench.simulation.scene import PropKind
+from workbench.simulation.simulator import BenchSimulator
+from workbench.simulation.world import GRIPPER, World
+
+NEAR: Final = 0.04
+"""The end-effector is at a thing within this distance of it [m]."""
+GOAL_NEAR: Final = 0.05
+"""A thing has reached its goal within this distance, seen from above [m]."""
+MOVED: Final = 0.03
+"""A thing was moved when it is this far from where it stood [m]."""
+MOVING_SPEED: Final = 0.02
+"""Below this speed the end-effector stands still [m/s]."""
+_GOALS: Final = frozenset({PropKind.PLATE, PropKind.BOWL, PropKind.ZONE, PropKind.DOT})
+_MOVABLE: Final = frozenset({PropKind.CUBE, PropKind.BLOCK, PropKind.PUCK})
+
+MEASURES: Final[Mapping[str, str]] = {
+    "near": "came within 4 cm of the right thing [0 or 1]",
+    "went": "did so before coming near any other [0 or 1]",
+    "held": "held the right thing; for tasks without a grasp: touched it [0 or 1]",
+    "moved_wrong": "moved another thing by 3 cm, further than the right one [0 or 1]",
+    "reached": "brought the thing within 5 cm of its goal; only tasks that bring something [0 or 1]",
+    "mean_speed": "mean speed of the end-effector while it moves [m/s]",
+    "clearance": "highest place of the end-effector while it holds the thing [m]",
+    "policy_calls": "how often the policy was asked",
+    "trace_px": "mean distance of the points that the policy first predicted to the path that was then driven [px of 256]",
+}
+"""What is measured in a trial; a measure that does not apply is left out."""
+
+Floats = NDArray[np.float64]
+
+
+class FunnelMeter:
+    """Watches one episode; told after every step."""
+
+    def __init__(self, simulator: BenchSimulator, start: Floats) -> None:
+        """Watch the present episode, in which the end-effector started at ``start`` ``(3,)`` [m]."""
+        world, roles = simulator.world, simulator.instance.roles
+        self._world = world
+        self._right = roles.get("target") or roles.get("pick") or next(iter(p.name for p in world.scene.props))
+        self._goal = roles.get("place", "")
+        self._others = [
+            p.name for p in world.scene.props if p.name != self._right and p.kind not in _GOALS and p.name not in roles.values()
+        ]
+        if "other" in roles:
+            self._others.append(roles["other"])
+        self._needs_grasp = simulator.task.name not in _TOUCHED
+        self._control_hz = simulator.control_hz
+        self._path = [start]
+        self._is_near = self._is_wrong_first = self._is_held = self._has_moved_wrong = self._has_reached = False
+        self._heights: list[float] = []
+
+    def look(self, step: Step) -> None:
+        """Look at the world after a step."""
+        world = self._world
+        self._path.append(world.ee_position)
+        if not self._is_near:
+            self._is_wrong_first = self._is_wrong_first or any(is_at(world, name) for name in self._others)
+            self._is_near = is_at(world, self._right)
+        is_holding = world.is_held(self._right)
+        if is_holding:
+            self._heights.append(float(world.ee_position[2]))
+        self._is_held = self._is_held or is_holding or (not self._needs_grasp and world.is_touching(GRIPPER, self._right))
+        self._has_moved_wrong = self._has_moved_wrong or self._is_wrong_moved()
+        if self._goal:
+            self._has_reached = self._has_reached or relations.distance(world, self._right, self._goal) <= GOAL_NEAR
+
+    @property
+    def path(self) -> Floats:
+        """``(N, 3)`` the end-effector's way [m], one place a step and the start."""
+        return np.array(self._path)
+
+    def measures(self) -> dict[str, float]:
+        """Return what was seen, see :data:`MEASURES`."""
+        found = {
+            "near": float(self._is_near),
+            "went": float(self._is_near and not self._is_wrong_first),
+            "held": float(self._is_held),
+            "moved_wrong": float(self._has_moved_wrong),
+        }
+        if self._goal:
+            found["reached"] = float(self._has_reached)
+        speeds = np.linalg.norm(np.diff(self.path, axis=0), axis=1) * self._control_hz
+        if (speeds > MOVING_SPEED).any():
+            found["mean_speed"] = float(speeds[speeds > MOVING_SPEED].mean())
+        if self._heights:
+            found["clearance"] = max(self._heights)
+        return found
+
+    def _is_wrong_moved(self) -> bool:
+        world = self._world
+        wrong = [relations.displacement(world, name) for name in self._others if world.prop(name).kind in _MOVABLE]
+        return bool(wrong) and max(wrong) > max(MOVED, relations.displacement(world, self._right))
+
+
+_TOUCHED: Final = frozenset({"touch", "push_to_zone", "press_button", "close_drawer"})
+"""Tasks in which nothing is grasped."""
+
+
+_BEYOND: Final[Mapping[PropKind, float]] = {PropKind.PUCK: PUCK_SIZE[0] / 2, PropKind.DOT: 0.02}
+"""How much further off the end-effector stays when it is at a thing: a puck's side, the height over a dot [m]."""
+
+
+def is_at(world: World, name: str) -> bool:
+    """Tell whether the end-effector is at a thing: at a drawer's handle, at a puck's side, over a dot, else at where one would point."""
+    kind = world.prop(name).kind
+    place = world.part_position(name, "handle") if kind is PropKind.DRAWER else aim_point(world, name)
+    reach = NEAR + _BEYOND.get(kind, 0.0)
+    return float(np.linalg.norm(world.ee_position - place)) <= reach

@@ -1,0 +1,146 @@
+"""The path that a person would drag on the picture for a task: the expert's own, from here to the end, as a trace of what lies ahead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.geometry import Pinhole
+from workbench.core.types import CameraRequest, Prompt, Trace
+from workbench.simulation.expert import ScriptedExpert
+from workbench.simulation.manner import MANNERS, PLAIN
+from workbench.simulation.simulator import BenchSimulator
+
+TRACE_CAMERA: Final = "front"
+TRACE_PX: Final = 256
+"""Side of the frame that traces are given in [px]."""
+TRACE_TASKS: Final = (
+    "touch",
+    "push_to_zone",
+    "pick",
+    "place_on_plate",
+    "place_in_bowl",
+    "press_button",
+    "open_drawer",
+    "close_drawer",
+    "stack",
+    "ambiguous_cubes",
+    "ambiguous_plates",
+)
+"""Tasks that a path tells without any words; a turn on the spot leaves no path."""
+_MIN_STEP: Final = 0.001
+"""Samples nearer than this to the one before, without a change of the opening, are left out [m]."""
+_TOLERANCE: Final = 0.008
+"""How far a simplified path may lie beside the driven one [m]."""
+_WINDOW: Final = 0.10
+"""How far ahead on the path the end-effector is looked for [m]: a path may come back to where it was."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedPath:
+    """What the expert drives from a state to the end of the task."""
+
+    positions: Floats
+    """``(N, 3)`` end-effector in the world [m]."""
+    openings: Floats
+    """``(N,)`` commanded opening, 0 or 1, on the way to and at each of them."""
+
+    @property
+    def lengths(self) -> Floats:
+        """``(N,)`` length of the path up to each sample [m]."""
+        return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.positions, axis=0), axis=1))])
+
+
+def plan_path(simulator: BenchSimulator, manner: str = PLAIN) -> PlannedPath:
+    """Let the expert play the task from the present state, and put that state back exactly."""
+    before = simulator.state()
+    expert, rng = ScriptedExpert(simulator, manner=MANNERS[manner]), np.random.default_rng(0)
+    positions, openings = [simulator.world.ee_position], [float(simulator.world.gripper_command > 0.5)]
+    try:
+        for _ in range(round(simulator.task.time_limit_s * simulator.control_hz)):
+            chunk = expert.act(simulator.observe(()), Prompt(), rng)
+            if chunk.scores["done"]:
+                break
+            simulator.step(chunk.actions[0])
+            opening = float(chunk.actions[0, 6] > 0.5)
+            position = simulator.world.ee_position
+            if opening != openings[-1] or np.linalg.norm(position - positions[-1]) >= _MIN_STEP:
+                positions.append(position)
+                openings.append(opening)
+    finally:
+        simulator.restore(before)
+    return PlannedPath(np.array(positions), np.array(openings))
+
+
+class PathAhead:
+    """Keeps which part of a planned path still lies ahead of the end-effector."""
+
+    def __init__(self, path: PlannedPath) -> None:
+        self._path, self._index = path, 0
+        self._lengths = path.lengths
+        self._kept = _corners(path)
+
+    def advance(self, position: Floats, opening: float) -> None:
+        """Take note of where the end-effector is ``(3,)`` [m] and which opening is commanded.
+
+        A change of the opening is not passed before it was commanded: going down to grasp and coming up again look the same.
+        """
+        path, start = self._path, self._index
+        end = int(np.searchsorted(self._lengths, self._lengths[start] + _WINDOW, side="right"))
+        commanded = np.flatnonzero(path.openings[start:end] == float(opening > 0.5))
+        if len(commanded):
+            start += int(commanded[0])
+        changes = np.flatnonzero(path.openings[start:end] != path.openings[start])
+        end = start + int(changes[0]) if len(changes) else end
+        gaps = np.linalg.norm(path.positions[start:end] - position, axis=1)
+        self._index = start + int(np.argmin(gaps))
+
+    def trace(self, pinhole: Pinhole, *, has_depth: bool = True) -> Trace:
+        """Return what lies ahead, from the place of the path that the end-effector is at, on a picture."""
+        indices = [self._index, *[i for i in self._kept if i > self._index]]
+        pixels, depths = pinhole.project(self._path.positions[indices])
+        return Trace(
+            pinhole.name,
+            pinhole.width,
+            pinhole.height,
+            tuple((float(u), float(v)) for u, v in pixels),
+            depths_m=tuple(float(d) for d in depths) if has_depth else None,
+            gripper=tuple(float(o) for o in self._path.openings[indices]),
+        )
+
+
+def trace_pinhole(simulator: BenchSimulator) -> Pinhole:
+    """Return the camera on which traces are drawn."""
+    request = CameraRequest(TRACE_CAMERA, TRACE_PX, TRACE_PX)
+    return simulator.observe((request,)).cameras[TRACE_CAMERA]
+
+
+def _corners(path: PlannedPath) -> list[int]:
+    """Return the samples that a simplified path keeps: ends, changes of the opening, corners."""
+    changes = np.flatnonzero(np.diff(path.openings)) + 1
+    ends = [0, *(int(c) for c in changes), len(path.openings) - 1]
+    kept = set(ends)
+    for first, last in pairwise(ends):
+        kept |= _split(path.positions, first, last)
+    return sorted(kept)
+
+
+def _split(points: Floats, first: int, last: int) -> set[int]:
+    """Return the corners of the part of a path between two samples (Source: Douglas and Peucker 1973, here in three dimensions)."""
+    if last - first < 2:
+        return set()
+    chord, inner = points[last] - points[first], points[first + 1 : last] - points[first]
+    length2 = float(chord @ chord)
+    along = np.clip(inner @ chord / length2, 0.0, 1.0) if length2 > 0 else np.zeros(len(inner))
+    gaps = np.linalg.norm(inner - along[:, None] * chord, axis=1)
+    worst = int(np.argmax(gaps))
+    if gaps[worst] <= _TOLERANCE:
+        return set()
+    middle = first + 1 + worst
+    return {middle} | _split(points, first, middle) | _split(points, middle, last)

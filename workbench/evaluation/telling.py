@@ -1,0 +1,137 @@
+"""Ways of telling a policy what to do in one seeded episode: in words, by a mask, by a trace, by a sketch, in any combination.
+
+A way of telling is written as parts joined by ``+``:
+
+    words            the task's own instruction
+    words:slow       the instruction with words for a manner (any of :data:`workbench.simulation.manner.MANNERS`)
+    mask             oracle mask of the thing of the present sub-step, with its interaction, made anew at each policy call
+    trace            the path ahead on the front camera with depths and gripper events; ``trace:flat`` without depths
+    sketch           arrows and circles as exact as a ruler's; ``sketch:hand`` as a hand draws them
+    none             nothing at all
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from workbench.core.errors import InvalidInput, UnknownName
+from workbench.core.types import CameraRequest, Mask, Observation, Prompt
+from workbench.evaluation.planned import PathAhead, plan_path, trace_pinhole
+from workbench.evaluation.pointing import oracle_mask, point_out
+from workbench.evaluation.rovi import GEOMETRIC, HAND, draw_prompt
+from workbench.simulation.manner import MANNERS, PLAIN, say
+from workbench.simulation.simulator import BenchSimulator
+
+NOTHING: Final = "none"
+FLAT: Final = "flat"
+MASK_CAMERA: Final = CameraRequest("front", 128, 128)
+_PARTS: Final = {
+    "words": tuple(MANNERS),
+    "mask": (),
+    "trace": (FLAT,),
+    "sketch": ("hand",),
+}
+"""The parts of a way of telling, and what may follow each after a colon."""
+
+
+@dataclass(frozen=True)
+class Telling:
+    """A way of telling."""
+
+    has_words: bool = False
+    manner: str = PLAIN
+    """Of the words, and of the expert whose path a trace shows."""
+    has_mask: bool = False
+    has_trace: bool = False
+    has_depth: bool = True
+    """Whether the trace tells depths."""
+    has_sketch: bool = False
+    is_by_hand: bool = False
+    """Whether the sketch is drawn as a hand draws."""
+
+    def __str__(self) -> str:
+        """Return what :func:`parse_telling` reads."""
+        words = "words" if self.manner == PLAIN else f"words:{self.manner}"
+        trace = "trace" if self.has_depth else f"trace:{FLAT}"
+        sketch = "sketch:hand" if self.is_by_hand else "sketch"
+        parts = ((self.has_words, words), (self.has_mask, "mask"), (self.has_trace, trace), (self.has_sketch, sketch))
+        return "+".join(text for is_told, text in parts if is_told) or NOTHING
+
+
+def parse_telling(text: str) -> Telling:
+    """Read a way of telling.
+
+    Raises:
+        UnknownName: a part, or what follows its colon, is not known.
+        InvalidInput: a part comes twice.
+    """
+    told: dict[str, str] = {}
+    if text.strip() != NOTHING:
+        for part in text.split("+"):
+            name, _, option = part.strip().partition(":")
+            if name not in _PARTS:
+                raise UnknownName("way of telling", name, (*_PARTS, NOTHING))
+            if option and option not in _PARTS[name]:
+                raise UnknownName(f"option of {name!r}", option, _PARTS[name])
+            if name in told:
+                raise InvalidInput("way of telling", expected="each part once", found=repr(text))
+            told[name] = option
+    return Telling(
+        has_words="words" in told,
+        manner=told.get("words") or PLAIN,
+        has_mask="mask" in told,
+        has_trace="trace" in told,
+        has_depth=told.get("trace") != FLAT,
+        has_sketch="sketch" in told,
+        is_by_hand=bool(told.get("sketch")),
+    )
+
+
+class Teller:
+    """Tells one episode; made when the simulator stands at its start."""
+
+    def __init__(self, simulator: BenchSimulator, telling: Telling, instruction: str, *, seed: int) -> None:
+        """Look at the scene, and decide on what does not change while the episode runs.
+
+        Args:
+            simulator: reset to the episode's start; it is as before when this returns.
+            telling: the way of telling.
+            instruction: the task's own.
+            seed: of the wording of a manner and of a hand's tremor.
+
+        Raises:
+            InvalidInput: the task cannot be told in this way.
+        """
+        self._simulator, self._telling = simulator, telling
+        self._mask: Mask | None = None
+        self._masked = ""
+        prompt = Prompt()
+        if telling.has_sketch:
+            prompt = replace(draw_prompt(simulator, instruction, HAND if telling.is_by_hand else GEOMETRIC, seed), text="")
+        if telling.has_words:
+            prompt = replace(prompt, text=say(instruction, telling.manner, np.random.default_rng(seed)))
+        if telling.has_trace:
+            self._ahead = PathAhead(plan_path(simulator, telling.manner))
+            self._pinhole = trace_pinhole(simulator)
+        self.first = self.refresh(prompt, simulator.observe(()))
+        """What the policy is told at the start."""
+
+    def refresh(self, prompt: Prompt, observation: Observation) -> Prompt:
+        """Return the prompt with mask and trace as they are now."""
+        if self._telling.has_mask:
+            pointed = point_out(self._simulator)
+            prompt = replace(prompt, mask=self._see(pointed.name), interaction=pointed.interaction)
+        if self._telling.has_trace:
+            self._ahead.advance(self._simulator.world.ee_position, float(observation.part("gripper_command")[0]))
+            prompt = replace(prompt, trace=self._ahead.trace(self._pinhole, has_depth=self._telling.has_depth))
+        return prompt
+
+    def _see(self, name: str) -> Mask:
+        """Return the mask of a thing; while the arm hides it, where it was last seen."""
+        mask = oracle_mask(self._simulator, name, MASK_CAMERA)
+        if self._mask is None or self._masked != name or mask.pixels.any():
+            self._mask, self._masked = mask, name
+        return self._mask
