@@ -9,7 +9,8 @@ import pytest
 
 from workbench.core.errors import TooLarge, UnknownName
 from workbench.core.types import CameraRequest, EpisodeConfig
-from workbench.simulation.build import CAMERAS, build_model
+from workbench.simulation.appearance import CAMERAS
+from workbench.simulation.build import build_model
 from workbench.simulation.cameras import BenchView, FreeCamera, SceneRenderer, make_pinhole
 from workbench.simulation.scene import Prop, PropKind, Scene
 from workbench.simulation.simulator import BenchSimulator

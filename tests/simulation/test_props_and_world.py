@@ -1,5 +1,7 @@
 """What stands on the table behaves, and the world tells the truth about it."""
 
+from itertools import cycle
+
 import mujoco
 import numpy as np
 import pytest
@@ -14,8 +16,8 @@ from workbench.simulation.simulator import BenchSimulator
 from workbench.simulation.world import World
 
 EVERYTHING = tuple(
-    Prop(kind, kind.value, colour, 0.35 + 0.18 * (index % 3), -0.36 + 0.24 * (index // 3))
-    for index, (kind, colour) in enumerate(zip(PropKind, COLOURS, strict=True))
+    Prop(kind, kind.value, colour, 0.29 + 0.18 * (index % 4), -0.36 + 0.24 * (index // 4))
+    for index, (kind, colour) in enumerate(zip(PropKind, cycle(COLOURS), strict=False))
 )
 SECOND = 400
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.core.geometry import quat_from_matrix, quat_from_rotvec, quat_multiply
+from workbench.simulation.appearance import Look, Texture, read_look
 from workbench.simulation.props import add_prop
 from workbench.simulation.robot import EE_SITE, PHYSICS_PERIOD_S, add_robot
 from workbench.simulation.scene import Scene
-
-CAMERAS: Final = ("front", "top", "wrist")
-"""Cameras of every scene."""
 
 TABLE: Final = "table"
 """Name of the table's geoms, and of the table for contacts."""
@@ -26,9 +25,15 @@ KEY_LIGHT: Final = "key"
 
 MATTE: Final = "matte"
 """Material of everything that names no other."""
-
-_TABLE_COLOUR: Final = (0.73, 0.69, 0.63)
-_FLOOR_COLOUR: Final = (0.22, 0.27, 0.33)
+_WOOD: Final = "wood"
+"""Material of a table with a texture."""
+_PATTERNS: Final = {
+    "flat": mujoco.mjtBuiltin.mjBUILTIN_FLAT,
+    "checker": mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
+    "gradient": mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+}
+_TEXTURE_SIDE: Final = 128
+"""[px]"""
 
 
 # MuJoCo would write its warnings into a file in the working directory.
@@ -50,16 +55,17 @@ def build_model(scene: Scene, robot: str = "") -> mujoco.MjModel:
     spec = mujoco.MjSpec()
     spec.modelname = "workbench"
     _set_options(spec)
-    _add_surroundings(spec, scene.look)
+    look = read_look(scene.look)
+    _add_surroundings(spec, look)
     if robot:
         from workbench.simulation.foreign_robot import attach_robot
 
         attach_robot(spec, robot)
     else:
         add_robot(spec)
-    _add_cameras(spec, scene.look)
+    _add_cameras(spec, look)
     for prop in scene.props:
-        add_prop(spec, prop)
+        add_prop(spec, replace(prop, rgb=look.colours.get(prop.colour, prop.rgb)))
     return spec.compile()
 
 
@@ -83,14 +89,16 @@ def _set_options(spec: mujoco.MjSpec) -> None:
     spec.stat.extent, spec.stat.center, spec.stat.meansize = 1.0, (0.5, 0.0, 0.2), 0.05
 
 
-def _add_surroundings(spec: mujoco.MjSpec, look: Mapping[str, Any]) -> None:
-    strength = float(look.get("light", 1.0))
+def _add_surroundings(spec: mujoco.MjSpec, look: Look) -> None:
+    spec.visual.headlight.ambient = look.ambient * spec.visual.headlight.ambient
+    spec.visual.headlight.diffuse = look.ambient * spec.visual.headlight.diffuse
+    tone = look.light * np.array(look.light_colour)
     spec.add_texture(
         name="sky",
         type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
         builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-        rgb1=(0.93, 0.95, 0.97),
-        rgb2=(0.62, 0.68, 0.75),
+        rgb1=look.sky[0],
+        rgb2=look.sky[1],
         width=64,
         height=64 * 6,
     )
@@ -98,21 +106,32 @@ def _add_surroundings(spec: mujoco.MjSpec, look: Mapping[str, Any]) -> None:
         name=KEY_LIGHT,
         type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
         pos=(1.0, 0.9, 1.9),
-        dir=(-0.35, -0.45, -1.0),
-        diffuse=[0.48 * strength] * 3,
-        specular=[0.22 * strength] * 3,
+        dir=look.light_direction,
+        diffuse=0.48 * tone,
+        specular=0.22 * tone,
         castshadow=True,
     )
     # The default of MuJoCo shines like plastic; wood and paint do not.
     spec.default.geom.material = MATTE
     spec.add_material(name=MATTE, specular=0.12, shininess=0.3, reflectance=0.0)
     world, box = spec.worldbody, mujoco.mjtGeom.mjGEOM_BOX
-    table = (*look.get("table", _TABLE_COLOUR), 1.0)
-    world.add_geom(name="floor", type=box, pos=(-2.0, 0, -0.77), size=(5.0, 5.0, 0.02), rgba=(*_FLOOR_COLOUR, 1.0))
-    world.add_geom(name=TABLE, type=box, pos=(0.35, 0, -0.02), size=(0.60, 0.65, 0.02), rgba=table)
+    table, mat = (*look.table, 1.0), (*look.mat_colour, 1.0)
+    surface = MATTE if look.table_texture is None else _WOOD
+    if look.table_texture is not None:
+        _add_wood(spec, look.table_texture)
+    world.add_geom(name="floor", type=box, pos=(-2.0, 0, -0.77), size=(5.0, 5.0, 0.02), rgba=(*look.floor, 1.0))
+    world.add_geom(name=TABLE, type=box, pos=(0.35, 0, -0.02), size=(0.60, 0.65, 0.02), rgba=table, material=surface)
     # A mat shows where the gripper reaches; it is thinner than anything can feel.
-    mat = (*(0.93 * np.array(table[:3])), 1.0)
-    world.add_geom(name=f"{TABLE}/mat", type=box, pos=(0.50, 0, 0.00005), size=(0.28, 0.43, 0.0001), rgba=mat, contype=0, conaffinity=0)
+    world.add_geom(
+        name=f"{TABLE}/mat",
+        type=box,
+        pos=(0.50, 0, 0.00005),
+        size=(0.28, 0.43, 0.0001),
+        rgba=mat,
+        material=surface,
+        contype=0,
+        conaffinity=0,
+    )
     for index, (x, y) in enumerate(((-0.2, -0.6), (-0.2, 0.6), (0.9, -0.6), (0.9, 0.6))):
         world.add_geom(
             name=f"{TABLE}/leg{index}",
@@ -125,6 +144,25 @@ def _add_surroundings(spec: mujoco.MjSpec, look: Mapping[str, Any]) -> None:
         )
 
 
+def _add_wood(spec: mujoco.MjSpec, texture: Texture) -> None:
+    """Add the material of a textured table; what it shows is multiplied with the colour of the geom."""
+    speckled = texture.speckle > 0
+    spec.add_texture(
+        name=_WOOD,
+        type=mujoco.mjtTexture.mjTEXTURE_2D,
+        builtin=_PATTERNS[texture.pattern],
+        rgb1=(1.0, 1.0, 1.0),
+        rgb2=texture.tint,
+        mark=mujoco.mjtMark.mjMARK_RANDOM if speckled else mujoco.mjtMark.mjMARK_NONE,
+        markrgb=0.5 * (1.0 + np.array(texture.tint)),
+        random=texture.speckle,
+        width=_TEXTURE_SIDE,
+        height=_TEXTURE_SIDE,
+    )
+    material = spec.add_material(name=_WOOD, specular=0.12, shininess=0.3, reflectance=0.0, texrepeat=[texture.repeat] * 2)
+    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = _WOOD
+
+
 def _look_at(position: ArrayLike, target: ArrayLike, up: ArrayLike) -> NDArray[np.float64]:
     """Return the ``(4,)`` wxyz quaternion of a MuJoCo camera (looks along -z, +y up in the picture) at ``position``."""
     back = np.subtract(position, target)
@@ -134,8 +172,8 @@ def _look_at(position: ArrayLike, target: ArrayLike, up: ArrayLike) -> NDArray[n
     return quat_from_matrix(np.stack([right, np.cross(back, right), back], axis=1))
 
 
-def _add_cameras(spec: mujoco.MjSpec, look: Mapping[str, Any]) -> None:
-    jitter: Mapping[str, Sequence[float]] = look.get("camera_jitter", {})
+def _add_cameras(spec: mujoco.MjSpec, look: Look) -> None:
+    jitter = look.camera_jitter
     front, top = (1.42, 0.0, 0.86), (0.49, 0.0, 1.30)
     poses = {
         "front": (front, _look_at(front, (0.40, 0.0, 0.11), (0, 0, 1)), 43.5),

@@ -10,9 +10,12 @@ from typing import Final
 import numpy as np
 
 from workbench.simulation.props import (
+    BALL_RADIUS,
     BLOCK_SIZE,
     BOWL_RADIUS,
+    CORNER_SIZE,
     CUBE_SIZE,
+    CYLINDER_SIZE,
     DOT_RADIUS,
     DRAWER_SIZE,
     PLATE_RADIUS,
@@ -48,6 +51,9 @@ FOOTPRINT: Final[Mapping[PropKind, float]] = {
     PropKind.PUCK: 0.5 * hypot(*PUCK_SIZE[:2]),
     PropKind.ZONE: 0.71 * ZONE_SIZE,
     PropKind.DOT: DOT_RADIUS,
+    PropKind.BALL: BALL_RADIUS,
+    PropKind.CYLINDER: CYLINDER_SIZE[0],
+    PropKind.CORNER: 0.71 * CORNER_SIZE[0],
 }
 """Radius of the disc that holds a thing of each kind at scale 1 [m]."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import mujoco
 import numpy as np
 
-from workbench.simulation.scene import COLOURS, Prop, PropKind
+from workbench.simulation.scene import Prop, PropKind
 
 CUBE_SIZE: Final = 0.044
 """Edge of a cube [m]."""
@@ -35,8 +35,14 @@ PUCK_SIZE: Final = (0.10, 0.10, 0.03)
 ZONE_SIZE: Final = 0.15
 """Edge of the goal square [m]."""
 DOT_RADIUS: Final = 0.014
+BALL_RADIUS: Final = 0.022
+CYLINDER_SIZE: Final = (0.02, 0.05)
+"""Radius, height [m]."""
+CORNER_SIZE: Final = (0.07, 0.025, 0.03)
+"""Length of both arms, their width, height [m]."""
 
 _BOX: Final = mujoco.mjtGeom.mjGEOM_BOX
+_SPHERE: Final = mujoco.mjtGeom.mjGEOM_SPHERE
 _CYLINDER: Final = mujoco.mjtGeom.mjGEOM_CYLINDER
 _CAPSULE: Final = mujoco.mjtGeom.mjGEOM_CAPSULE
 _FRICTION: Final = (1.0, 0.01, 0.0001)
@@ -59,12 +65,13 @@ def add_prop(spec: mujoco.MjSpec, prop: Prop) -> None:
 
 def _rest_height(prop: Prop) -> float:
     heights = {PropKind.CUBE: CUBE_SIZE, PropKind.BLOCK: BLOCK_SIZE[2], PropKind.PUCK: PUCK_SIZE[2]}
+    heights |= {PropKind.BALL: 2 * BALL_RADIUS, PropKind.CYLINDER: CYLINDER_SIZE[1], PropKind.CORNER: CORNER_SIZE[2]}
     return 0.5 * prop.scale * heights.get(prop.kind, 0.0)
 
 
 def colour_of(prop: Prop) -> tuple[float, float, float, float]:
     """Return the RGBA of a prop, 0..1."""
-    return (*COLOURS[prop.colour], 1.0)
+    return (*prop.paint, 1.0)
 
 
 def _geom(body: mujoco.MjsBody, prop: Prop, part: str, kind: Any, size: Sequence[float], **more: Any) -> None:
@@ -89,7 +96,7 @@ def _add_cube(body: mujoco.MjsBody, prop: Prop) -> None:
 def _add_plate(body: mujoco.MjsBody, prop: Prop) -> None:
     half = PLATE_HEIGHT / 2
     _geom(body, prop, "disc", _CYLINDER, (PLATE_RADIUS, half), pos=(0, 0, half), mass=0.4)
-    rim = tuple(0.82 * c for c in COLOURS[prop.colour])
+    rim = tuple(0.82 * c for c in prop.paint)
     _mark(body, prop, "well", _CYLINDER, (0.72 * PLATE_RADIUS, 0.0005), pos=(0, 0, PLATE_HEIGHT), rgba=(*rim, 1))
 
 
@@ -104,7 +111,7 @@ def _add_bowl(body: mujoco.MjsBody, prop: Prop) -> None:
         quaternion = np.empty(4)
         mujoco.mju_mulQuat(quaternion, turn, lean)
         centre = (BOWL_RADIUS * np.cos(angle), BOWL_RADIUS * np.sin(angle), BOWL_HEIGHT / 2)
-        shade = tuple(c * (0.94 + 0.06 * (index % 2)) for c in COLOURS[prop.colour])
+        shade = tuple(c * (0.94 + 0.06 * (index % 2)) for c in prop.paint)
         _geom(
             body,
             prop,
@@ -217,13 +224,13 @@ def _add_block(body: mujoco.MjsBody, prop: Prop) -> None:
 
 def _add_puck(body: mujoco.MjsBody, prop: Prop) -> None:
     _geom(body, prop, "body", _BOX, [s / 2 for s in PUCK_SIZE], mass=0.2, friction=(0.5, 0.01, 0.0001))
-    light = tuple(0.5 + 0.5 * c for c in COLOURS[prop.colour])
+    light = tuple(0.5 + 0.5 * c for c in prop.paint)
     _mark(body, prop, "inlay", _BOX, (0.032, 0.032, 0.0006), pos=(0, 0, PUCK_SIZE[2] / 2), rgba=(*light, 1))
 
 
 def _add_zone(body: mujoco.MjsBody, prop: Prop) -> None:
     half = ZONE_SIZE / 2
-    pale = tuple(0.55 * c + 0.25 for c in COLOURS[prop.colour])
+    pale = tuple(0.55 * c + 0.25 for c in prop.paint)
     _mark(body, prop, "edge", _BOX, (half, half, 0.0004), pos=(0, 0, 0.0004))
     _mark(body, prop, "field", _BOX, (half - 0.008, half - 0.008, 0.0004), pos=(0, 0, 0.0010), rgba=(*pale, 1))
 
@@ -232,12 +239,31 @@ def _add_dot(body: mujoco.MjsBody, prop: Prop) -> None:
     _mark(body, prop, "disc", _CYLINDER, (DOT_RADIUS, 0.0006), pos=(0, 0, 0.0006))
 
 
+def _add_ball(body: mujoco.MjsBody, prop: Prop) -> None:
+    # Felt: it rolls when it is pushed, and comes to rest.
+    _geom(body, prop, "body", _SPHERE, [BALL_RADIUS], mass=0.05, condim=6, friction=(1.0, 0.01, 0.002))
+
+
+def _add_cylinder(body: mujoco.MjsBody, prop: Prop) -> None:
+    radius, height = CYLINDER_SIZE
+    _geom(body, prop, "body", _CYLINDER, (radius, height / 2), mass=0.08, condim=4)
+
+
+def _add_corner(body: mujoco.MjsBody, prop: Prop) -> None:
+    length, width, height = CORNER_SIZE
+    half, away = width / 2, (length - width) / 2
+    _geom(body, prop, "long", _BOX, (length / 2, half, height / 2), pos=(0, -away, 0), mass=0.06, condim=4)
+    _geom(body, prop, "short", _BOX, (half, away, height / 2), pos=(-away, half, 0), mass=0.04, condim=4)
+
+
 def _contrast(prop: Prop) -> tuple[float, float, float, float]:
     """Return white, or black on a light prop."""
     return (0.05, 0.05, 0.05, 1.0) if prop.colour in ("white", "yellow") else _LIGHT
 
 
-_FREE: Final = frozenset({PropKind.CUBE, PropKind.PLATE, PropKind.BOWL, PropKind.BLOCK, PropKind.PUCK})
+_FREE: Final = frozenset(
+    {PropKind.CUBE, PropKind.PLATE, PropKind.BOWL, PropKind.BLOCK, PropKind.PUCK, PropKind.BALL, PropKind.CYLINDER, PropKind.CORNER}
+)
 _BUILDERS: Final = {
     PropKind.CUBE: _add_cube,
     PropKind.PLATE: _add_plate,
@@ -249,4 +275,7 @@ _BUILDERS: Final = {
     PropKind.PUCK: _add_puck,
     PropKind.ZONE: _add_zone,
     PropKind.DOT: _add_dot,
+    PropKind.BALL: _add_ball,
+    PropKind.CYLINDER: _add_cylinder,
+    PropKind.CORNER: _add_corner,
 }

@@ -43,6 +43,11 @@ class PropKind(StrEnum):
     """Flat coloured square on the table, without contact."""
     DOT = "dot"
     """Small flat disc on the table, without contact."""
+    BALL = "ball"
+    """Free sphere; no task is about it, nor about the two below."""
+    CYLINDER = "cylinder"
+    CORNER = "corner"
+    """Free body of two boxes in the shape of an L."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,13 @@ class Prop:
     scale: float = 1.0
     opening: float = 0.0
     """Initial joint position of a drawer [m] or knob [rad]."""
+    rgb: tuple[float, float, float] | None = None
+    """What it is painted with instead of the usual RGB of its colour, 0..1."""
+
+    @property
+    def paint(self) -> tuple[float, float, float]:
+        """RGB of its colour, 0..1."""
+        return COLOURS[self.colour] if self.rgb is None else self.rgb
 
     @property
     def label(self) -> str:
@@ -79,7 +91,7 @@ class Scene:
     gripper: float = 1.0
     """Opening at the start, 0..1."""
     look: Mapping[str, Any] = field(default_factory=dict)
-    """Optional appearance: ``table`` RGB, ``light`` strength, ``camera_jitter`` {camera: [x, y, z, roll, pitch, yaw]}."""
+    """Appearance, as :func:`workbench.simulation.appearance.read_look` understands it."""
 
     def prop(self, name: str) -> Prop:
         """Return the prop of that name."""

@@ -18,6 +18,7 @@ from workbench.simulation.appearance import CAMERAS
 from workbench.simulation.build import build_model
 from workbench.simulation.cameras import BenchView, SceneRenderer, make_pinhole
 from workbench.simulation.controllers import DeltaPoseController, Kinematics
+from workbench.simulation.episode_options import apply_options
 from workbench.simulation.observations import LazyMapping, Moment
 from workbench.simulation.rig import find_rig
 from workbench.simulation.robot import PHYSICS_PERIOD_S
@@ -96,11 +97,11 @@ class BenchSimulator:
 
         Args:
             config: which task, and the seed that draws its scene.
-            instance: a scene and goal of that task to use in place of the drawn ones.
+            instance: a scene and goal of that task to use in place of the drawn ones, with the episode's options in it already.
 
         Raises:
-            UnknownName: there is no such task.
-            InvalidInput: the control rate does not divide into slices, or the robot file has no arm.
+            UnknownName: there is no such task, or no such option.
+            InvalidInput: the control rate does not divide into slices, an option's value is wrong, or the robot file has no arm.
         """
         task = TASKS.load(config.task)
         if not config.control_hz > 0:
@@ -109,7 +110,7 @@ class BenchSimulator:
         num_slices = count_periods(period_s, SLICE_PERIOD_S, "control rate")
         num_substeps = count_periods(SLICE_PERIOD_S, PHYSICS_PERIOD_S, "slice")
         rng = np.random.default_rng(config.seed)
-        instance = task.initialize(rng) if instance is None else instance
+        instance = apply_options(task.initialize(rng), config.options) if instance is None else instance
         model = build_model(instance.scene, config.robot)
         if self._robot != config.robot:
             kinematics = Kinematics(build_model(Scene(()), config.robot))
