@@ -109,3 +109,16 @@ def test_points_on_the_driven_path_are_no_pixels_away_from_it():
     path = np.array([[0.0, 0.0, 1.0], [0.25, 0.0, 1.0]])  # pixels (128, 128) to (192, 128)
     assert trace_gap(np.array([[128.0, 128.0], [160.0, 128.0]]), path, camera) == pytest.approx(0.0)
     assert trace_gap(np.array([[160.0, 131.0], [195.0, 124.0]]), path, camera) == pytest.approx((3.0 + 5.0) / 2)
+
+
+def test_a_policy_that_follows_traces_hears_only_what_lies_ahead(simulator):
+    class Listening(ScriptedExpert):
+        spec = PolicySpec("listening", prompts=frozenset({"trace"}))
+
+        def act(self, observation, prompt, rng):
+            heard.append(prompt.trace)
+            return super().act(observation, prompt, rng)
+
+    heard = []
+    trial = run_trial(simulator, Listening(simulator), "place_on_plate", SEED, "trace")
+    assert trial.is_success and len(heard[0].points) > len(heard[-1].points) and heard[-1].gripper[-1] == 1.0

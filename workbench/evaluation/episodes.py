@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 
 class ToldPolicy:
-    """A policy that is told the present mask and trace at each call, and whose calls are counted.
+    """A policy that is told the present mask at each call, and whose calls are counted.
 
     It never says that it is done: a trial ends when the task is solved or its time is over.
     """
@@ -47,7 +47,7 @@ class ToldPolicy:
 
     def act(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
         """Return the next actions."""
-        told = self._teller.refresh(prompt, observation)
+        told = self._teller.refresh(prompt)
         begun = time.perf_counter()
         chunk = self._policy.act(observation, told, rng)
         self.seconds += time.perf_counter() - begun

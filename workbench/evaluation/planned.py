@@ -1,4 +1,4 @@
-"""The path that a person would drag on the picture for a task: the expert's own, from here to the end, as a trace of what lies ahead."""
+"""The path that a person would drag on the picture for a task: the expert's own, from the present state to the end."""
 
 from __future__ import annotations
 
@@ -36,8 +36,6 @@ _MIN_STEP: Final = 0.001
 """Samples nearer than this to the one before, without a change of the opening, are left out [m]."""
 _TOLERANCE: Final = 0.008
 """How far a simplified path may lie beside the driven one [m]."""
-_WINDOW: Final = 0.10
-"""How far ahead on the path the end-effector is looked for [m]: a path may come back to where it was."""
 
 Floats = NDArray[np.float64]
 
@@ -50,11 +48,6 @@ class PlannedPath:
     """``(N, 3)`` end-effector in the world [m]."""
     openings: Floats
     """``(N,)`` commanded opening, 0 or 1, on the way to and at each of them."""
-
-    @property
-    def lengths(self) -> Floats:
-        """``(N,)`` length of the path up to each sample [m]."""
-        return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.positions, axis=0), axis=1))])
 
 
 def plan_path(simulator: BenchSimulator, manner: str = PLAIN) -> PlannedPath:
@@ -78,41 +71,18 @@ def plan_path(simulator: BenchSimulator, manner: str = PLAIN) -> PlannedPath:
     return PlannedPath(np.array(positions), np.array(openings))
 
 
-class PathAhead:
-    """Keeps which part of a planned path still lies ahead of the end-effector."""
-
-    def __init__(self, path: PlannedPath) -> None:
-        self._path, self._index = path, 0
-        self._lengths = path.lengths
-        self._kept = _corners(path)
-
-    def advance(self, position: Floats, opening: float) -> None:
-        """Take note of where the end-effector is ``(3,)`` [m] and which opening is commanded.
-
-        A change of the opening is not passed before it was commanded: going down to grasp and coming up again look the same.
-        """
-        path, start = self._path, self._index
-        end = int(np.searchsorted(self._lengths, self._lengths[start] + _WINDOW, side="right"))
-        commanded = np.flatnonzero(path.openings[start:end] == float(opening > 0.5))
-        if len(commanded):
-            start += int(commanded[0])
-        changes = np.flatnonzero(path.openings[start:end] != path.openings[start])
-        end = start + int(changes[0]) if len(changes) else end
-        gaps = np.linalg.norm(path.positions[start:end] - position, axis=1)
-        self._index = start + int(np.argmin(gaps))
-
-    def trace(self, pinhole: Pinhole, *, has_depth: bool = True) -> Trace:
-        """Return what lies ahead, from the place of the path that the end-effector is at, on a picture."""
-        indices = [self._index, *[i for i in self._kept if i > self._index]]
-        pixels, depths = pinhole.project(self._path.positions[indices])
-        return Trace(
-            pinhole.name,
-            pinhole.width,
-            pinhole.height,
-            tuple((float(u), float(v)) for u, v in pixels),
-            depths_m=tuple(float(d) for d in depths) if has_depth else None,
-            gripper=tuple(float(o) for o in self._path.openings[indices]),
-        )
+def trace_of(path: PlannedPath, pinhole: Pinhole, *, has_depth: bool = True) -> Trace:
+    """Return a path on a picture: its corners, with the opening wanted at each, and their depths."""
+    kept = _corners(path)
+    pixels, depths = pinhole.project(path.positions[kept])
+    return Trace(
+        pinhole.name,
+        pinhole.width,
+        pinhole.height,
+        tuple((float(u), float(v)) for u, v in pixels),
+        depths_m=tuple(float(d) for d in depths) if has_depth else None,
+        gripper=tuple(float(o) for o in path.openings[kept]),
+    )
 
 
 def trace_pinhole(simulator: BenchSimulator) -> Pinhole:

@@ -5,7 +5,8 @@ A way of telling is written as parts joined by ``+``:
     words            the task's own instruction
     words:slow       the instruction with words for a manner (any of :data:`workbench.simulation.manner.MANNERS`)
     mask             oracle mask of the thing of the present sub-step, with its interaction, made anew at each policy call
-    trace            the path ahead on the front camera with depths and gripper events; ``trace:flat`` without depths
+    trace            the whole path on the front camera with depths and gripper events, which the control loop trims to what lies
+                     ahead; ``trace:flat`` without depths
     sketch           arrows and circles as exact as a ruler's; ``sketch:hand`` as a hand draws them
     none             nothing at all
 """
@@ -18,8 +19,8 @@ from typing import Final
 import numpy as np
 
 from workbench.core.errors import InvalidInput, UnknownName
-from workbench.core.types import CameraRequest, Mask, Observation, Prompt
-from workbench.evaluation.planned import PathAhead, plan_path, trace_pinhole
+from workbench.core.types import CameraRequest, Mask, Prompt
+from workbench.evaluation.planned import plan_path, trace_of, trace_pinhole
 from workbench.evaluation.pointing import oracle_mask, point_out
 from workbench.evaluation.rovi import GEOMETRIC, HAND, draw_prompt
 from workbench.simulation.manner import MANNERS, PLAIN, say
@@ -114,20 +115,17 @@ class Teller:
         if telling.has_words:
             prompt = replace(prompt, text=say(instruction, telling.manner, np.random.default_rng(seed)))
         if telling.has_trace:
-            self._ahead = PathAhead(plan_path(simulator, telling.manner))
-            self._pinhole = trace_pinhole(simulator)
-        self.first = self.refresh(prompt, simulator.observe(()))
+            path = plan_path(simulator, telling.manner)
+            prompt = replace(prompt, trace=trace_of(path, trace_pinhole(simulator), has_depth=telling.has_depth))
+        self.first = self.refresh(prompt)
         """What the policy is told at the start."""
 
-    def refresh(self, prompt: Prompt, observation: Observation) -> Prompt:
-        """Return the prompt with mask and trace as they are now."""
-        if self._telling.has_mask:
-            pointed = point_out(self._simulator)
-            prompt = replace(prompt, mask=self._see(pointed.name), interaction=pointed.interaction)
-        if self._telling.has_trace:
-            self._ahead.advance(self._simulator.world.ee_position, float(observation.part("gripper_command")[0]))
-            prompt = replace(prompt, trace=self._ahead.trace(self._pinhole, has_depth=self._telling.has_depth))
-        return prompt
+    def refresh(self, prompt: Prompt) -> Prompt:
+        """Return the prompt with the mask as it is now; the control loop trims the trace."""
+        if not self._telling.has_mask:
+            return prompt
+        pointed = point_out(self._simulator)
+        return replace(prompt, mask=self._see(pointed.name), interaction=pointed.interaction)
 
     def _see(self, name: str) -> Mask:
         """Return the mask of a thing; while the arm hides it, where it was last seen."""
