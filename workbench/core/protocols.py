@@ -9,6 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.anatomy import Anatomy
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event
 from workbench.core.geometry import Pinhole
 from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Observation, Prompt, SimState, Step, StepResult
@@ -49,6 +50,21 @@ class Policy(Protocol):
 
     def act(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
         """Return the next actions."""
+        ...
+
+
+@runtime_checkable
+class SteerablePolicy(Policy, Protocol):
+    """A policy whose inside can be read and turned."""
+
+    @property
+    def module(self) -> object:
+        """The network, a ``torch.nn.Module``; what acts is computed by it, in the thread that calls ``act``."""
+        ...
+
+    @property
+    def sites(self) -> Anatomy:
+        """Where it keeps its blocks, its token groups and its read-out."""
         ...
 
 

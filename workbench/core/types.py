@@ -20,6 +20,7 @@ from workbench.core.sketches import Sketch, SketchPlan
 
 ACTION_DIM: Final = 7
 ACTION_NAMES: Final = ("dx", "dy", "dz", "droll", "dpitch", "dyaw", "gripper")
+ACTION_UNITS: Final = ("m", "m", "m", "rad", "rad", "rad", "")
 PROPRIO_DIM: Final = 16
 PROPRIO: Final[Mapping[str, slice]] = MappingProxyType(
     {
