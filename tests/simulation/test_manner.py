@@ -107,3 +107,11 @@ def test_the_expert_without_a_manner_is_the_plain_one(simulator):
     chunk = ScriptedExpert(simulator).act(simulator.observe(()), Prompt(), RNG)
     plain = expert_action("stack", simulator.world, simulator.instance, MANNERS[PLAIN], 20.0)
     assert chunk.actions[0].tobytes() == plain.action.astype(np.float32).tobytes()
+
+
+@pytest.mark.parametrize("name", [n for n in MANNERS if n != PLAIN])
+@pytest.mark.parametrize("task", ["close_drawer", "sort_two"])
+def test_what_once_failed_in_other_manners_is_solved_in_all(simulator, task, name):
+    for seed in (2000, 2003, 2004) if task == "close_drawer" else (2000,):
+        places, _ = play(simulator, task, seed, MANNERS[name])
+        assert len(places) < 0.6 * simulator.task.time_limit_s * simulator.control_hz, "it had to try again and again"

@@ -55,6 +55,9 @@ _PUSH_HEIGHT: Final = 0.016
 _PUSH_OPENING: Final = 0.5
 """Two fingers side by side keep a puck from turning."""
 _LOW: Final = 0.05
+_NEAR_HANDLE: Final = 0.025
+_OVER_HANDLE: Final = 0.009
+"""This near to a drawer's handle and this far above it the fingers would slide over it [m]."""
 
 
 # --- Cubes -------------------------------------------------------------------------------------------------------------------------
@@ -131,7 +134,8 @@ def stack(world: World, instance: TaskInstance, travel: float) -> Command:
 def sort_two(world: World, instance: TaskInstance, travel: float) -> Command:
     """Put the first cube on its plate, then the second."""
     roles = instance.roles
-    is_clear = float(np.linalg.norm(world.ee_position - world.position(roles["pick"]))) > _CLEARANCE
+    distance = float(np.linalg.norm(world.ee_position - world.position(roles["pick"])))
+    is_clear = distance > _CLEARANCE or world.is_held(roles["pick_2"])
     if is_clear and _is_put(world, roles["pick"], _plate_goal(world, roles["place"]), 0.03):
         return _put(world, roles["pick_2"], _plate_goal(world, roles["place_2"]), 0.03, travel)
     return place_on_plate(world, instance, travel)
@@ -197,10 +201,13 @@ def close_drawer(world: World, instance: TaskInstance, travel: float) -> Command
     ahead = float(offset @ outward)
     aside = offset - ahead * outward
     is_before = 0.0 < ahead < 0.07 and float(np.linalg.norm(aside)) < 0.02
+    start = handle + 0.045 * outward
     if is_before and abs(yaw - gripper_yaw(world)) < 0.15:
+        if ahead < _NEAR_HANDLE and aside[2] > _OVER_HANDLE:
+            return Command(start, yaw, SHUT, contact=world.ee_position)
         aim = handle - outward * (world.joint(target) + 0.01)
         return Command(aim, yaw, SHUT, pace=0.6, contact=world.ee_position)
-    return descend_on(world, handle + 0.045 * outward, yaw, SHUT, travel=travel)
+    return descend_on(world, start, yaw, SHUT, travel=travel)
 
 
 def _outward(world: World, name: str) -> Floats:
