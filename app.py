@@ -1,6 +1,6 @@
 """The composition root: reads the command line, makes the parts, hands them to each other. No logic of its own.
 
-``python app.py [--root-dir DIR] serve | campaign | export | import | bench | screenshots``; ``--help`` on each tells its options.
+``python app.py [--root-dir DIR] serve | policy-server | campaign | export | import | bench | screenshots``; ``--help`` on each tells its options.
 Results go to stdout (one JSON document with ``--json``), progress and logs to stderr; the exit status is 0 only when the work was done.
 """
 
@@ -91,6 +91,27 @@ def run_serve(args: argparse.Namespace) -> None:
         close_app(state)
 
 
+def name_remote(text: str) -> None:
+    """Tell the policy ``remote``, here and in worker processes, which server it talks to; refuse what cannot be read."""
+    from models.remote_settings import SETTINGS_ENV, read_settings
+
+    read_settings(text)
+    os.environ[SETTINGS_ENV] = text
+
+
+def run_policy_server(args: argparse.Namespace) -> None:
+    """Serve one policy to other programs until interrupted."""
+    from models.catalog import POLICIES
+    from models.serve import Listening, PolicyServer
+    from models.serve_policy import make_service
+    from workbench.simulation.simulators import SIMULATORS
+
+    service = make_service(args.name, POLICIES.load(args.name), SIMULATORS.load)
+    with PolicyServer(service, Listening(args.host, args.port, args.api_key_env)) as server:
+        print(f"Policy {args.name!r} answers at {server.url} (health: /healthz)", file=sys.stderr, flush=True)
+        server.serve_forever()
+
+
 def run_export(args: argparse.Namespace) -> dict[str, Any]:
     """Write a stored session to files."""
     from sessions.exports import export_files
@@ -159,7 +180,15 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--auth-file", type=Path, default=None, help="file with one USER:HASH a line; made by `python -m panels.auth USER`")
     serve.add_argument("--max-upload-mb", type=int, default=64, help="largest upload (default 64)")
     serve.add_argument("--robot", type=Path, default=None, metavar="PATH", help="MJCF file of another arm, for example of MuJoCo Menagerie")
+    serve.add_argument("--remote", default="", metavar="SERVER", help="server of the policy `remote`: URL[,PRESET][,sync|async], or a file")
     serve.set_defaults(run=run_serve, json=False)
+
+    policy_server = commands.add_parser("policy-server", help="serve one policy to other programs, by openpi's protocol")
+    policy_server.add_argument("name", help="name of the policy, for example bench-vla")
+    policy_server.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this computer only)")
+    policy_server.add_argument("--port", type=int, default=8000, help="port (default 8000; 0 takes any)")
+    policy_server.add_argument("--api-key-env", default="", metavar="NAME", help="variable that holds the key which clients must send")
+    policy_server.set_defaults(run=run_policy_server, json=False)
 
     bench = commands.add_parser("bench", help="measure one number, as a ratio to a baseline in the same run")
     bench.add_argument("name", help=", ".join(BENCHES))
@@ -200,6 +229,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     os.environ.setdefault("MUJOCO_GL", "egl")
     try:
+        if getattr(args, "remote", ""):
+            name_remote(args.remote)
         result = args.run(args)
     except WorkbenchError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -38,7 +38,14 @@ def _load_hold() -> PolicyFactory:
     return lambda _: HoldPolicy()
 
 
+def _load_remote() -> PolicyFactory:
+    from models.remote import make_remote
+
+    return make_remote()
+
+
 POLICIES: Final[Catalog[PolicyFactory]] = Catalog("policy")
 POLICIES.add("sketch", _load_sketch, "does what is drawn: arrows and circles become paths of the gripper")
 POLICIES.add("expert", _load_expert, "scripted demonstration that reads the simulator's truth (privileged)")
 POLICIES.add("hold", _load_hold, "keeps still")
+POLICIES.add("remote", _load_remote, "a policy server of openpi's protocol; its address is given by --remote")

@@ -1,0 +1,53 @@
+"""Our server and our client together, in an episode of the bench."""
+
+import numpy as np
+import pytest
+
+from models.catalog import POLICIES
+from models.remote import LATENCY, RemotePolicy
+from models.remote_settings import read_settings
+from models.serve import Listening, PolicyServer
+from models.serve_policy import make_service
+from workbench.core.types import EpisodeConfig
+from workbench.rollout.loop import run_episode
+from workbench.simulation.simulators import SIMULATORS
+
+CONFIG = EpisodeConfig(task="touch", seed=3)
+
+
+def serve_policy(name):
+    return PolicyServer(make_service(name, POLICIES.load(name), SIMULATORS.load), Listening(port=0))
+
+
+@pytest.fixture
+def simulator():
+    simulator = SIMULATORS.load("bench")
+    simulator.reset(CONFIG)
+    yield simulator
+    simulator.close()
+
+
+def test_hold_served_holds(simulator):
+    with serve_policy("hold") as server:
+        policy = RemotePolicy(read_settings(server.url + ",ours,sync"), simulator)
+        policy.reset(np.random.default_rng(0))
+        observation = simulator.observe(policy.spec.cameras)
+        from workbench.core.types import Prompt
+
+        chunk = policy.act(observation, Prompt(text="x"), np.random.default_rng(0))
+        policy.close()
+    assert chunk.actions.shape == (1, 7) and not chunk.actions[0, :6].any()
+    assert chunk.scores[LATENCY] > 0
+
+
+def test_the_expert_solves_a_task_over_the_wire_step_for_step_as_at_home(simulator):
+    expert = POLICIES.load("expert")(simulator)
+    at_home = run_episode(simulator, expert, CONFIG, max_steps=200)
+    assert at_home.is_success
+    with serve_policy("expert") as server:
+        remote = RemotePolicy(read_settings(server.url + ",sync"), simulator)
+        assert remote.spec.is_privileged
+        away = run_episode(simulator, remote, CONFIG, max_steps=200)
+        remote.close()
+    assert away.num_steps == at_home.num_steps
+    assert away.final_state.equals(at_home.final_state)
