@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from workbench.core.errors import InvalidInput
-from workbench.evaluation.statistics import wilson_interval
+from workbench.evaluation.statistics import MeanInterval, mean_interval, wilson_interval
 
 FIRST_SEED: Final = 1_000_000
 """First seed of published figures; development uses seeds below."""
@@ -34,6 +34,27 @@ class Cell:
     seeds: tuple[int, ...]
     edits: str = ""
     """Steering edits that are applied, empty for none."""
+    perturbation: str = ""
+    """What is changed about the world, see :mod:`workbench.evaluation.perturbing`; empty for nothing."""
+    setting: str = ""
+    """How the policy's chunks are executed, see :mod:`workbench.evaluation.settings`; empty for as it asks."""
+
+    def trials(self) -> tuple[Trial, ...]:
+        """Return the seeded episodes of this condition."""
+        return tuple(Trial(self.policy, self.task, self.prompt, seed, self.edits, self.perturbation, self.setting) for seed in self.seeds)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One seeded episode that is to be run: plain data that crosses between processes."""
+
+    policy: str
+    task: str
+    prompt: str
+    seed: int
+    edits: str = ""
+    perturbation: str = ""
+    setting: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +87,11 @@ class CellResult:
         """How many trials were solved."""
         return sum(t.is_success for t in self.trials)
 
+    def summaries(self) -> dict[str, MeanInterval]:
+        """Return the mean of every measure over the trials that have it, with its 95 % interval; in the order of the measures."""
+        names = dict.fromkeys(name for t in self.trials for name in t.measures)
+        return {name: mean_interval([t.measures[name] for t in self.trials if name in t.measures]) for name in names}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the cell as it is reported, with the 95 % Wilson interval of its success rate."""
         low, high = wilson_interval(self.num_successes, len(self.trials))
@@ -75,11 +101,14 @@ class CellResult:
             "task": self.cell.task,
             "prompt": self.cell.prompt,
             "edits": self.cell.edits,
+            "perturbation": self.cell.perturbation,
+            "setting": self.cell.setting,
             "n": len(self.trials),
             "success": self.num_successes,
             "low": low,
             "high": high,
             "median_steps": float(np.median(steps)) if steps else None,
+            "measures": {name: summary._asdict() for name, summary in self.summaries().items()},
             "failures": [{"seed": t.seed, "num_steps": t.num_steps, "note": t.note} for t in self.trials if not t.is_success],
             **self.details,
         }

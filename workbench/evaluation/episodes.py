@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from shapely import LineString, Point
 
 from workbench.core.errors import WorkbenchError
+from workbench.core.events import EpisodeStart, Outcome, new_id
 from workbench.core.geometry import Pinhole
 from workbench.core.protocols import Policy, PolicySpec, RolloutObserver
-from workbench.core.types import PROPRIO, ActionChunk, CameraRequest, EpisodeConfig, Intention, Observation, Prompt, Step
+from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Intention, Observation, Prompt, Step
 from workbench.evaluation.campaign import TrialResult
 from workbench.evaluation.funnel import FunnelMeter
 from workbench.evaluation.planned import TRACE_PX
+from workbench.evaluation.settings import Setting
 from workbench.evaluation.telling import Teller, Telling, parse_telling
-from workbench.rollout.loop import DONE, LiveEpisode, run_episode
+from workbench.rollout.loop import DONE, LiveEpisode, begin_episode, finish_episode, follow_policy, tick
+from workbench.rollout.observers import Fanout
 from workbench.simulation.simulator import BenchSimulator
 
 CONTROL_HZ: Final = 20.0
@@ -33,9 +36,9 @@ class ToldPolicy:
     It never says that it is done: a trial ends when the task is solved or its time is over.
     """
 
-    def __init__(self, policy: Policy, teller: Teller, *, horizon: int | None = None) -> None:
-        """Wrap a policy; execute ``horizon`` actions of each chunk instead of what the policy asks for."""
-        self._policy, self._teller = policy, teller
+    def __init__(self, policy: Policy, teller: Teller, setting: Setting) -> None:
+        self._policy, self._teller, self._setting = policy, teller, setting
+        horizon = setting.horizon
         self.spec: PolicySpec = policy.spec if horizon is None else replace(policy.spec, action_horizon=horizon)
         self.num_calls, self.seconds = 0, 0.0
         self.intention: Intention | None = None
@@ -54,7 +57,8 @@ class ToldPolicy:
         if self.num_calls == 0:
             self.intention = chunk.intention
         self.num_calls += 1
-        return replace(chunk, scores={name: value for name, value in chunk.scores.items() if name != DONE})
+        actions = np.repeat(chunk.actions[:1], self.spec.action_horizon, axis=0) if self._setting.is_held else chunk.actions
+        return replace(chunk, actions=actions, scores={name: value for name, value in chunk.scores.items() if name != DONE})
 
 
 def run_trial(
@@ -64,9 +68,10 @@ def run_trial(
     seed: int,
     telling: Telling | str,
     *,
-    horizon: int | None = None,
+    setting: Setting | None = None,
     options: Mapping[str, Any] | None = None,
     observers: Sequence[RolloutObserver] = (),
+    session_id: str = "",
 ) -> TrialResult:
     """Run one seeded episode until it is solved or the task's time is over, and measure it.
 
@@ -76,64 +81,67 @@ def run_trial(
         task: name of the task.
         seed: of the scene, the wording and the policy's random generators.
         telling: how the policy is told what to do, see :mod:`workbench.evaluation.telling`.
-        horizon: actions of each chunk that are executed; by default what the policy asks for.
+        setting: how chunks are executed; by default as the policy asks.
         options: of the episode's configuration.
         observers: told of everything, for example to record it.
+        session_id: written to the episode's head.
 
     Raises:
         UnknownName: there is no such task or way of telling.
         InvalidInput: the task cannot be told in this way.
     """
-    config = EpisodeConfig(task, seed, control_hz=CONTROL_HZ, options=options or {})
-    instruction = simulator.reset(config)
     how = parse_telling(telling) if isinstance(telling, str) else telling
-    teller = Teller(simulator, how, instruction, seed=seed)
-    told = ToldPolicy(policy, teller, horizon=horizon)
+    config = EpisodeConfig(task, seed, control_hz=CONTROL_HZ, options=options or {})
+    teller = Teller(simulator, how, simulator.reset(config), seed=seed)
+    told = ToldPolicy(policy, teller, setting or Setting())
+    start = EpisodeStart(new_id(), session_id, config.to_dict(), teller.first.text, policy.spec.name)
     watch = TrialWatch(simulator)
-    max_steps = round(simulator.task.time_limit_s * CONTROL_HZ)
+    episode = begin_episode(simulator, told, start, prompt=teller.first, observer=Fanout(observers))
+    note = _drive(episode, watch)
+    finish_episode(episode, Outcome.ERROR if note else Outcome.SUCCESS if episode.is_success else Outcome.FAILURE)
+    if not note and not episode.is_success:
+        note = ", ".join(f"{name} {value:.3f}" for name, value in episode.scores.items())
+    policy_ms = 1e3 * told.seconds / max(told.num_calls, 1)
+    return TrialResult(seed, episode.is_success, episode.index, note, watch.measures(told), watch.path, policy_ms)
+
+
+def _drive(episode: LiveEpisode, watch: TrialWatch) -> str:
+    """Run an episode to its end; return what the policy could not do, or nothing."""
+    oversee = follow_policy(episode)
+    max_steps = round(watch.simulator.task.time_limit_s * CONTROL_HZ)
     try:
-        result = run_episode(simulator, told, config, teller.first, max_steps=max_steps, observers=observers, on_tick=watch)
+        while episode.index < max_steps and not episode.is_success:
+            step = tick(episode, oversee)
+            assert step is not None, "a policy that acts alone always acts"
+            watch.look(step)
     except WorkbenchError as error:
-        return TrialResult(seed, False, watch.num_steps, f"{type(error).__name__}: {error}", watch.measures(told), watch.path)
-    scores = ", ".join(f"{name} {value:.3f}" for name, value in result.scores.items())
-    note = "" if result.is_success else scores
-    return TrialResult(
-        seed, result.is_success, result.num_steps, note, watch.measures(told), watch.path, 1e3 * told.seconds / max(told.num_calls, 1)
-    )
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 class TrialWatch:
-    """Starts to measure at the first step: the episode's world is made anew when it begins."""
+    """Measures an episode that runs on a simulator."""
 
     def __init__(self, simulator: BenchSimulator) -> None:
-        self._simulator = simulator
-        self._meter: FunnelMeter | None = None
-        self.num_steps = 0
+        self.simulator = simulator
+        self._meter = FunnelMeter(simulator)
 
-    def __call__(self, episode: LiveEpisode, step: Step) -> None:
+    def look(self, step: Step) -> None:
         """Look at the world after a step."""
-        if self._meter is None:
-            assert step.proprio is not None, "the bench always tells its proprioception"
-            self._meter = FunnelMeter(self._simulator, step.proprio[PROPRIO["ee_position"]].astype(float))
         self._meter.look(step)
-        self.num_steps += 1
 
     @property
     def path(self) -> tuple[tuple[float, float, float], ...]:
         """The end-effector's way [m], to a tenth of a millimetre."""
-        if self._meter is None:
-            return ()
         return tuple((float(x), float(y), float(z)) for x, y, z in np.round(self._meter.path, 4))
 
     def measures(self, told: ToldPolicy) -> dict[str, float]:
         """Return what was measured, see :data:`workbench.evaluation.funnel.MEASURES`."""
-        if self._meter is None:
-            return {}
         found = self._meter.measures() | {"policy_calls": float(told.num_calls)}
         trace = told.intention.trace if told.intention else None
         if trace is not None and trace.points:
             request = CameraRequest(trace.camera, TRACE_PX, TRACE_PX)
-            pinhole = self._simulator.observe((request,)).cameras[trace.camera]
+            pinhole = self.simulator.observe((request,)).cameras[trace.camera]
             points = np.array(trace.points) * TRACE_PX / (trace.width, trace.height)
             found["trace_px"] = trace_gap(points, self._meter.path, pinhole)
         return found

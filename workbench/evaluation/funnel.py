@@ -48,10 +48,9 @@ Floats = NDArray[np.float64]
 
 
 class FunnelMeter:
-    """Watches one episode; told after every step."""
+    """Watches one episode; made at its start, told after every step."""
 
-    def __init__(self, simulator: BenchSimulator, start: Floats) -> None:
-        """Watch the present episode, in which the end-effector started at ``start`` ``(3,)`` [m]."""
+    def __init__(self, simulator: BenchSimulator) -> None:
         world, roles = simulator.world, simulator.instance.roles
         self._world = world
         self._right = roles.get("target") or roles.get("pick") or next(iter(p.name for p in world.scene.props))
@@ -63,7 +62,7 @@ class FunnelMeter:
             self._others.append(roles["other"])
         self._needs_grasp = simulator.task.name not in _TOUCHED
         self._control_hz = simulator.control_hz
-        self._path = [start]
+        self._path = [world.ee_position]
         self._is_near = self._is_wrong_first = self._is_held = self._has_moved_wrong = self._has_reached = False
         self._heights: list[float] = []
 

@@ -1,12 +1,21 @@
-"""What a count of successes says about a success rate."""
+"""What counts and measures of seeded trials say: intervals, paired comparisons, how many episodes a difference needs."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
+from typing import Any, Final, NamedTuple
 
-from scipy.stats import binomtest
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binomtest, bootstrap, norm, t
 
 from workbench.core.errors import InvalidInput
+
+RESAMPLES: Final = 4000
+"""Draws of a bootstrap."""
+
+Floats = NDArray[np.float64]
 
 
 class Interval(NamedTuple):
@@ -14,6 +23,41 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+
+class MeanInterval(NamedTuple):
+    """A mean with its two-sided 95 % confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+class Comparison(NamedTuple):
+    """Two conditions on common seeds, with what the discordant pairs say."""
+
+    n: int
+    """Seeds that both have."""
+    first: int
+    """Successes of the first condition on them."""
+    second: int
+    only_first: int
+    """Seeds that only the first solved."""
+    only_second: int
+    difference: float
+    """Success rate of the second less that of the first."""
+    low: float
+    """95 % interval of the difference, by resampling seeds."""
+    high: float
+    p_value: float
+    """McNemar's exact test: two-sided, on the discordant seeds."""
+
+    def tell(self, unit: str = "points") -> str:
+        """Return one line with effect, interval, n and p."""
+        effect = f"{100 * self.difference:+.0f} {unit}, 95 % interval {100 * self.low:+.0f} to {100 * self.high:+.0f}"
+        discordant = f"{self.only_second} seeds gained, {self.only_first} lost"
+        return f"{effect}, {self.n} common seeds, {discordant}, McNemar p = {self.p_value:.3g}"
 
 
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> Interval:
@@ -32,3 +76,89 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> In
         return Interval(0.0, 1.0)
     interval = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     return Interval(float(interval.low), float(interval.high))
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> MeanInterval:
+    """Return a mean with its interval: Wilson's where all values are 0 or 1, else Student's; one value has no width.
+
+    Raises:
+        InvalidInput: there are no values.
+    """
+    if not values:
+        raise InvalidInput("mean", expected="at least one value", found="none")
+    array = np.asarray(values, dtype=float)
+    mean, n = float(array.mean()), len(array)
+    if np.isin(array, (0.0, 1.0)).all():
+        return MeanInterval(mean, *wilson_interval(int(array.sum()), n, confidence), n)
+    half = float(t.ppf(0.5 + confidence / 2, n - 1) * array.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+    return MeanInterval(mean, mean - half, mean + half, n)
+
+
+def compare(first: Mapping[int, bool], second: Mapping[int, bool], *, seed: int = 0) -> Comparison:
+    """Compare two conditions on the seeds that both have.
+
+    Args:
+        first: seed -> solved.
+        second: seed -> solved, of the other condition.
+        seed: of the resampling.
+
+    Raises:
+        InvalidInput: they have no seed in common.
+    """
+    common = sorted(set(first) & set(second))
+    if not common:
+        raise InvalidInput("comparison", expected="two conditions with seeds in common", found="none", fix="Run both on the same seeds.")
+    a, b = (np.array([solved[s] for s in common], dtype=float) for solved in (first, second))
+    only_first, only_second = int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum())
+    discordant = only_first + only_second
+    p_value = float(binomtest(only_second, discordant).pvalue) if discordant else 1.0
+    low, high = _resampled(lambda x, y, axis=-1: np.mean(y, axis=axis) - np.mean(x, axis=axis), (a, b), seed)
+    return Comparison(len(common), int(a.sum()), int(b.sum()), only_first, only_second, float(b.mean() - a.mean()), low, high, p_value)
+
+
+def ratio_interval(first: ArrayLike, second: ArrayLike, *, seed: int = 0) -> MeanInterval:
+    """Return mean(second) / mean(first) of paired values ``(n,)``, with its 95 % interval by resampling pairs."""
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    low, high = _resampled(lambda x, y, axis=-1: np.mean(y, axis=axis) / np.mean(x, axis=axis), (a, b), seed)
+    return MeanInterval(float(b.mean() / a.mean()), low, high, len(a))
+
+
+def difference_interval(first: ArrayLike, second: ArrayLike, *, seed: int = 0) -> MeanInterval:
+    """Return mean(second) - mean(first) of paired values ``(n,)``, with its 95 % interval by resampling pairs."""
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    low, high = _resampled(lambda x, y, axis=-1: np.mean(y, axis=axis) - np.mean(x, axis=axis), (a, b), seed)
+    return MeanInterval(float(b.mean() - a.mean()), low, high, len(a))
+
+
+def episodes_needed(first: float, second: float, *, power: float = 0.8, level: float = 0.05) -> int:
+    """Return how many episodes each of two conditions needs so that a difference of success rates is found.
+
+    Two-sided, unpaired, normal approximation with pooled variance under the null hypothesis (Source: Fleiss, Levin and Paik, Statistical
+    Methods for Rates and Proportions, 2003); common seeds need fewer.
+
+    Raises:
+        InvalidInput: a rate is not between 0 and 1, or the rates are equal.
+    """
+    for name, value in (("first rate", first), ("second rate", second), ("power", power), ("level", level)):
+        if not 0 <= value <= 1:
+            raise InvalidInput(name, expected="a number from 0 to 1", found=str(value))
+    if first == second:
+        raise InvalidInput(
+            "rates", expected="two that differ", found=f"{first} twice", fix="No number of episodes tells equal rates apart."
+        )
+    pooled = (first + second) / 2
+    null = norm.ppf(1 - level / 2) * np.sqrt(2 * pooled * (1 - pooled))
+    alternative = norm.ppf(power) * np.sqrt(first * (1 - first) + second * (1 - second))
+    return ceil(((null + alternative) / (first - second)) ** 2)
+
+
+def _resampled(statistic: Callable[..., Any], samples: tuple[Floats, Floats], seed: int) -> Interval:
+    """Return the 95 % percentile interval of a statistic of pairs; a single pair has no width."""
+    value = float(statistic(*samples))
+    is_constant = all(len(np.unique(sample)) == 1 for sample in samples)
+    if len(samples[0]) < 2 or is_constant:
+        return Interval(value, value)
+    found = bootstrap(
+        samples, statistic, paired=True, vectorized=True, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(seed)
+    )
+    return Interval(float(found.confidence_interval.low), float(found.confidence_interval.high))

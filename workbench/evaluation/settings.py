@@ -1,0 +1,48 @@
+"""How a policy's chunks are executed in a trial, written as parts joined by commas: ``horizon=4``, ``held``, ``decoding=token``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from workbench.core.errors import InvalidInput, UnknownName
+
+PARALLEL: Final = "parallel"
+BY_TOKEN: Final = "token"
+_DECODINGS: Final = (PARALLEL, BY_TOKEN)
+_PARTS: Final = ("horizon", "held", "decoding")
+MAX_HORIZON: Final = 1000
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How chunks are made and executed."""
+
+    horizon: int | None = None
+    """Actions of each chunk that are executed before the policy is asked again; None for what it asks for."""
+    is_held: bool = False
+    """Execute the first action of each chunk again and again instead of the chunk: what a policy without chunks would do."""
+    decoding: str = ""
+    """``parallel`` or ``token``; empty for the policy's own."""
+
+
+def parse_setting(text: str) -> Setting:
+    """Read a setting; an empty text changes nothing.
+
+    Raises:
+        UnknownName: a part is not known.
+        InvalidInput: its value is not of its form.
+    """
+    parts = dict(part.strip().partition("=")[::2] for part in text.split(",") if part.strip())
+    for name in parts:
+        if name not in _PARTS:
+            raise UnknownName("setting", name, _PARTS)
+    horizon = parts.get("horizon")
+    if horizon is not None and not (horizon.isascii() and horizon.isdigit() and 1 <= int(horizon) <= MAX_HORIZON):
+        raise InvalidInput("setting horizon", expected=f"a whole number from 1 to {MAX_HORIZON}", found=repr(horizon))
+    if parts.get("held"):
+        raise InvalidInput("setting held", expected="no value", found=repr(parts["held"]))
+    decoding = parts.get("decoding", "")
+    if "decoding" in parts and decoding not in _DECODINGS:
+        raise UnknownName("decoding", decoding, _DECODINGS)
+    return Setting(int(horizon) if horizon is not None else None, "held" in parts, decoding)

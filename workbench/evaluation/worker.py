@@ -1,0 +1,118 @@
+"""What runs trials in any process: a simulator, and one policy of each name, made from names that every process can import."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Final
+
+from workbench.core.catalog import Catalog
+from workbench.core.events import EpisodeEnd, EpisodeStart, Event
+from workbench.core.protocols import Policy, PolicyFactory
+from workbench.core.types import EpisodeConfig, Step
+from workbench.evaluation.campaign import Trial, TrialResult
+from workbench.evaluation.episodes import run_trial
+from workbench.evaluation.settings import parse_setting
+from workbench.simulation.simulator import BenchSimulator
+
+log: Final = logging.getLogger(__name__)
+
+ATTEMPTS: Final = 2
+"""How often a trial is tried that ends in an error which is no policy's refusal."""
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """What a worker needs: plain data, so that it can be sent anywhere."""
+
+    policies: str
+    """Import string of the catalogue of policies, for example ``models.catalog:POLICIES``."""
+    has_tape: bool = False
+    """Whether trials come back with everything that their episode told, to be stored."""
+    session_id: str = ""
+    """Of the episodes that are recorded."""
+
+
+@dataclass
+class EpisodeTape:
+    """Keeps everything that an episode tells, in order, so that somebody else can record it."""
+
+    entries: list[EpisodeStart | Step | Event | EpisodeEnd] = field(default_factory=list)
+
+    def on_start(self, start: EpisodeStart) -> None:
+        """Keep the head."""
+        self.entries.append(start)
+
+    def on_step(self, step: Step) -> None:
+        """Keep a step."""
+        self.entries.append(step)
+
+    def on_event(self, episode_id: str, event: Event) -> None:
+        """Keep an event."""
+        self.entries.append(event)
+
+    def on_end(self, end: EpisodeEnd) -> None:
+        """Keep the tail."""
+        self.entries.append(end)
+
+
+@dataclass(frozen=True)
+class TrialOutcome:
+    """A trial that was run."""
+
+    trial: Trial
+    result: TrialResult
+    tape: EpisodeTape | None = None
+
+
+class TrialWorker:
+    """Runs trials one after the other; made, used and closed in one thread."""
+
+    def __init__(self, setup: WorkerSetup) -> None:
+        self._setup = setup
+        self._simulator = BenchSimulator()
+        self._policies: dict[str, Policy] = {}
+
+    def run(self, trial: Trial) -> TrialOutcome:
+        """Run a trial; one that ends in an unexpected error is tried again, and named when that does not help."""
+        for attempt in range(1, ATTEMPTS + 1):
+            tape = EpisodeTape() if self._setup.has_tape else None
+            try:
+                return TrialOutcome(trial, self._run(trial, tape), tape)
+            except Exception as error:
+                log.exception("Trial %s failed, attempt %d of %d", trial, attempt, ATTEMPTS)
+                self._policies.pop(trial.policy, None)
+                note = f"error: {type(error).__name__}: {error}"
+        return TrialOutcome(trial, TrialResult(trial.seed, False, 0, note))
+
+    def close(self) -> None:
+        """Release the simulator."""
+        self._simulator.close()
+
+    def _run(self, trial: Trial, tape: EpisodeTape | None) -> TrialResult:
+        return run_trial(
+            self._simulator,
+            self._policy(trial),
+            trial.task,
+            trial.seed,
+            trial.prompt,
+            setting=parse_setting(trial.setting),
+            observers=() if tape is None else (tape,),
+            session_id=self._setup.session_id,
+        )
+
+    def _policy(self, trial: Trial) -> Policy:
+        if trial.policy not in self._policies:
+            # A policy is made for a simulator that stands at an episode's start.
+            self._simulator.reset(EpisodeConfig(trial.task, trial.seed))
+            make: PolicyFactory = load_policies(self._setup.policies).load(trial.policy)
+            self._policies[trial.policy] = make(self._simulator)
+        return self._policies[trial.policy]
+
+
+def load_policies(name: str) -> Catalog[PolicyFactory]:
+    """Import a catalogue of policies by its import string."""
+    module, attribute = name.split(":")
+    found: Catalog[PolicyFactory] = getattr(import_module(module), attribute)
+    return found
