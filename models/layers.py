@@ -96,6 +96,7 @@ def pi0_anatomy(module: Any, cameras: Sequence[str] = ("image",)) -> Anatomy:
         module.model.dit,
         readout=Readout("action_out_proj", axes=tuple(ActionAxis(name, i, -1.0) for i, name in enumerate(names))),
         groups={"proprio": (Span(0, 1),), "action": (Span(1, 1 + config.chunk_size),)},
+        images=images,  # its attention reads the prefix through the cache, so patches lie there among its keys too
         actions=ActionTokens(1, config.chunk_size, 1),
         default_alpha=GEMMA_ALPHA,
     )

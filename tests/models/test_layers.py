@@ -9,10 +9,11 @@ from transformers import LlamaConfig, LlamaForCausalLM, PI0Config, PI0ForConditi
 from models.layers import find_anatomy, openvla_centres
 from workbench.core.errors import InvalidInput
 from workbench.core.types import ACTION_NAMES
+from workbench.steering.attention import attention_map, attention_of
 from workbench.steering.edits import ClampNeurons
 from workbench.steering.hooks import recorded
 from workbench.steering.scopes import Scope
-from workbench.steering.sites import Part, Site, all_sites, readout_weight, value_vectors
+from workbench.steering.sites import Part, Site, all_sites, readout_weight, site_module, value_vectors
 from workbench.steering.steered import Steering
 
 LLAMA = LlamaConfig(vocab_size=300, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2)
@@ -89,6 +90,31 @@ def test_an_edit_acts_in_every_denoising_step_or_in_the_chosen_ones(pi0):
         with Steering(pi0, anatomy, edits).applied(), recorded(pi0, anatomy, [site]) as found:
             pi0_call(pi0)
         assert [bool((t[..., 3] == 10.0).all()) for t in found[site]] == clamped
+
+
+@pytest.mark.parametrize("stack", ["vlm", "expert"])
+def test_attention_of_both_stacks_of_pi0_is_what_its_own_eager_attention_computes(pi0, stack):
+    anatomy, theirs = find_anatomy(pi0), []
+    pi0.set_attn_implementation("eager")
+    target = site_module(pi0, anatomy, Site(stack, 1, Part.ATTENTION))
+    handle = target.register_forward_hook(lambda _, __, output: theirs.append(output[1]))
+    try:
+        with attention_of(pi0, anatomy, stack, (1,), "all") as mine:
+            pi0_call(pi0)
+    finally:
+        handle.remove()
+        pi0.set_attn_implementation("sdpa")
+    assert len(mine) == len(theirs) > 0
+    for a, b in zip(mine, theirs, strict=True):
+        assert torch.allclose(a, b.float(), atol=1e-6)
+
+
+def test_attention_is_the_same_whatever_kernel_the_network_uses(pi0):
+    anatomy, maps = find_anatomy(pi0), []
+    for kernel in ("eager", "sdpa"):
+        pi0.set_attn_implementation(kernel)
+        maps.append(attention_map(pi0, anatomy, lambda: pi0_call(pi0), "expert", camera="image"))
+    assert maps[0].shape == (2, 2) and np.allclose(maps[0], maps[1], atol=1e-6) and 0 < maps[0].sum() < 1
 
 
 def test_groups_of_pi0_cover_patches_words_state_and_actions(pi0):

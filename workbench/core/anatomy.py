@@ -26,6 +26,7 @@ class ImageTokens:
 
     camera: str
     start: int
+    """Position of the first one among the keys that the stack attends to."""
     rows: int
     columns: int
 
