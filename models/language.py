@@ -1,0 +1,385 @@
+"""Free words of a person, and the instruction that a policy with a closed vocabulary was trained with.
+
+A sentence is read as an action, the things it names in their parts (what is acted on, where it goes), a turn, and a manner; the same is
+done with every wording that is possible in the scene, and the one that agrees best is told to the policy. Words that are not known are
+compared by their letters and, where the optional package is installed, by their meaning. Whoever asks is always shown what was
+understood; a sentence that fits nothing well, or several things equally well, is refused with what would be possible instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher, get_close_matches
+from functools import cache, partial
+from typing import Final
+
+import numpy as np
+
+from models import lexicon
+from workbench.simulation.manner import PLAIN, say
+
+MAX_LETTERS: Final = 400
+"""Longer texts are no instruction."""
+ACCEPT: Final = 0.72
+"""Least agreement of a sentence that is understood."""
+TIE: Final = 0.02
+"""Sentences that agree equally well within this are not told apart."""
+UNKNOWN: Final = 0.3
+"""Price of a word that means nothing here."""
+TYPO: Final = 0.8
+"""Least likeness of the letters of a misspelt word."""
+NUM_SUGGESTIONS: Final = 3
+_TOKEN: Final = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
+_RELATED: Final[Mapping[frozenset[str], float]] = {
+    frozenset({"touch", "press"}): 0.6,
+    frozenset({"push", "press"}): 0.8,
+    frozenset({"push", "put"}): 0.7,
+    frozenset({"stack", "put"}): 0.9,
+    frozenset({"put", "turn"}): 0.3,
+    frozenset({"push", "close"}): 0.7,
+    frozenset({"press", "turn"}): 0.3,
+}
+"""How near two actions are to each other, 0..1; the things that are named decide then."""
+_OTHER_RELATION: Final = 0.7
+_UNSAID_RELATION: Final = 0.9
+_LEADS_TO: Final[Mapping[str, frozenset[str]]] = {
+    "put": frozenset({"pick", "stack", "push"}),
+    "stack": frozenset({"pick", "put"}),
+    "push": frozenset({"put", "press"}),
+    "press": frozenset({"push"}),
+    "close": frozenset({"push", "press"}),
+    "turn": frozenset({"pick"}),
+}
+"""Actions that may be said beside another one that they are a part of."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A thing that is named; an empty part was not said."""
+
+    colour: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a sentence says."""
+
+    actions: tuple[str, ...] = ()
+    objects: tuple[Thing, ...] = ()
+    """Things without a preposition."""
+    goals: tuple[Thing, ...] = ()
+    """Things after a preposition."""
+    relation: str = ""
+    turn: frozenset[str] = frozenset()
+    """Direction and degrees, as far as said."""
+    manner: str = PLAIN
+    unknown: tuple[str, ...] = ()
+    """Words that mean nothing here."""
+    is_negated: bool = False
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What became of a person's words."""
+
+    text: str
+    """As typed."""
+    instruction: str = ""
+    """What is told to the policy; empty when the words were not understood."""
+    score: float = 0.0
+    """Agreement, 0..1."""
+    reason: str = ""
+    """Why they were not understood, for the person."""
+    suggestions: tuple[str, ...] = ()
+    """What could be said instead, the nearest first."""
+
+    @property
+    def is_understood(self) -> bool:
+        """Whether there is something to tell."""
+        return bool(self.instruction)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether other words than the person's are told."""
+        return self.instruction != self.text.strip()
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """One wording of one thing that is possible in the scene."""
+
+    saying: int
+    wording: str
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """Knows what can be said about one scene; make it with :func:`interpreter_of`."""
+
+    candidates: tuple[_Candidate, ...]
+    sayings: tuple[tuple[str, ...], ...]
+    things: frozenset[Thing]
+    """What can be named."""
+
+    def understand(self, text: str) -> Understanding:
+        """Map free words to the nearest instruction that is possible in the scene."""
+        words = text.strip()
+        if not self.sayings:
+            return Understanding(text, reason="Nothing here can be named in words.")
+        if not words:
+            return self._refused(text, "Nothing was said.")
+        if len(words) > MAX_LETTERS:
+            return self._refused(text, f"That is too long for an instruction: {len(words)} letters, at most {MAX_LETTERS}.")
+        reading = read(words, self.things)
+        if reading.is_negated:
+            return self._refused(text, "It only understands what to do, not what to leave.", reading)
+        ranked = self._rank(reading, words)
+        score, best = ranked[0]
+        if score < ACCEPT:
+            return self._refused(text, self._why_not(reading), reading)
+        rivals = [c for s, c in ranked if s > score - TIE and c.saying != best.saying]
+        if rivals:
+            named = dict.fromkeys([best.wording, *(self.sayings[c.saying][0] for c in rivals)])
+            return Understanding(text, score=score, reason="That could mean several things.", suggestions=tuple(named)[:NUM_SUGGESTIONS])
+        return Understanding(text, in_manner(best.wording, reading.manner, words), score)
+
+    def _rank(self, reading: Reading, text: str) -> list[tuple[float, _Candidate]]:
+        """Return the best wording of every saying with its agreement, best first; among equals the likest letters."""
+        best: dict[int, tuple[float, float, _Candidate]] = {}
+        for candidate in self.candidates:
+            score = agreement(reading, candidate.reading)
+            if score + 1e-9 >= best.get(candidate.saying, (-1.0,))[0]:
+                entry = (score, SequenceMatcher(None, text.lower(), candidate.wording).ratio(), candidate)
+                best[candidate.saying] = max(best.get(candidate.saying, entry), entry, key=lambda e: e[:2])
+        ordered = sorted(best.values(), key=lambda e: (-e[0], -e[1], e[2].saying))
+        return [(score, candidate) for score, _, candidate in ordered]
+
+    def _refused(self, text: str, reason: str, reading: Reading | None = None) -> Understanding:
+        if reading is None:
+            nearest = [self.sayings[i][0] for i in range(len(self.sayings))]
+        else:
+            softened = replace(reading, is_negated=False, unknown=())
+            nearest = [self.sayings[c.saying][0] for _, c in self._rank(softened, text[:MAX_LETTERS])]
+        return Understanding(text, reason=reason, suggestions=tuple(dict.fromkeys(nearest))[:NUM_SUGGESTIONS])
+
+    def _why_not(self, reading: Reading) -> str:
+        """Say what does not fit."""
+        for thing in (*reading.objects, *reading.goals):
+            if not any(_thing_agrees(thing, known) for known in self.things):
+                return f"There is no {' '.join(part for part in (thing.colour, thing.kind) if part)} here."
+        if reading.unknown:
+            return f"It does not know {_listed(reading.unknown)}."
+        if len(reading.objects) + len(reading.goals) > 2:
+            return "It does one thing at a time."
+        turns = sorted({int(t) for c in self.candidates for t in c.reading.turn if t.isdigit()})
+        if turns and any(t.isdigit() for t in reading.turn):
+            return f"It turns things by {turns[0]}, {turns[1]} … {turns[-1]} degrees."
+        return "Nothing like that can be done here."
+
+
+def interpreter_of(sayings: Sequence[Sequence[str]]) -> Interpreter:
+    """Return what understands words about a scene.
+
+    Args:
+        sayings: everything that can be asked there, each in all its wordings, the plainest first.
+    """
+    read_alone = partial(read, known=frozenset())
+    candidates = tuple(_Candidate(i, wording, read_alone(wording)) for i, wordings in enumerate(sayings) for wording in wordings)
+    things = frozenset(thing for c in candidates for thing in (*c.reading.objects, *c.reading.goals))
+    return Interpreter(candidates, tuple(tuple(w) for w in sayings), things)
+
+
+def in_manner(instruction: str, manner: str, text: str) -> str:
+    """Return an instruction with words for a manner; as typed when the text is that very instruction in that manner."""
+    rng = np.random.default_rng(0)
+    wordings = {say(instruction, manner, rng) for _ in range(12)}
+    plain = " ".join(text.lower().split())
+    return plain if plain in wordings else min(wordings, key=lambda w: (len(w), w))
+
+
+@dataclass
+class _Scan:
+    """A sentence while it is read, word by word."""
+
+    words: list[str]
+    known: frozenset[Thing]
+    actions: list[str] = field(default_factory=list)
+    objects: list[Thing] = field(default_factory=list)
+    goals: list[Thing] = field(default_factory=list)
+    relation: str = ""
+    turn: set[str] = field(default_factory=set)
+    manner: str = PLAIN
+    unknown: list[str] = field(default_factory=list)
+    is_goal: bool = False
+    """Whether a preposition stands before what comes."""
+    colour: str = ""
+    """Of a thing whose noun may still come."""
+
+    def close_thing(self, kind: str = "", *, is_wild: bool = False) -> None:
+        """Note the thing that was named, if there is one."""
+        if self.colour or kind or is_wild:
+            thing, things = Thing(self.colour, kind), self.goals if self.is_goal else self.objects
+            if thing not in things:
+                things.append(thing)
+            self.is_goal = False
+        self.colour = ""
+
+
+def read(text: str, known: frozenset[Thing]) -> Reading:
+    """Read a sentence.
+
+    Args:
+        text: any words.
+        known: the things that are there; a word that may mean several things means one of these.
+    """
+    words = _TOKEN.findall(text.lower().replace("\u2019", "'"))
+    scan = _Scan([_spelt(word) for word in words], known)
+    position = 0
+    while position < len(scan.words):
+        length = next((n for n in range(min(5, len(words) - position), 0, -1) if _take(scan, position, n)), 1)
+        position += length
+    scan.close_thing()
+    return Reading(
+        tuple(dict.fromkeys(scan.actions)),
+        tuple(scan.objects),
+        tuple(scan.goals),
+        scan.relation,
+        frozenset(scan.turn),
+        scan.manner,
+        tuple(scan.unknown),
+        not lexicon.NEGATIONS.isdisjoint(scan.words),
+    )
+
+
+def _take(scan: _Scan, position: int, length: int) -> bool:
+    """Read ``length`` words at a place as one phrase; tell whether they are one."""
+    phrase = " ".join(scan.words[position : position + length])
+    if phrase in lexicon.COLOURS:
+        scan.close_thing()
+        scan.colour = lexicon.COLOURS[phrase][0]
+    elif phrase in lexicon.KINDS and _names_thing(scan, phrase):
+        scan.close_thing(_meant(phrase, scan.colour, scan.known))
+    elif phrase in lexicon.WILD:
+        scan.close_thing(is_wild=True)
+    elif phrase in lexicon.IDLE:
+        pass
+    elif phrase in lexicon.DIRECTIONS and ("turn" in scan.actions or "clockwise" in phrase):
+        scan.turn.add(lexicon.DIRECTIONS[phrase][0])
+    elif phrase in lexicon.MANNERS:
+        scan.manner = lexicon.MANNERS[phrase][0] if scan.manner == PLAIN else scan.manner
+    elif phrase in lexicon.VERBS:
+        scan.close_thing()
+        scan.actions.append(lexicon.VERBS[phrase][0])
+    elif phrase in lexicon.RELATIONS:
+        scan.close_thing()
+        scan.relation, scan.is_goal = lexicon.RELATIONS[phrase][0], True
+    elif phrase.isdigit() or phrase in lexicon.NUMBERS:
+        scan.turn.add(str(lexicon.NUMBERS.get(phrase, phrase)))
+    elif length == 1 and phrase not in lexicon.NEGATIONS:
+        scan.unknown.append(phrase)
+    else:
+        return False
+    return True
+
+
+def _meant(phrase: str, colour: str, known: frozenset[Thing]) -> str:
+    """Return the kind of thing that a noun means: its own, or one that stands there in that colour, or at all, or the likeliest."""
+    meanings = sorted(lexicon.KINDS[phrase], key=lambda kind: kind != phrase)
+    here = [k for k in meanings if Thing(colour, k) in known] or [k for k in meanings if k in {thing.kind for thing in known}]
+    return (here or meanings)[0]
+
+
+def _names_thing(scan: _Scan, phrase: str) -> bool:
+    """Tell whether a word that may also be an action ("tap", "dial") names a thing: behind its colour, or behind an action."""
+    return phrase not in lexicon.VERBS or bool(scan.colour) or bool(scan.actions)
+
+
+@cache
+def _known_words() -> tuple[str, ...]:
+    """Return every word of the lexicon."""
+    tables = (lexicon.COLOURS, lexicon.KINDS, lexicon.VERBS, lexicon.RELATIONS, lexicon.DIRECTIONS, lexicon.MANNERS, lexicon.NUMBERS)
+    phrases = [phrase for table in tables for phrase in table]
+    single = {word for phrase in phrases for word in phrase.split()}
+    return tuple(sorted(single | lexicon.WILD | lexicon.IDLE | lexicon.NEGATIONS))
+
+
+def _spelt(word: str) -> str:
+    """Return a word as the lexicon spells it: without its ending, or with its letters put right; one that is like none as it is."""
+    known = _known_words()
+    if word in known or len(word) < 3 or any(c.isdigit() for c in word):
+        return word
+    stems = [
+        stem + end for cut in ("ing", "ed", "es", "s") if word.endswith(cut) for stem in _stems(word[: -len(cut)]) for end in ("", "e")
+    ]
+    found = next((stem for stem in stems if stem in known), None)
+    return found or next(iter(get_close_matches(word, [k for k in known if len(k) >= 3], n=1, cutoff=TYPO)), word)
+
+
+def _stems(stem: str) -> tuple[str, ...]:
+    """Return a stem, and without a doubled last letter."""
+    return (stem, stem[:-1]) if len(stem) > 2 and stem[-1] == stem[-2] else (stem,)
+
+
+def agreement(said: Reading, possible: Reading) -> float:
+    """Return how well what was said agrees with one thing that is possible, 0..1; 0 when they contradict each other."""
+    things = _things_agree(said, possible)
+    if things == 0.0 or not _turns_agree(said, possible):
+        return 0.0
+    relation = (
+        1.0
+        if said.relation == possible.relation or not possible.goals
+        else _OTHER_RELATION
+        if said.relation and possible.relation
+        else _UNSAID_RELATION
+    )
+    score = 0.35 * _actions_agree(said, possible) + 0.45 * things + 0.2 * relation
+    score -= 0.05 * len(possible.turn - said.turn) + UNKNOWN * len(said.unknown)
+    is_goal_missing = bool(possible.goals) and len(said.objects) + len(said.goals) < len(possible.objects) + len(possible.goals)
+    return max(0.0, score * (0.8 if is_goal_missing else 1.0))
+
+
+def _actions_agree(said: Reading, possible: Reading) -> float:
+    if not said.actions:
+        return 0.6
+    pairs = [(a, b) for a in said.actions for b in possible.actions]
+    best = max((1.0 if a == b else _RELATED.get(frozenset({a, b}), 0.0) for a, b in pairs), default=0.0)
+    allowed = set(possible.actions).union(*(_LEADS_TO.get(b, frozenset()) for b in possible.actions))
+    return max(0.0, best - 0.3 * len(set(said.actions) - allowed) * (best == 1.0))
+
+
+def _things_agree(said: Reading, possible: Reading) -> float:
+    """Compare the things that are named in their parts; the parts may be unsaid when no preposition tells them."""
+    wanted = (*possible.objects, *possible.goals)
+    if (len(said.objects), len(said.goals)) == (len(possible.objects), len(possible.goals)):
+        return _all_agree((*said.objects, *said.goals), wanted)
+    named = (*said.objects, *said.goals)
+    if len(named) > len(wanted):
+        return 0.0
+    if len(named) == len(wanted):
+        return 0.85 * _all_agree(named, wanted)
+    return max((_all_agree(named, (thing,)) for thing in wanted[:1]), default=0.0) * 0.6 if named else 0.3
+
+
+def _all_agree(named: Sequence[Thing], wanted: Sequence[Thing]) -> float:
+    scores = [_thing_agrees(a, b) for a, b in zip(named, wanted, strict=True)]
+    return 0.0 if 0.0 in scores else sum(scores) / max(1, len(scores))
+
+
+def _thing_agrees(named: Thing, wanted: Thing) -> float:
+    is_other = (named.colour and named.colour != wanted.colour) or (named.kind and named.kind != wanted.kind)
+    if is_other:
+        return 0.0
+    return 1.0 - 0.2 * (named.colour != wanted.colour) - 0.1 * (named.kind != wanted.kind)
+
+
+def _turns_agree(said: Reading, possible: Reading) -> bool:
+    return said.turn <= possible.turn if possible.turn else not any(t.isdigit() for t in said.turn)
+
+
+def _listed(words: Sequence[str]) -> str:
+    quoted = [f"\u201c{w[:30]}\u201d" for w in words[:3]]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
