@@ -38,6 +38,12 @@ def _load_hold() -> PolicyFactory:
     return lambda _: HoldPolicy()
 
 
+def _load_bench_vla() -> PolicyFactory:
+    from models.bench_vla.policy import load_policy
+
+    return load_policy
+
+
 def _load_remote() -> PolicyFactory:
     from models.remote import make_remote
 
@@ -46,6 +52,7 @@ def _load_remote() -> PolicyFactory:
 
 POLICIES: Final[Catalog[PolicyFactory]] = Catalog("policy")
 POLICIES.add("sketch", _load_sketch, "does what is drawn: arrows and circles become paths of the gripper")
+POLICIES.add("bench-vla", _load_bench_vla, "our own small vision-language-action model: words, masks, traces")
 POLICIES.add("expert", _load_expert, "scripted demonstration that reads the simulator's truth (privileged)")
 POLICIES.add("hold", _load_hold, "keeps still")
 POLICIES.add("remote", _load_remote, "a policy server of openpi's protocol; its address is given by --remote")

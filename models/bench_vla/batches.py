@@ -1,0 +1,206 @@
+"""From demonstrations to what the network reads and should answer: prompts are drawn and dropped here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.bench_vla.config import NUM_PROMPT_CHANNELS, NUM_ROLES, BenchVlaConfig
+from models.bench_vla.network import Batch
+from models.bench_vla.normalisation import normalise_state, to_pictures
+from models.bench_vla.prompts import draw_outline, draw_trace, five_points
+from models.bench_vla.shards import TASK_NAMES, ShardSet
+from models.bench_vla.shards import Batch as Asked
+from models.bench_vla.vocabulary import Vocabulary
+from workbench.simulation.manner import PLAIN, manner_of
+
+_NEEDS_WORDS: Final = frozenset(TASK_NAMES.index(name) for name in ("turn_knob", "rotate_block", "sort_two"))
+"""Neither a mask nor a trace tells how far to turn, or what comes second."""
+_DROP_INTERACTION: Final = 0.15
+_DROP_HEIGHT: Final = 0.4
+_DROP_GRIPPER: Final = 0.3
+_DRAWN: Final = np.linspace(0, 31, 14).round().astype(int)
+"""Points of a path that are drawn."""
+_BRIGHTNESS: Final = 0.12
+_STATE_NOISE: Final = 0.01
+
+
+class Telling(Enum):
+    """What an ask is told by."""
+
+    WORDS = (True, False, False)
+    WORDS_MASK = (True, True, False)
+    WORDS_TRACE = (True, False, True)
+    MASK = (False, True, False)
+    TRACE = (False, False, True)
+    NOTHING = (False, False, False)
+
+    @property
+    def has_words(self) -> bool:
+        """Whether the instruction is given."""
+        return self.value[0]
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether the thing of the present sub-step is masked."""
+        return self.value[1]
+
+    @property
+    def has_trace(self) -> bool:
+        """Whether the path ahead is drawn."""
+        return self.value[2]
+
+
+_SHARES: Final = {
+    Telling.WORDS: 0.62,
+    Telling.WORDS_MASK: 0.06,
+    Telling.WORDS_TRACE: 0.06,
+    Telling.MASK: 0.12,
+    Telling.TRACE: 0.12,
+    Telling.NOTHING: 0.02,
+}
+
+
+class Labels(NamedTuple):
+    """What the network should answer; ``chosen`` asks went through the decoder."""
+
+    chosen: Tensor
+    """``(C,) int64``."""
+    actions: Tensor
+    """``(C, 8, 7) float``."""
+    has_action: Tensor
+    """``(C, 8) bool``."""
+    trace: Tensor
+    """``(C, 10) int64``."""
+    has_trace: Tensor
+    """``(C,) bool``: the path is known and was not given."""
+    done: Tensor
+    """``(C,) float``, 0 or 1."""
+    front: Tensor
+    """``(A, 2, 3)``: u, v in 0..1 and whether it is in the picture."""
+    wrist: Tensor
+    """``(A, 2, 3)``."""
+    has_front: Tensor
+    """``(A, 2) bool``: whether what was told decides it, and no mask replaces it."""
+    has_wrist: Tensor
+    """``(A, 2) bool``."""
+
+
+@dataclass(frozen=True, eq=False)
+class BatchMaker:
+    """Draws batches from shards."""
+
+    shards: ShardSet
+    config: BenchVlaConfig
+    num_frames: int = 64
+    asks_per_frame: int = 4
+    asks_chosen: int = 1
+    """Asks of a frame that go through the decoder."""
+
+    def draw(self, rng: np.random.Generator) -> tuple[Batch, Labels]:
+        """Draw a batch and its labels."""
+        asked = self.shards.gather(self._draw_asks(rng))
+        tellings = [_draw_telling(asked, a, rng) for a in range(len(asked.texts))]
+        return self._read(asked, tellings, rng), self._label(asked, tellings, rng)
+
+    def _draw_asks(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw frames and exactly ``asks_per_frame`` asks of each, again the same ones where there are fewer."""
+        drawn = self.shards.draw(rng, self.num_frames, self.asks_per_frame)
+        owner = self.shards.column("ask_frame")[drawn]
+        groups = np.split(drawn, np.flatnonzero(np.diff(owner)) + 1)
+        return np.concatenate([np.resize(group, self.asks_per_frame) for group in groups])
+
+    def _read(self, asked: Asked, tellings: list[Telling], rng: np.random.Generator) -> Batch:
+        frames, asks = asked.frames, asked.asks
+        vocabulary = Vocabulary(self.config)
+        told = [text if telling.has_words else "" for text, telling in zip(asked.texts, tellings, strict=True)]
+        prompted = [a for a, telling in enumerate(tellings) if telling.has_mask or telling.has_trace]
+        side = self.config.front_side
+        channels = np.zeros((len(prompted), NUM_PROMPT_CHANNELS, side, side), dtype=np.float32)
+        mask_role = np.full(len(prompted), -1, dtype=np.int64)
+        trace = np.full((len(tellings), 2 * self.config.num_trace_points), -1, dtype=np.int64)
+        interaction = np.zeros(len(tellings), dtype=np.int64)
+        for row, ask in enumerate(prompted):
+            if tellings[ask].has_trace:
+                path = asks["path"][ask].astype(float)
+                trace[ask] = five_points(path, self.config.num_trace_points, self.config.num_coordinates)
+                path[:, 2] = np.nan if rng.random() < _DROP_HEIGHT else path[:, 2]
+                path[:, 3] = np.nan if rng.random() < _DROP_GRIPPER else path[:, 3]
+                draw_trace(channels[row], path[_DRAWN])
+            if tellings[ask].has_mask:
+                mask_role[row] = asks["role_now"][ask]
+                draw_outline(channels[row], _shake(asks["outlines"][ask, mask_role[row]], rng))
+                interaction[ask] = 0 if rng.random() < _DROP_INTERACTION else 1 + int(asks["interaction"][ask])
+        state = normalise_state(frames["proprio"], frames["memory"])[asked.frame]
+        return Batch(
+            front=_change_light(to_pictures(frames["front"]), rng),
+            wrist=_change_light(to_pictures(frames["wrist"]), rng),
+            words=torch.from_numpy(np.stack([vocabulary.encode(text) for text in told])),
+            state=torch.from_numpy(state + rng.normal(0, _STATE_NOISE, state.shape).astype(np.float32)),
+            interaction=torch.from_numpy(interaction),
+            prompt=torch.from_numpy(channels),
+            prompted=torch.tensor(prompted, dtype=torch.int64),
+            mask_role=torch.from_numpy(mask_role),
+            trace=torch.from_numpy(trace),
+        )
+
+    def _label(self, asked: Asked, tellings: list[Telling], rng: np.random.Generator) -> Labels:
+        asks = asked.asks
+        groups = np.arange(len(tellings)).reshape(-1, self.asks_per_frame)
+        chosen = np.concatenate([rng.permutation(group)[: self.asks_chosen] for group in groups])
+        points, cells = self.config.num_trace_points, self.config.num_coordinates
+        trace = np.stack([five_points(path, points, cells) for path in np.nan_to_num(asks["path"][chosen])])
+        is_given = np.array([tellings[a].has_trace for a in chosen])
+        says_all = np.array([t.has_words or t.has_trace for t in tellings]) & ~np.array(
+            [asks["is_ambiguous"][a] and t is Telling.WORDS for a, t in enumerate(tellings)]
+        )
+        is_masked = np.array([t.has_mask for t in tellings])[:, None] & (asks["role_now"][:, None] == np.arange(NUM_ROLES))
+        return Labels(
+            chosen=torch.from_numpy(chosen),
+            actions=torch.from_numpy(asks["actions"][chosen]),
+            has_action=torch.from_numpy(asks["valid"][chosen]),
+            trace=torch.from_numpy(trace),
+            has_trace=torch.from_numpy(asks["has_path"][chosen] & ~asks["is_detour"][chosen] & ~is_given),
+            done=torch.from_numpy(asks["done"][chosen].astype(np.float32)),
+            front=torch.from_numpy(asks["front_targets"]),
+            wrist=torch.from_numpy(asks["wrist_targets"]),
+            has_front=torch.from_numpy(says_all[:, None] & ~is_masked),
+            has_wrist=torch.from_numpy(says_all[:, None] | is_masked),
+        )
+
+
+def _draw_telling(asked: Asked, ask: int, rng: np.random.Generator) -> Telling:
+    """Draw how an ask is told, such that what is told decides what is done."""
+    asks = asked.asks
+    has_outline = bool(np.isfinite(asks["outlines"][ask, asks["role_now"][ask]]).all())
+    has_path = bool(asks["has_path"][ask])
+    needs_words = int(asks["ask_task"][ask]) in _NEEDS_WORDS or manner_of(asked.texts[ask]) != PLAIN
+    is_open = bool(asks["is_detour"][ask]) or bool(asks["is_ambiguous"][ask])
+    shares = {
+        telling: share
+        for telling, share in _SHARES.items()
+        if (not telling.has_mask or (has_outline and not asks["is_detour"][ask]))
+        and (not telling.has_trace or has_path)
+        and (telling.has_words or not needs_words)
+        and (not is_open or telling.has_trace or telling.has_mask)
+    } or {Telling.WORDS: 1.0}
+    total = sum(shares.values())
+    return list(shares)[int(rng.choice(len(shares), p=[s / total for s in shares.values()]))]
+
+
+def _shake(outline: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Make an outline a little larger or smaller and shift it, as masks that were not cut by an oracle are."""
+    middle = outline.mean(0)
+    return middle + (outline - middle) * rng.uniform(0.8, 1.2) + rng.normal(0, 0.004, 2)
+
+
+def _change_light(pictures: Tensor, rng: np.random.Generator) -> Tensor:
+    """Change brightness and tint of each picture."""
+    gain = rng.uniform(1 - _BRIGHTNESS, 1 + _BRIGHTNESS, (len(pictures), 1, 1, 1)) * rng.uniform(0.96, 1.04, (len(pictures), 3, 1, 1))
+    return pictures.add_(1).mul_(torch.from_numpy(gain.astype(np.float32))).sub_(1).clamp_(-1, 1)

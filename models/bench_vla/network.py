@@ -1,0 +1,304 @@
+"""The network: two picture stems, target maps, and Llama decoder blocks over words, pictures, trace and action tokens.
+
+Anatomy of OpenVLA-OFT at bench size (Source: Kim et al. 2025, arXiv:2502.19645: all action tokens of a chunk in one parallel pass, full
+attention), with supervised attention from words to picture (Source: GUI-Actor, arXiv:2506.03143: attention maps trained as answers) and
+prompt channels that start without effect (Source: ROCKET-1, arXiv:2410.17856: mask channel; RT-Trajectory, arXiv:2311.01977: 2.5-D trace).
+
+Where we differ: prompt channels have a stem of their own, whose last convolutions start at zero and whose result is added to that of the
+picture, so that a picture's features are computed once for many instructions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import LlamaConfig, LlamaModel
+
+from models.bench_vla.config import NUM_PROMPT_CHANNELS, NUM_ROLES, STATE_DIM, BenchVlaConfig
+from models.bench_vla.stem import Pyramid, Stem, Window, fourier, local_mean, sample_at
+from models.bench_vla.vocabulary import Vocabulary
+from workbench.core.types import ACTION_DIM, Interaction
+
+NUM_INTERACTIONS: Final = len(Interaction) + 1
+"""No interaction is 0."""
+_POINT_FEATURES: Final = 24
+_KEY_WIDTH: Final = 32
+_PATCH: Final = 16
+"""Side of the part of a picture that one token stands for [px]."""
+_FAINT: Final = 1e-4
+"""Share of a cell that counts as outside a mask."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What the network reads: F frames, and the same number of asks about each; ask a is about frame a // (A / F)."""
+
+    front: Tensor
+    """``(F, 3, 128, 128) float``, -1..1."""
+    wrist: Tensor
+    """``(F, 3, 64, 64) float``, -1..1."""
+    words: Tensor
+    """``(A, max_words) int64``."""
+    state: Tensor
+    """``(A, 26) float``: proprioception and memory, normalised."""
+    interaction: Tensor
+    """``(A,) int64``, 0 for none."""
+    prompt: Tensor
+    """``(P, 4, 128, 128) float``, 0..1: mask, trace time, height, gripper; of the asks in :attr:`prompted`."""
+    prompted: Tensor
+    """``(P,) int64``: the asks that have prompt channels."""
+    mask_role: Tensor
+    """``(P,) int64``: the role whose map the mask replaces, -1 for no mask."""
+    trace: Tensor
+    """``(A, 10) int64`` given coordinates u1 v1 ... u5 v5, -1 where no trace is given."""
+
+
+class Targets(NamedTuple):
+    """Where the network looks on one picture."""
+
+    logits: Tensor
+    """``(A, 2, 1 + h * w)``: not in the picture, then every cell."""
+    window: Window
+    """The neighbourhood of the highest cell ``(A, 2, h * w)``, and its mean point ``(A, 2, 2)``."""
+
+
+class Sight(NamedTuple):
+    """What is seen, ask by ask."""
+
+    words: Tensor
+    """``(A, max_words, width)``."""
+    front: Targets
+    wrist: Targets
+    front_seen: Tensor
+    """``(A, 2, f)``: what is seen at the points, where they are, and where the arm is."""
+    wrist_seen: Tensor
+    front_tokens: Tensor
+    """``(A, 64, width)``."""
+    wrist_tokens: Tensor
+    """``(A, 16, width)``."""
+
+
+class Output(NamedTuple):
+    """What one pass gives."""
+
+    actions: Tensor
+    """``(A, 8, 7, num_bins)`` logits."""
+    trace: Tensor
+    """``(A, 10, 256)`` logits of the coordinates u1 v1 ... u5 v5."""
+    done: Tensor
+    """``(A,)`` logit of having finished."""
+    front: Targets
+    wrist: Targets
+
+
+class BenchVla(nn.Module):
+    """The bench VLA."""
+
+    def __init__(self, config: BenchVlaConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.vocabulary = Vocabulary(config)
+        width = config.width
+        self.front_stem = Stem(config.stem_width, width, _KEY_WIDTH)
+        self.wrist_stem = Stem(config.stem_width, width, _KEY_WIDTH)
+        self.prompt_stem = PromptStem(width, _KEY_WIDTH)
+        self.text = TextRoles(config)
+        seen = _KEY_WIDTH + self.front_stem.middle_width + _POINT_FEATURES + STATE_DIM + 1
+        self.front_query = nn.Linear(width, _KEY_WIDTH)
+        self.wrist_query = _mlp(width + seen, 2 * width, _KEY_WIDTH)
+        self.null_logit = nn.Parameter(torch.zeros(2, NUM_ROLES))
+        self.front_target = _mlp(seen, 2 * width, width)
+        self.wrist_target = _mlp(seen, 2 * width, width)
+        self.state = _mlp(STATE_DIM, 2 * width, width)
+        self.interaction = nn.Embedding(NUM_INTERACTIONS, width)
+        self.done = nn.Linear(width, 1)
+        self.segment = nn.Parameter(0.02 * torch.randn(self.token_slices["action"].stop, width))
+        self.decoder = LlamaModel(_llama_config(config, self.vocabulary.size))
+        for layer in self.decoder.layers:
+            layer.self_attn.is_causal = False
+
+    @cached_property
+    def token_slices(self) -> dict[str, slice]:
+        """Where each group of tokens lies in the sequence."""
+        config = self.config
+        lengths = {
+            "proprio": 1,
+            "interaction": 1,
+            "text": config.max_words,
+            "target": 2 * NUM_ROLES,
+            "front": (config.front_side // _PATCH) ** 2,
+            "wrist": (config.wrist_side // _PATCH) ** 2,
+            "trace": 2 * config.num_trace_points,
+            "action": config.horizon * ACTION_DIM,
+        }
+        stops = dict(zip(lengths, accumulate(lengths.values()), strict=True))
+        return {name: slice(stops[name] - length, stops[name]) for name, length in lengths.items()}
+
+    def forward(self, batch: Batch, chosen: Tensor | None = None) -> Output:
+        """Return bins of actions and trace, and where it looks.
+
+        Args:
+            batch: frames and asks.
+            chosen: ``(C,) int64`` asks that go through the decoder, by default all; target maps are made for all.
+        """
+        sight = self.look(batch)
+        tokens = self.embed(batch, sight, torch.arange(len(batch.words), device=batch.words.device) if chosen is None else chosen)
+        return self.read(self.decode(tokens), sight)
+
+    def look(self, batch: Batch) -> Sight:
+        """Read the pictures, and find in them what the words or masks mean."""
+        num_frames = len(batch.front)
+        front_picture, wrist_picture = self.front_stem(batch.front), self.wrist_stem(batch.wrist)
+        prompt_keys, prompt_tokens = self.prompt_stem(batch.prompt)
+        words = self.decoder.embed_tokens(batch.words)
+        roles = self.text(words)  # (A, 2, width)
+        front = self._attend(front_picture, self.front_query(roles), self.null_logit[0], (batch, prompt_keys))
+        front_seen = _describe(front_picture, front, batch.state)
+        wrist = self._attend(wrist_picture, self.wrist_query(torch.cat([roles, front_seen], -1)), self.null_logit[1], None)
+        wrist_seen = _describe(wrist_picture, wrist, batch.state)
+        per_frame = len(batch.words) // num_frames
+        front_tokens = front_picture.tokens.repeat_interleave(per_frame, dim=0)
+        front_tokens = front_tokens.index_add(0, batch.prompted, prompt_tokens.to(front_tokens.dtype))
+        wrist_tokens = wrist_picture.tokens.repeat_interleave(per_frame, dim=0)
+        return Sight(words, front, wrist, front_seen, wrist_seen, front_tokens, wrist_tokens)
+
+    def embed(self, batch: Batch, sight: Sight, chosen: Tensor) -> Tensor:
+        """Return the token sequences ``(C, num_tokens, width)`` of some asks."""
+        tokens = [
+            self.state(batch.state[chosen])[:, None],
+            self.interaction(batch.interaction[chosen])[:, None],
+            sight.words[chosen],
+            self.front_target(sight.front_seen[chosen]),
+            self.wrist_target(sight.wrist_seen[chosen]),
+            sight.front_tokens[chosen],
+            sight.wrist_tokens[chosen],
+            self._given_trace(batch.trace[chosen]),
+            sight.words.new_zeros(len(chosen), self.config.horizon * ACTION_DIM, self.config.width),
+        ]
+        return torch.cat(tokens, dim=1) + self.segment
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Run the decoder blocks with full attention: ``(A, T, width)`` to normalised ``(A, T, width)``."""
+        positions = torch.arange(tokens.shape[1], device=tokens.device)[None]
+        rotary = self.decoder.rotary_emb(tokens, position_ids=positions)
+        hidden = tokens
+        for layer in self.decoder.layers:
+            hidden = layer(hidden, attention_mask=None, position_embeddings=rotary)
+        normalised: Tensor = self.decoder.norm(hidden)
+        return normalised
+
+    def read(self, hidden: Tensor, sight: Sight) -> Output:
+        """Read trace, actions and the end off the last layer, by the table of tokens."""
+        slices, table, config = self.token_slices, self.decoder.embed_tokens.weight, self.config
+        first = self.vocabulary.first_coordinate
+        trace = hidden[:, slices["trace"]] @ table[first : first + config.num_coordinates].T
+        actions = hidden[:, slices["action"]].unflatten(1, (config.horizon, ACTION_DIM))
+        bins = table[self.vocabulary.first_action :].unflatten(0, (ACTION_DIM, config.num_bins))
+        logits = torch.einsum("ahdw,dbw->ahdb", actions, bins)
+        done = self.done(hidden[:, slices["proprio"]][:, 0])[:, 0]
+        return Output(logits, trace, done, sight.front, sight.wrist)
+
+    def _attend(self, picture: Pyramid, query: Tensor, null: Tensor, prompt: tuple[Batch, Tensor] | None) -> Targets:
+        """Attend from two queries ``(A, 2, key)`` to the pictures; a mask replaces the map of the role that it is for."""
+        height, width = picture.keys.shape[-2:]
+        keys, num_asks = picture.keys.flatten(2), len(query)
+        scale = _KEY_WIDTH**-0.5
+        cells = (scale * query.view(len(keys), -1, _KEY_WIDTH) @ keys).view(num_asks, NUM_ROLES, -1)
+        if prompt is not None:
+            batch, prompt_keys = prompt
+            more = scale * query[batch.prompted] @ prompt_keys.flatten(2)
+            cells = _put_masks(cells.index_add(0, batch.prompted, more.to(cells.dtype)), batch, (height, width))
+        logits = torch.cat([null.expand(num_asks, -1)[..., None].to(cells.dtype), cells], dim=-1).float()
+        return Targets(logits, local_mean(logits[..., 1:], height, width))
+
+    def _given_trace(self, trace: Tensor) -> Tensor:
+        """Return ``(C, 10, width)``: zeros where the network shall answer, the given coordinates where a trace is given."""
+        given = self.decoder.embed_tokens(trace.clamp(min=0) + self.vocabulary.first_coordinate)
+        return given * (trace >= 0)[..., None]
+
+
+class TextRoles(nn.Module):
+    """Reads from the words which thing plays which role: two queries for the target maps."""
+
+    def __init__(self, config: BenchVlaConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.position = nn.Parameter(0.02 * torch.randn(config.max_words, width))
+        self.mixer = nn.TransformerEncoderLayer(width, config.num_heads, 2 * width, 0.0, "gelu", batch_first=True, norm_first=True)
+        self.roles = nn.Parameter(0.02 * torch.randn(NUM_ROLES, width))
+        self.attention = nn.MultiheadAttention(width, config.num_heads, batch_first=True)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Map word vectors ``(A, max_words, width)`` to ``(A, 2, width)``."""
+        mixed = self.mixer(words + self.position)
+        queries = self.roles.expand(len(words), -1, -1)
+        return self.norm(queries + self.attention(queries, mixed, mixed, need_weights=False)[0])
+
+
+class PromptStem(nn.Module):
+    """Reads mask and trace channels; its last convolutions start at zero, so that an untrained prompt changes nothing."""
+
+    def __init__(self, width: int, key_width: int) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(NUM_PROMPT_CHANNELS, 24, 4, stride=2, padding=1)
+        self.medium = nn.Conv2d(24, 48, 3, stride=2, padding=1)
+        self.coarse = nn.Conv2d(48, 64, 4, stride=4)
+        self.to_keys = nn.Conv2d(24, key_width, 3, padding=1)
+        self.to_tokens = nn.Conv2d(64, width, 1)
+        for last in (self.to_keys, self.to_tokens):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, prompt: Tensor) -> tuple[Tensor, Tensor]:
+        """Map ``(P, 4, 128, 128)`` to what is added to the picture's keys ``(P, key, 64, 64)`` and tokens ``(P, 64, width)``."""
+        fine = functional.relu(self.fine(prompt))
+        coarse = functional.relu(self.coarse(functional.relu(self.medium(fine))))
+        return self.to_keys(fine), self.to_tokens(coarse).flatten(2).transpose(1, 2)
+
+
+def _describe(picture: Pyramid, targets: Targets, state: Tensor) -> Tensor:
+    """Return ``(A, 2, f)``: what is seen at the points, where they are, where the arm is, and whether the thing is in the picture."""
+    num_frames, (num_asks, _, num_cells) = len(picture.keys), targets.window.weights.shape
+    weights = targets.window.weights.view(num_frames, -1, num_cells).to(picture.keys.dtype)
+    fine = weights @ picture.keys.flatten(2).transpose(1, 2)
+    middle = sample_at(picture.middle, targets.window.point.view(num_frames, -1, 2))
+    is_seen = 1 - targets.logits.softmax(-1)[..., :1]
+    arm = state[:, None].expand(-1, NUM_ROLES, -1)
+    grouped = [part.reshape(num_asks, NUM_ROLES, -1) for part in (fine, middle)]
+    return torch.cat([*grouped, fourier(targets.window.point, _POINT_FEATURES), arm, is_seen], dim=-1)
+
+
+def _put_masks(cells: Tensor, batch: Batch, size: tuple[int, int]) -> Tensor:
+    """Replace maps ``(A, 2, h * w)`` by masks where there are some."""
+    area = functional.adaptive_avg_pool2d(batch.prompt[:, :1], list(size)).flatten(2)  # (P, 1, n)
+    roles = torch.arange(NUM_ROLES, device=area.device)
+    is_given = (batch.mask_role[:, None] == roles) & (area.amax(-1) > 0)  # (P, 2)
+    own = torch.where(is_given[..., None], torch.log(area + _FAINT), cells[batch.prompted].float())
+    return cells.index_copy(0, batch.prompted, own.to(cells.dtype))
+
+
+def _mlp(num_inputs: int, hidden: int, num_outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(num_inputs, hidden), nn.GELU(), nn.Linear(hidden, num_outputs))
+
+
+def _llama_config(config: BenchVlaConfig, vocabulary_size: int) -> LlamaConfig:
+    return LlamaConfig(
+        vocab_size=vocabulary_size,
+        hidden_size=config.width,
+        intermediate_size=config.ffn_width,
+        num_hidden_layers=config.num_layers,
+        num_attention_heads=config.num_heads,
+        num_key_value_heads=config.num_heads,
+        max_position_embeddings=512,
+        initializer_range=0.03,
+        tie_word_embeddings=True,
+        use_cache=False,
+        attn_implementation="sdpa",
+    )

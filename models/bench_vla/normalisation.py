@@ -1,0 +1,31 @@
+"""Numbers as the network reads them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+_JOINT_MIDDLE: Final = (0.0, -0.3, 0.0, -2.2, 0.0, 2.1, 0.8)
+_MIDDLE: Final = np.array([*_JOINT_MIDDLE, 0.5, 0.0, 0.15, 0.0, 0.5, 0.0, 0.0, 0.5, 0.5] + [0.5] + [0.0] * 8 + [0.5])
+_SPREAD: Final = np.array([0.6] * 7 + [0.12, 0.18, 0.10, 0.6, 0.6, 0.1, 0.1, 0.5, 0.5] + [0.5] + ([0.1] * 3 + [0.8]) * 2 + [0.5])
+"""Of proprioception (16) and short memory (10): joints [rad], position [m], quaternion, openings; shut, ways [m], turns [rad], time."""
+
+
+def normalise_state(proprio: ArrayLike, memory: ArrayLike) -> NDArray[np.float32]:
+    """Return ``(..., 26) float32`` from proprioception ``(..., 16)`` and memory ``(..., 10)``.
+
+    The sign of the quaternion is chosen so that equal rotations look equal: the gripper points down, so its x is not small.
+    """
+    values = np.concatenate([np.asarray(proprio, dtype=float), np.asarray(memory, dtype=float)], axis=-1)
+    sign = np.where(values[..., 11:12] < 0, -1.0, 1.0)
+    values[..., 10:14] *= sign
+    return np.clip((values - _MIDDLE) / _SPREAD, -5.0, 5.0).astype(np.float32)
+
+
+def to_pictures(pictures: NDArray[np.uint8]) -> torch.Tensor:
+    """Return ``(n, 3, h, w) float`` in -1..1 from ``(n, h, w, 3) uint8``."""
+    tensor = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+    return tensor.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1.0)

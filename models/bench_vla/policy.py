@@ -1,0 +1,156 @@
+"""The bench VLA as a policy: pictures, proprioception and a prompt in, a chunk of actions and its intention out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.bench_vla.checkpoint import WEIGHTS, load_network
+from models.bench_vla.config import NUM_ROLES, ROLE_NAMES
+from models.bench_vla.memory import SHUT_BELOW, ShortMemory
+from models.bench_vla.network import BenchVla, Output, Targets
+from models.bench_vla.processor import FRONT, WRIST, read_inputs
+from workbench.core.geometry import quat_conjugate, quat_from_rotvec, quat_multiply
+from workbench.core.protocols import PolicySpec, Simulator
+from workbench.core.types import PROPRIO, ActionChunk, CameraRequest, Intention, Observation, Prompt, Target, Trace
+
+CONTROL_HZ = 20.0
+"""Rate of the demonstrations, and so of its actions."""
+_DONE_AT = 0.9
+"""Probability of having finished from which it stops."""
+_NEAR_BINS = 2
+"""Bins on each side of the likeliest one that make up an action's value."""
+
+
+def load_policy(simulator: Simulator, path: Path = WEIGHTS) -> BenchVlaPolicy:
+    """Return the policy with the weights of a file; each has a network of its own, so that one tab's steering leaves others alone.
+
+    Raises:
+        NotStored: there are no weights.
+        InvalidInput: the file is not of a bench VLA, or is damaged.
+    """
+    return BenchVlaPolicy(load_network(path))
+
+
+class BenchVlaPolicy:
+    """Implements the core's ``Policy``."""
+
+    def __init__(self, network: BenchVla) -> None:
+        self._network = network.eval()
+        config = network.config
+        self._centres = torch.from_numpy(network.vocabulary.bin_centres)
+        self.spec = PolicySpec(
+            "bench-vla",
+            cameras=(
+                CameraRequest(FRONT, config.front_side, config.front_side),
+                CameraRequest(WRIST, config.wrist_side, config.wrist_side),
+            ),
+            prompts=frozenset({"text", "trace", "mask"}),
+            action_horizon=config.execution_horizon,
+            description="Our own small vision-language-action model, trained on the scripted expert's demonstrations.",
+        )
+        self.reset(np.random.default_rng(0))
+
+    @property
+    def module(self) -> nn.Module:
+        """The network, for hooks."""
+        return self._network
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Forget the episode so far."""
+        self._memory = ShortMemory()
+        self._last: tuple[Observation, NDArray[np.float32]] | None = None
+
+    def act(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
+        """Return the next eight actions.
+
+        Raises:
+            InvalidInput: unknown words, or a mask or trace on a camera that it does not see.
+            InvalidShape: a picture of the wrong size.
+        """
+        self._remember(observation)
+        batch = read_inputs(self._network.config, self._network.vocabulary, observation, prompt, self._memory.vector())
+        with torch.inference_mode():
+            output = self._network(batch)
+        probabilities = output.actions[0].softmax(-1)  # (8, 7, bins)
+        actions = _values(probabilities, self._centres).numpy().astype(np.float32)
+        self._last = (observation, actions)
+        done = float(output.done[0].sigmoid())
+        scores = {"done": 1.0 if done >= _DONE_AT else 0.0, "done_probability": done}
+        return ActionChunk(actions, CONTROL_HZ, scores, self._intend(output, probabilities, prompt))
+
+    def _remember(self, observation: Observation) -> None:
+        """Show the memory what happened since the last call: a change of the gripper within the chunk is placed by its own actions."""
+        if self._last is not None:
+            for before in _between(self._last[0], self._last[1], observation):
+                self._memory.watch(*before)
+        self._memory.watch(observation.proprio, observation.time_s)
+
+    def _intend(self, output: Output, probabilities: Tensor, prompt: Prompt) -> Intention:
+        config = self._network.config
+        entropies = -(probabilities * probabilities.clamp(min=1e-9).log()).sum(-1)
+        trace = prompt.trace
+        if trace is None:
+            cells = _peaks(output.trace[0].softmax(-1)).reshape(config.num_trace_points, 2)
+            side = config.num_coordinates
+            trace = Trace(FRONT, side, side, tuple((float(u), float(v)) for u, v in cells), source="model")
+        targets = (*_targets(FRONT, output.front), *_targets(WRIST, output.wrist))
+        return Intention(trace, targets, probabilities.amax(-1).numpy(), entropies.numpy())
+
+
+def _between(before: Observation, actions: NDArray[np.float32], now: Observation) -> list[tuple[NDArray[np.float32], float]]:
+    """Return proprioception and time at the change of the gripper's command between two calls, if there was one.
+
+    Where the arm was then follows from where it is now, less the motion that was asked for since.
+    """
+    num_steps = now.step - before.step
+    if not 1 < num_steps <= len(actions):
+        return []
+    opening = np.concatenate([before.part("gripper_command"), actions[:num_steps, 6]])
+    is_shut = opening < SHUT_BELOW
+    changes = np.flatnonzero(is_shut[1:] != is_shut[:-1])
+    if not len(changes):
+        return []
+    change = int(changes[-1]) + 1  # observed after this many actions
+    proprio = now.proprio.copy()
+    rest = actions[change:num_steps]
+    proprio[PROPRIO["ee_position"]] -= rest[:, :3].sum(0)
+    turn = quat_from_rotvec(rest[:, 3:6].sum(0))
+    proprio[PROPRIO["ee_quaternion"]] = quat_multiply(quat_conjugate(turn), now.part("ee_quaternion"))
+    proprio[PROPRIO["gripper_command"]] = opening[change]
+    period_s = (now.time_s - before.time_s) / num_steps
+    return [(proprio, before.time_s + change * period_s)]
+
+
+def _values(probabilities: Tensor, centres: Tensor) -> Tensor:
+    """Return the mean of the bins around the likeliest one: ``(8, 7, bins)`` and ``(7, bins)`` to ``(8, 7)``."""
+    index = torch.arange(probabilities.shape[-1])
+    best = probabilities.argmax(-1, keepdim=True)
+    near = probabilities * ((index - best).abs() <= _NEAR_BINS)
+    return (near * centres).sum(-1) / near.sum(-1)
+
+
+def _peaks(probabilities: Tensor) -> NDArray[np.float64]:
+    """Return the mean cell around the likeliest one, ``(10, cells)`` to ``(10,)``."""
+    cells = torch.arange(probabilities.shape[-1], dtype=torch.float32)
+    best = probabilities.argmax(-1, keepdim=True)
+    near = probabilities * ((cells - best).abs() <= 2 * _NEAR_BINS)
+    means: NDArray[np.float64] = ((near * (cells + 0.5)).sum(-1) / near.sum(-1)).double().numpy()
+    return means
+
+
+def _targets(camera: str, seen: Targets) -> list[Target]:
+    shares = seen.logits[0].softmax(-1)
+    found = []
+    for role in range(NUM_ROLES):
+        heat = shares[role, 1:]
+        side = round(len(heat) ** 0.5)
+        is_near = seen.window.weights[0, role] > 0
+        u, v = (float(x) for x in seen.window.point[0, role])
+        heatmap = heat.reshape(side, side).numpy().astype(np.float32)
+        found.append(Target(camera, (u, v), ROLE_NAMES[role], float(heat[is_near].sum()), heatmap))
+    return [target for target in found if target.confidence >= 0.5]

@@ -1,0 +1,69 @@
+"""Prompt channels of the front picture: a mask, and a trace drawn by time, height and gripper.
+
+Source: ROCKET-1 (arXiv:2410.17856) for the mask channel, RT-Trajectory (arXiv:2311.01977) for the 2.5-D trace; the values are ours.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageDraw
+
+from models.bench_vla.config import NUM_PROMPT_CHANNELS
+
+MASK, TIME, HEIGHT, GRIPPER = range(NUM_PROMPT_CHANNELS)
+TOP_HEIGHT_M: Final = 0.40
+"""Height that is drawn brightest."""
+_LINE_PX: Final = 3
+_LEAST: Final = 0.15
+"""Value of the least time, height and opening: a line is seen wherever there is one."""
+
+
+def draw_trace(channels: NDArray[np.float32], path: ArrayLike) -> None:
+    """Draw a path on prompt channels ``(4, side, side)``, in place.
+
+    Args:
+        channels: zeros, or a mask.
+        path: ``(n, 4)``: u, v in 0..1, height [m], opening 0..1; nan where height or opening are not known.
+    """
+    points = np.asarray(path, dtype=float)
+    side = channels.shape[-1]
+    pixels = [(float(u) * side, float(v) * side) for u, v in points[:, :2]]
+    share = np.linspace(0.0, 1.0, len(points))
+    values = {TIME: share, HEIGHT: np.clip(points[:, 2] / TOP_HEIGHT_M, 0.0, 1.0), GRIPPER: np.clip(points[:, 3], 0.0, 1.0)}
+    for channel, value in values.items():
+        picture = Image.new("L", (side, side))
+        draw = ImageDraw.Draw(picture)
+        for start, end, shade in zip(pixels[:-1], pixels[1:], value[1:], strict=True):
+            if np.isfinite(shade):
+                draw.line([start, end], fill=round(255 * (_LEAST + (1 - _LEAST) * float(shade))), width=_LINE_PX)
+        channels[channel] = np.asarray(picture, dtype=np.float32) / 255
+
+
+def draw_outline(channels: NDArray[np.float32], outline: ArrayLike) -> None:
+    """Fill an outline ``(n, 2)`` in 0..1 on the mask channel of ``(4, side, side)``, in place."""
+    side = channels.shape[-1]
+    picture = Image.new("L", (side, side))
+    corners = [(float(u) * side, float(v) * side) for u, v in np.asarray(outline, dtype=float)]
+    ImageDraw.Draw(picture).polygon(corners, fill=1)
+    channels[MASK] = np.asarray(picture, dtype=np.float32)
+
+
+def shrink_mask(mask: NDArray[np.bool_], side: int) -> NDArray[np.float32]:
+    """Return a mask of any size as ``(side, side) float32``, 0 or 1; a cell is set when half of it is, or else the fullest cell."""
+    picture = Image.fromarray(mask.astype(np.uint8) * 255).resize((side, side), Image.Resampling.BOX)
+    area = np.asarray(picture, dtype=np.float32) / 255
+    least = min(0.5, float(area.max()))
+    return (area >= max(least, 1e-6)).astype(np.float32)
+
+
+def five_points(path: ArrayLike, num_points: int, num_coordinates: int) -> NDArray[np.int64]:
+    """Return the coordinates ``(2 * num_points,) int64``, u1 v1 u2 v2 ..., of points evenly along a path ``(n, >= 2)`` in 0..1."""
+    points = np.asarray(path, dtype=float)[:, :2]
+    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    wanted = np.linspace(0.0, lengths[-1], num_points)
+    even = np.stack([np.interp(wanted, lengths, points[:, i]) for i in range(2)], axis=1)
+    cells = np.clip(np.floor(even * num_coordinates), 0, num_coordinates - 1)
+    return cells.astype(np.int64).ravel()

@@ -1,0 +1,106 @@
+"""Picture features at three scales, and reading them at points."""
+
+from __future__ import annotations
+
+from math import pi
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Pyramid(NamedTuple):
+    """Features of pictures."""
+
+    keys: Tensor
+    """``(n, key_width, side / 2, side / 2)``: what target maps look at."""
+    middle: Tensor
+    """``(n, middle_width, side / 8, side / 8)``: what is read at a point."""
+    tokens: Tensor
+    """``(n, (side / 16) ** 2, width)``."""
+
+
+class Residual(nn.Module):
+    """A convolution around which the picture also goes."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """Keep the shape ``(n, width, h, w)``."""
+        return picture + functional.relu(self.convolution(picture))
+
+
+class Stem(nn.Module):
+    """A small convolutional network with a way back up, so that fine features know what is around them."""
+
+    def __init__(self, width: int, token_width: int, key_width: int) -> None:
+        super().__init__()
+        self.middle_width, coarse = 2 * width, 128
+        self.first = nn.Conv2d(3, width // 2, 4, stride=2, padding=1)
+        self.second = nn.Conv2d(width // 2, width, 3, stride=2, padding=1)
+        self.second_block = Residual(width)
+        self.third = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
+        self.third_block = Residual(2 * width)
+        self.fourth = nn.Conv2d(2 * width, coarse, 3, stride=2, padding=1)
+        self.fourth_block = Residual(coarse)
+        self.to_tokens = nn.Conv2d(coarse, token_width, 1)
+        self.up_to_third = nn.Conv2d(coarse, 2 * width, 1)
+        self.up_to_second = nn.Conv2d(2 * width, width, 1)
+        self.up_to_first = nn.Conv2d(width, key_width, 1)
+        self.first_to_keys = nn.Conv2d(width // 2, key_width, 1)
+        self.to_keys = nn.Conv2d(key_width, key_width, 1)
+
+    def forward(self, picture: Tensor) -> Pyramid:
+        """Map ``(n, 3, side, side)`` in -1..1 to features."""
+        first = functional.relu(self.first(picture))
+        second = self.second_block(functional.relu(self.second(first)))
+        third = self.third_block(functional.relu(self.third(second)))
+        fourth = self.fourth_block(functional.relu(self.fourth(third)))
+        third = functional.relu(third + _double(self.up_to_third(fourth)))
+        second = functional.relu(second + _double(self.up_to_second(third)))
+        keys = self.to_keys(functional.relu(self.first_to_keys(first) + _double(self.up_to_first(second))))
+        return Pyramid(keys, third, self.to_tokens(fourth).flatten(2).transpose(1, 2))
+
+
+def _double(picture: Tensor) -> Tensor:
+    return functional.interpolate(picture, scale_factor=2.0, mode="nearest")
+
+
+class Window(NamedTuple):
+    """The neighbourhood of a map's highest cell."""
+
+    weights: Tensor
+    """``(..., h * w)``: sums to one, zero outside the neighbourhood."""
+    point: Tensor
+    """``(..., 2)``: mean u, v in 0..1."""
+
+
+def local_mean(logits: Tensor, height: int, width: int, radius: int = 3) -> Window:
+    """Return the mean place of maps ``(..., h * w)`` within ``radius`` cells of their highest cell.
+
+    The mean over the whole map would lie between two things that look alike.
+    """
+    rows = torch.arange(height, device=logits.device).repeat_interleave(width)
+    columns = torch.arange(width, device=logits.device).repeat(height)
+    best = logits.argmax(-1, keepdim=True)
+    is_near = ((rows - rows[best]).abs() <= radius) & ((columns - columns[best]).abs() <= radius)
+    weights = logits.masked_fill(~is_near, float("-inf")).softmax(-1)
+    u = (weights * (columns + 0.5)).sum(-1) / width
+    v = (weights * (rows + 0.5)).sum(-1) / height
+    return Window(weights, torch.stack([u, v], dim=-1))
+
+
+def sample_at(features: Tensor, points: Tensor) -> Tensor:
+    """Read features ``(F, f, h, w)`` at points ``(F, n, 2)`` in 0..1, between cells linearly: ``(F, n, f)``."""
+    grid = (2 * points - 1)[:, :, None].to(features.dtype)
+    return functional.grid_sample(features, grid, mode="bilinear", padding_mode="border", align_corners=False)[..., 0].transpose(1, 2)
+
+
+def fourier(points: Tensor, num_features: int) -> Tensor:
+    """Return waves of coordinates: ``(..., 2)`` in 0..1 to ``(..., num_features)``, from half a period to many over the picture."""
+    frequencies = pi * 2.0 ** torch.arange(num_features // 4, device=points.device)
+    angles = (points[..., None] * frequencies).flatten(-2)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -1,0 +1,203 @@
+"""Training of the bench VLA: imitation of the scripted expert, with maps, trace and end beside the actions."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from models.bench_vla.batches import BatchMaker, Labels
+from models.bench_vla.checkpoint import save_network
+from models.bench_vla.config import BenchVlaConfig
+from models.bench_vla.losses import Weights, find_losses, weigh
+from models.bench_vla.network import Batch, BenchVla
+
+_QUEUE: Final = 3
+_AVERAGE: Final = 0.999
+"""Share of the old in the running mean of the weights, which is what is used."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is trained."""
+
+    minutes: float
+    """Length of the whole schedule; a run that is resumed goes on where it stopped."""
+    num_frames: int = 64
+    asks_per_frame: int = 4
+    asks_chosen: int = 1
+    learning_rate: float = 1.2e-3
+    warmup_steps: int = 200
+    weight_decay: float = 0.02
+    seed: int = 0
+    save_every_s: float = 120.0
+    num_threads: int = 2
+
+
+class Trainer:
+    """The state of one training; it goes on from what it last saved."""
+
+    def __init__(self, config: BenchVlaConfig, settings: Settings, out: Path) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self._out = settings, out
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.network = BenchVla(config).to(self._device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self._optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay
+        )
+        self.step, self.seconds = 0, 0.0
+        self._centres = torch.from_numpy(self.network.vocabulary.bin_centres).to(self._device)
+        self._means: dict[str, float] = {}
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the schedule has ended."""
+        return self.seconds >= 60 * self.settings.minutes
+
+    def learn(self, batch: Batch, labels: Labels) -> dict[str, float]:
+        """Take one step, and return the running means of the losses [nat]."""
+        begun = time.perf_counter()
+        self.network.train()
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.settings.learning_rate * self._schedule()
+        batch, labels = _to(batch, self._device), Labels(*(t.to(self._device) for t in labels))
+        with _autocast(self._device):
+            losses = find_losses(self.network(batch, labels.chosen), labels, self._centres)
+            total = weigh(losses, Weights())
+        self._optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self._optimiser.step()
+        self.step += 1
+        self._follow()
+        self.seconds += time.perf_counter() - begun
+        for name, loss in losses.items():
+            value = float(loss.detach())
+            self._means[name] = value if self.step == 1 else 0.98 * self._means.get(name, value) + 0.02 * value
+        return dict(self._means)
+
+    def _schedule(self) -> float:
+        warm = min(1.0, (self.step + 1) / self.settings.warmup_steps)
+        share = min(1.0, self.seconds / (60 * self.settings.minutes))
+        return warm * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * share)))
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        keep = min(_AVERAGE, self.step / (self.step + 20))
+        for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(now, 1 - keep)
+
+    def save(self, about: dict[str, Any]) -> None:
+        """Write the weights for use, and all that is needed to go on."""
+        facts = {**about, "steps": self.step, "minutes": round(self.seconds / 60, 1), "settings": asdict(self.settings)}
+        save_network(self._out / "bench-vla.safetensors", self.network.config, self.average.state_dict(), about=facts, dtype=torch.float16)
+        tensors = {f"network.{n}": t for n, t in self.network.state_dict().items()}
+        tensors |= {f"average.{n}": t for n, t in self.average.state_dict().items()}
+        for number, state in self._optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{n}": t for n, t in state.items()}
+        part = self._out / "training.safetensors.part"
+        head = {"step": str(self.step), "seconds": str(self.seconds), "config": json.dumps(self.network.config.to_dict())}
+        save_file({n: t.contiguous() for n, t in tensors.items()}, part, metadata=head)
+        part.replace(self._out / "training.safetensors")
+
+    def resume(self, path: Path) -> None:
+        """Go on from what :meth:`save` wrote."""
+        from safetensors import safe_open
+
+        with safe_open(path, framework="pt") as file:
+            head = file.metadata()
+        self.step, self.seconds = int(head["step"]), float(head["seconds"])
+        tensors = load_file(path)
+        self.network.load_state_dict(_below("network.", tensors))
+        self.average.load_state_dict(_below("average.", tensors))
+        states: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in _below("optimiser.", tensors).items():
+            number, field = name.split(".")
+            states.setdefault(int(number), {})[field] = tensor
+        self._optimiser.load_state_dict({"state": states, "param_groups": self._optimiser.state_dict()["param_groups"]})
+
+
+def train(trainer: Trainer, maker: BatchMaker, *, progress: Progress, on_save: Callable[[Trainer], None] = lambda t: None) -> None:
+    """Train to the end of the schedule; batches are made in a thread of its own."""
+    saved = time.monotonic()
+    for batch, labels in _prefetch(maker, trainer.settings.seed + trainer.step):
+        means = trainer.learn(batch, labels)
+        if trainer.step % 20 == 0:
+            rate = trainer.step / max(trainer.seconds, 1e-9)
+            text = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
+            progress(f"step {trainer.step}  {trainer.seconds / 60:.1f} min  {rate:.2f} steps/s  {text}")
+        if trainer.is_done or time.monotonic() - saved > trainer.settings.save_every_s:
+            saved = time.monotonic()
+            trainer.save({"losses": {n: round(v, 4) for n, v in means.items()}})
+            on_save(trainer)
+        if trainer.is_done:
+            return
+
+
+def _prefetch(maker: BatchMaker, seed: int) -> Iterator[tuple[Batch, Labels]]:
+    """Draw batches ahead, taking in new shards now and then."""
+    ready: queue.Queue[tuple[Batch, Labels] | Exception] = queue.Queue(_QUEUE)
+    stop, rng = threading.Event(), np.random.default_rng(seed)
+
+    def make() -> None:
+        refreshed = time.monotonic()
+        try:
+            while not stop.is_set():
+                if time.monotonic() - refreshed > 60:
+                    maker.shards.refresh()
+                    refreshed = time.monotonic()
+                _put(ready, maker.draw(rng), stop)
+        except Exception as error:
+            _put(ready, error, stop)
+
+    thread = threading.Thread(target=make, name="batches", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item = ready.get()
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _put(ready: queue.Queue[Any], item: Any, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            ready.put(item, timeout=0.2)
+            return
+        except queue.Full:
+            continue
+
+
+def _to(batch: Batch, device: torch.device) -> Batch:
+    return Batch(**{f.name: getattr(batch, f.name).to(device) for f in fields(Batch)})
+
+
+def _autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """Use bfloat16 where the hardware has it; elsewhere it is far slower than float32."""
+    if device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
