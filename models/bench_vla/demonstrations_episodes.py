@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.bench_vla.memory import ShortMemory
 from models.bench_vla.motion import CHUNK, ProxyWorld
+from models.bench_vla.static_scenes import draw_strength
 from workbench.core.errors import InvalidInput
 from workbench.core.geometry import Pinhole, quat_from_rotvec, quat_multiply
 from workbench.core.types import CameraRequest, EpisodeConfig
@@ -180,7 +181,7 @@ def draw_instance(simulator: BenchSimulator, task: str, rng: np.random.Generator
     instance = TASKS.load(task).initialize(rng)
     with suppress(InvalidInput):  # no room on this table
         instance = add_distractors(instance, rng, int(rng.integers(0, 4)))
-    scene = replace(instance.scene, look=draw_look(rng))
+    scene = replace(instance.scene, look=draw_look(rng, strength=draw_strength(rng)))
     if rng.random() < 0.5:
         scene = replace(scene, arm_joints=_draw_start(simulator, rng, scene.arm_joints), gripper=float(rng.random() < 0.8))
     return replace(instance, scene=scene)

@@ -46,6 +46,11 @@ class ArmPose(NamedTuple):
 # --- What stands there -------------------------------------------------------------------------------------------------------------
 
 
+def draw_strength(rng: np.random.Generator) -> float:
+    """Draw how far a look is from the plain bench, 0..1; a third of all scenes look plain."""
+    return max(0.0, float(rng.uniform(-0.5, 1.0)))
+
+
 def draw_scene(rng: np.random.Generator) -> Scene:
     """Draw three to seven things of all kinds, each where it finds room, and a look."""
     props: list[Prop] = []
@@ -55,7 +60,7 @@ def draw_scene(rng: np.random.Generator) -> Scene:
             props.append(placed)
     if not any(p.kind is PropKind.CUBE for p in props):
         return draw_scene(rng)
-    return Scene(tuple(props), look=draw_look(rng))
+    return Scene(tuple(props), look=draw_look(rng, strength=draw_strength(rng)))
 
 
 def _draw_wants(rng: np.random.Generator) -> list[Prop]:
