@@ -33,6 +33,12 @@ class PolicySpec:
     is_privileged: bool = False
     """True when it reads simulator truth; the page says so."""
     description: str = ""
+    has_intention: bool = False
+    """Whether its chunks tell what it is about to do; the page then asks it before it moves."""
+    known_words: frozenset[str] = frozenset()
+    """The only words that it understands; empty when it takes any text."""
+    card: str = ""
+    """Path of its model card, from the root of the project."""
 
 
 @runtime_checkable

@@ -17,7 +17,7 @@ from workbench.core.errors import InvalidInput, WrongMode
 from workbench.core.events import EventKind, Outcome
 from workbench.core.protocols import PolicyFactory, RolloutObserver, Simulator
 from workbench.core.sketches import Sketch, SketchPlan
-from workbench.core.types import Actor, EpisodeConfig, Prompt, SimState
+from workbench.core.types import Actor, EpisodeConfig, Intention, Prompt, SimState
 from workbench.rollout.history import EpisodeHistory
 from workbench.rollout.hold import HOLD
 from workbench.rollout.inbox import Inbox
@@ -226,6 +226,13 @@ class RolloutController:
 
         self._inbox.post(Command.RUN_PLAN, work)
 
+    def look_ahead(self) -> None:
+        """Ask the policy what it would do, while the rollout is paused; nothing moves, and the answer is what it will do.
+
+        For policies that have an intention to show; :meth:`intention` has it afterwards.
+        """
+        self._inbox.post(Command.CALL, lambda before, after: self._stepper.look_ahead())
+
     # The rest
 
     def record(self, kind: EventKind, payload: dict[str, Any] | None = None, *, actor: str = "human") -> None:
@@ -299,7 +306,14 @@ class RolloutController:
             is_success=episode.is_success,
             plan_step=episode.plan_step,
             error=stepper.error,
+            note=episode.trimmer.progress.trouble if episode.is_tracing else "",
+            spec=episode.policy.spec,
         )
+
+    def intention(self) -> Intention | None:
+        """Return what the policy shows of its intention; None while it has none, or was told something else since."""
+        episode = self._stepper.episode
+        return None if episode is None else episode.chunk.intention
 
     @property
     def is_running(self) -> bool:

@@ -186,7 +186,7 @@ def change_prompt(episode: LiveEpisode, changes: Mapping[str, Any]) -> None:
     episode.chunk.clear()
     if episode.prompt.plan is not before.plan:
         episode.plan_step = None
-    episode.is_done = False
+    episode.is_done = episode.is_policy_down = False
     last = emit_prompt(episode, before)
     if last is not None:
         episode.prompt = replace(episode.prompt, id=last.id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.protocols import View
+from workbench.core.protocols import PolicySpec, View
 from workbench.core.types import Actor, EpisodeConfig
 from workbench.rollout.modes import RolloutMode
 
@@ -41,6 +41,10 @@ class RolloutStatus:
     plan_step: int | None = None
     error: str = ""
     """What went wrong last, for the person; empty when nothing did since the last start, resume or change of policy."""
+    note: str = ""
+    """What a person should know that is no error, for example that the robot has left its trace."""
+    spec: PolicySpec | None = None
+    """What the policy is, asks for and understands."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,7 @@ from workbench.rollout.loop import (
     change_prompt,
     emit,
     finish_episode,
+    look_ahead,
     make_episode,
     policy_rng,
     tick,
@@ -313,6 +314,16 @@ class Stepper:
         """Tell the policy something else from the next step on."""
         if self.episode is not None:
             change_prompt(self.episode, changes)
+
+    def look_ahead(self) -> None:
+        """Ask the policy what it would do, if it shows that and the world stands still; a failure is shown only when it acts."""
+        episode = self.episode
+        if episode is None or self._inbox.mode is not RolloutMode.PAUSED or not episode.policy.spec.has_intention:
+            return
+        try:
+            look_ahead(episode)
+        except Exception as error:
+            _log.warning("The policy could not say what it would do: %s", error)
 
     def step_more(self, num_steps: int) -> None:
         """Run some control steps while paused."""
