@@ -52,6 +52,8 @@ class BenchVlaPolicy:
             prompts=frozenset({"text", "trace", "mask"}),
             action_horizon=config.execution_horizon,
             description="Our own small vision-language-action model, trained on the scripted expert's demonstrations.",
+            has_intention=True,
+            known_words=frozenset(config.words),
         )
         self.reset(np.random.default_rng(0))
 
