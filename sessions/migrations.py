@@ -219,3 +219,47 @@ _VIEWS: Final = {
             round(100.0 * avg(t.is_success), 1) AS success_percent, round(avg(t.num_steps), 1) AS mean_steps
         FROM trials t JOIN campaigns c ON c.num = t.campaign GROUP BY c.num, t.policy, t.task, t.prompt, t.edits""",
 }
+
+
+@migrations()
+def m006_campaign_runs(db: Database) -> None:
+    """Campaigns that are kept while they run; trials with perturbation, setting, measures and their stored episode."""
+    for statement in _CAMPAIGN_RUNS:
+        db.execute(statement)
+
+
+_CAMPAIGN_RUNS: Final = (
+    "DROP VIEW campaign_cells",
+    "ALTER TABLE campaigns ADD COLUMN status TEXT NOT NULL DEFAULT 'done'",
+    "ALTER TABLE campaigns ADD COLUMN digest TEXT NOT NULL DEFAULT ''",
+    """
+    CREATE TABLE new_trials (
+        num INTEGER PRIMARY KEY,
+        campaign INTEGER NOT NULL REFERENCES campaigns(num) ON DELETE CASCADE,
+        policy TEXT NOT NULL,
+        task TEXT NOT NULL,
+        prompt TEXT NOT NULL DEFAULT '',
+        edits TEXT NOT NULL DEFAULT '',
+        perturbation TEXT NOT NULL DEFAULT '',
+        setting TEXT NOT NULL DEFAULT '',
+        seed INTEGER NOT NULL,
+        is_success INTEGER NOT NULL,
+        num_steps INTEGER NOT NULL DEFAULT 0,
+        note TEXT NOT NULL DEFAULT '',
+        measures TEXT NOT NULL DEFAULT '{}',
+        policy_ms REAL NOT NULL DEFAULT 0,
+        episode_id TEXT,
+        UNIQUE (campaign, policy, task, prompt, edits, perturbation, setting, seed)
+    )""",
+    """
+    INSERT INTO new_trials (num, campaign, policy, task, prompt, edits, seed, is_success, num_steps, note)
+    SELECT num, campaign, policy, task, prompt, edits, seed, is_success, num_steps, note FROM trials""",
+    "DROP TABLE trials",
+    "ALTER TABLE new_trials RENAME TO trials",
+    """
+    CREATE VIEW campaign_cells AS
+    SELECT c.name AS campaign, c.id AS campaign_id, t.policy, t.task, t.prompt, t.edits, t.perturbation, t.setting, count(*) AS n,
+        sum(t.is_success) AS successes, round(100.0 * avg(t.is_success), 1) AS success_percent, round(avg(t.num_steps), 1) AS mean_steps
+    FROM trials t JOIN campaigns c ON c.num = t.campaign
+    GROUP BY c.num, t.policy, t.task, t.prompt, t.edits, t.perturbation, t.setting""",
+)

@@ -196,4 +196,8 @@ class StoredCampaign:
     started: float
     """Unix time [s]."""
     ended: float
+    """Unix time [s]; the last change while it runs."""
     num_trials: int
+    """Trials that are there."""
+    status: str = "done"
+    """``running``, ``done``, ``cancelled`` or ``interrupted``."""

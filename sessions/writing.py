@@ -140,7 +140,11 @@ def insert_end(connection: sqlite3.Connection, progress: EpisodeProgress, end: E
 
 
 def mark_interrupted(connection: sqlite3.Connection) -> int:
-    """Mark episodes that nobody finished; return how many. Only for the one process that may write, before it records."""
+    """Mark episodes and campaigns that nobody finished; return how many episodes.
+
+    Only for the one process that may write, before it records.
+    """
+    connection.execute("UPDATE campaigns SET status = 'interrupted' WHERE status = 'running'")
     query = """
         UPDATE episodes SET outcome = ?, ended = coalesce(
             (SELECT started + max(wall_ms) / 1e3 FROM steps WHERE episode = num), (SELECT max(wall_time) FROM events WHERE episode = num), started)

@@ -17,6 +17,7 @@ SCHEMA_AFTER = {
     "m003_thumbnails": "81da6e3b0b10ba86",
     "m004_campaigns": "87f937e3536bf479",
     "m005_views": "b00d4d21e064b846",
+    "m006_campaign_runs": "8e56714d396c1fbd",
 }
 """Digest of the schema that each released migration leads to: one that was released is never edited, a new one gets a line here."""
 

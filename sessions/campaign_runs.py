@@ -1,0 +1,71 @@
+"""Running a campaign into the store: from the beginning, or from where it was cut off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sessions.campaigns import StoredJournal, begin_campaign, find_unfinished, session_of, set_status
+from sessions.records import StoredCampaign
+from sessions.store import Store
+from workbench.evaluation.driver import Campaign, CampaignProgress, CampaignRun, run_campaign
+from workbench.evaluation.runners import IsCancelled, Runner, never
+from workbench.evaluation.studies import Study, study_report
+
+MakeRunner = Callable[[str], Runner]
+"""``make_runner(session_id)``: where trials run, and to which session their episodes belong."""
+
+
+@dataclass(frozen=True)
+class KeptRun:
+    """A run that is in the store."""
+
+    stored: StoredCampaign
+    run: CampaignRun
+    document: dict[str, Any]
+    """Its report."""
+
+
+def open_campaign(store: Store, campaign: Campaign, *, is_fresh: bool = False) -> StoredCampaign:
+    """Return the unfinished campaign that asked for the same, or a new one."""
+    found = None if is_fresh else find_unfinished(store, campaign)
+    return begin_campaign(store, campaign) if found is None else set_status(store, found.id, "running")
+
+
+def run_and_keep(
+    store: Store,
+    stored: StoredCampaign,
+    campaign: Campaign,
+    make_runner: MakeRunner,
+    *,
+    study: Study | None = None,
+    progress: Callable[[CampaignProgress], None] = lambda progress: None,
+    is_cancelled: IsCancelled = never,
+) -> KeptRun:
+    """Run what is left of a campaign; each trial is safe when the next begins.
+
+    Whatever goes wrong, the campaign is left as one that can go on.
+
+    Args:
+        store: where to; open for writing.
+        stored: the campaign's row, see :func:`open_campaign`.
+        campaign: what it asks for.
+        make_runner: where its trials run.
+        study: the question that it answers, if any.
+        progress: called at the start and after each trial.
+        is_cancelled: asked between trials and while waiting.
+    """
+    begun = time.time()
+    try:
+        journal = StoredJournal(store, stored.id)
+        run = run_campaign(campaign, make_runner(session_of(stored.id)), journal, progress=progress, is_cancelled=is_cancelled)
+    except BaseException:
+        set_status(store, stored.id, "interrupted")
+        raise
+    document = {**run.report(), "id": stored.id, "seconds": round(time.time() - begun, 1)}
+    if study is not None:
+        document = study_report(study, document, run.results)
+    kept = set_status(store, stored.id, "done" if run.is_complete else "cancelled", document)
+    return KeptRun(kept, run, document)
