@@ -54,7 +54,7 @@ def on_open(app: AppState, stored: Any, request: gr.Request) -> tuple[dict[str, 
     episode_id, step = query.get("episode", ""), query.get("step", "0")
     if episode_id:
         open_permalink(app, session, episode_id, step)
-    return value, UiState(tab_id=session.tab_id, episode_id=episode_id)
+    return value, UiState(tab_id=session.tab_id)
 
 
 def open_permalink(app: AppState, session: LiveSession, episode_id: str, step: str) -> None:

@@ -8,6 +8,7 @@ import gradio as gr
 
 from panels.asset_urls import scripts
 from panels.errors import bind
+from panels.events import QUIET
 from panels.stage import Stage
 from panels.state import AppState, UiState
 from workbench.core.errors import NotStored
@@ -51,7 +52,7 @@ def build() -> TopBar:
 
 def connect(app: AppState, bar: TopBar, stage: Stage, ui: gr.State) -> None:
     """Wire the line to the session of the tab."""
-    bar.rename(bind(on_rename, app), [bar, ui], None, show_progress="hidden", api_visibility="private")
+    bar.rename(bind(on_rename, app), [bar, ui], None, **QUIET)
     stage.on_changed(bind(on_changed, app), [ui], [bar])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from panels.asset_urls import scripts
 from panels.errors import bind
+from panels.events import QUIET, SHOWN
 from panels.export import EXPORTS, export_episode, import_archive
 from panels.render.paths import EpisodePath, paths_figure
 from panels.replay import branch_from, open_replay
@@ -86,24 +86,23 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
             archive = gr.UploadButton("Import a session archive", size="sm", elem_id="history-import", type="filepath")
             purge = gr.Button("Remove deleted episodes for ever", size="sm", elem_id="history-purge")
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     shown = [details, facts, name, rating, step, delete]
-    listing.choose(bind(on_choose, app), [listing, ui], [ui, *shown], trigger_mode="multiple", **quiet)
-    open_it.click(bind(on_open, app), [step, ui], None, **quiet)
-    listing.open(bind(on_open, app), [step, ui], None, **quiet)
-    branch.click(bind(on_branch, app), [step, listing, ui], [listing], **quiet)
-    link.click(None, [step], None, js="(step) => { window.VLAW.history.copyLink(step); return []; }", **quiet)
-    name.submit(bind(on_rename, app), [name, listing, ui], [listing], **quiet)
-    name.blur(bind(on_rename, app), [name, listing, ui], [listing], **quiet)
-    rating.input(bind(on_rate, app), [rating, listing, ui], [listing], **quiet)
-    note.submit(bind(on_note, app), [note, step, listing, ui], [note, facts, listing], **quiet)
-    delete.click(bind(on_delete, app), [listing, ui], [listing, *shown], **quiet)
-    export.click(bind(on_export, app), [kind, step, ui], [file], show_progress="full", api_visibility="private")
+    listing.choose(bind(on_choose, app), [listing], shown, trigger_mode="multiple", **QUIET)
+    open_it.click(bind(on_open, app), [step, listing, ui], None, **QUIET)
+    listing.open(bind(on_open, app), [step, listing, ui], None, **QUIET)
+    branch.click(bind(on_branch, app), [step, listing, ui], [listing], **QUIET)
+    link.click(None, [step], None, js="(step) => { window.VLAW.history.copyLink(step); return []; }", **QUIET)
+    name.submit(bind(on_rename, app), [name, listing], [listing], **QUIET)
+    name.blur(bind(on_rename, app), [name, listing], [listing], **QUIET)
+    rating.input(bind(on_rate, app), [rating, listing], [listing], **QUIET)
+    note.submit(bind(on_note, app), [note, step, listing], [note, facts, listing], **QUIET)
+    delete.click(bind(on_delete, app), [listing], [listing, *shown], **QUIET)
+    export.click(bind(on_export, app), [kind, step, listing], [file], **SHOWN)
     stage.on_changed(bind(on_changed, app), [listing, ui], [listing])
-    listing.compare(bind(on_compare, app), [listing], [figure, compared], trigger_mode="multiple", **quiet)
-    archive.upload(bind(on_import, app), [archive, listing], [listing], show_progress="full", api_visibility="private")
-    purge.click(bind(on_purge, app), [listing], [listing], **quiet)
-    gr.on([archive.upload, delete.click, purge.click, store_box.expand], bind(on_storage, app), None, [storage], **quiet)
+    listing.compare(bind(on_compare, app), [listing], [figure, compared], trigger_mode="multiple", **QUIET)
+    archive.upload(bind(on_import, app), [archive, listing], [listing], **SHOWN)
+    purge.click(bind(on_purge, app), [listing], [listing], **QUIET)
+    gr.on([archive.upload, delete.click, purge.click, store_box.expand], bind(on_storage, app), None, [storage], **QUIET)
 
 
 # What is known comes as lines of text and is written as text: nothing of it passes through a template.
@@ -145,57 +144,57 @@ def relisted(value: dict[str, Any] | None = None, **changes: Any) -> dict[str, A
     return {"chosen": "", "compared": [], "session": "", **value, **changes, "serial": int(value.get("serial", 0)) + 1}
 
 
-def chosen(ui: UiState) -> str:
+def chosen(value: dict[str, Any]) -> str:
     """Return the id of the chosen episode.
 
     Raises:
         InvalidInput: none is chosen.
     """
-    if not ui.episode_id:
-        raise InvalidInput("episode", expected="one that is chosen in the list", found="none", fix="Click an episode first.")
-    return ui.episode_id
-
-
-def on_choose(app: AppState, value: dict[str, Any], ui: UiState) -> tuple[Any, ...]:
-    """Show the details of the episode that was clicked."""
     episode_id = str(value.get("chosen", ""))
-    return (replace(ui, episode_id=episode_id), *details_of(app, episode_id))
+    if not episode_id:
+        raise InvalidInput("episode", expected="one that is chosen in the list", found="none", fix="Click an episode first.")
+    return episode_id
 
 
-def on_open(app: AppState, step: float | None, ui: UiState) -> None:
+def on_choose(app: AppState, value: dict[str, Any]) -> tuple[Any, ...]:
+    """Show the details of the episode that was clicked."""
+    return details_of(app, str(value.get("chosen", "")))
+
+
+def on_open(app: AppState, step: float | None, value: dict[str, Any], ui: UiState) -> None:
     """Show the chosen episode on the stage, at a step."""
-    open_replay(app, app.live.get(ui.tab_id), chosen(ui), int(step or 0))
+    open_replay(app, app.live.get(ui.tab_id), chosen(value), int(step or 0))
 
 
 def on_branch(app: AppState, step: float | None, value: dict[str, Any], ui: UiState) -> dict[str, Any]:
     """Start a live episode, paused, from a step of the chosen one."""
-    branch_from(app, app.live.get(ui.tab_id), chosen(ui), int(step or 0))
+    branch_from(app, app.live.get(ui.tab_id), chosen(value), int(step or 0))
     return relisted(value)
 
 
-def on_rename(app: AppState, name: str, value: dict[str, Any], ui: UiState) -> dict[str, Any]:
+def on_rename(app: AppState, name: str, value: dict[str, Any]) -> dict[str, Any]:
     """Name the chosen episode."""
-    app.store.rename(chosen(ui), name)
+    app.store.rename(chosen(value), name)
     return relisted(value)
 
 
-def on_rate(app: AppState, rating: int | None, value: dict[str, Any], ui: UiState) -> dict[str, Any]:
+def on_rate(app: AppState, rating: int | None, value: dict[str, Any]) -> dict[str, Any]:
     """Rate the chosen episode."""
-    app.store.rate(chosen(ui), rating)
+    app.store.rate(chosen(value), rating)
     return relisted(value)
 
 
-def on_note(app: AppState, text: str, step: float | None, value: dict[str, Any], ui: UiState) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def on_note(app: AppState, text: str, step: float | None, value: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Write a note on a step of the chosen episode."""
     if not text.strip():
         raise InvalidInput("note", expected="some words", found="nothing")
-    app.store.add_note(chosen(ui), text, step=None if step is None else int(step))
-    return "", facts_of(app, app.store.episode(chosen(ui))), relisted(value)
+    app.store.add_note(chosen(value), text, step=None if step is None else int(step))
+    return "", facts_of(app, app.store.episode(chosen(value))), relisted(value)
 
 
-def on_delete(app: AppState, value: dict[str, Any], ui: UiState) -> tuple[Any, ...]:
+def on_delete(app: AppState, value: dict[str, Any]) -> tuple[Any, ...]:
     """Hide the chosen episode, or bring a hidden one back."""
-    info = app.store.episode(chosen(ui))
+    info = app.store.episode(chosen(value))
     if info.deleted_at is None:
         app.store.delete(info.id)
     else:
@@ -203,9 +202,9 @@ def on_delete(app: AppState, value: dict[str, Any], ui: UiState) -> tuple[Any, .
     return (relisted(value), *details_of(app, info.id))
 
 
-def on_export(app: AppState, kind: str, step: float | None, ui: UiState) -> Any:
+def on_export(app: AppState, kind: str, step: float | None, value: dict[str, Any]) -> Any:
     """Make a file of the chosen episode and offer it."""
-    path = export_episode(app, chosen(ui), kind=kind, step=int(step or 0))
+    path = export_episode(app, chosen(value), kind=kind, step=int(step or 0))
     return gr.File(value=str(path), visible=True)
 
 

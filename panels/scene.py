@@ -11,6 +11,7 @@ import gradio as gr
 import numpy as np
 
 from panels.errors import bind
+from panels.events import QUIET
 from panels.live import CALL_TIMEOUT_S, LiveSession
 from panels.stage import Stage
 from panels.state import AppState, UiState
@@ -54,14 +55,13 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
         tell = gr.Button("Tell it now", elem_id="scene-tell")
         reset = gr.Button("Reset", elem_id="scene-reset")
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    dice.click(on_dice, None, seed, **quiet)
-    task.input(bind(on_task, app), [task], [about, instruction], **quiet)
-    simulator.input(bind(on_simulator, app), [simulator], [task, about], **quiet)
-    policy.input(bind(on_policy, app), [policy, ui], None, **quiet)
-    gr.on([tell.click, instruction.submit], bind(on_tell, app), [instruction, ui], None, **quiet)
-    reset.click(bind(on_reset, app), [ui], None, **quiet)
-    start.click(bind(on_start, app), [task, seed, rate, simulator, policy, instruction, ui], [stage.canvas, ui], **quiet)
+    dice.click(on_dice, None, seed, **QUIET)
+    task.input(bind(on_task, app), [task], [about, instruction], **QUIET)
+    simulator.input(bind(on_simulator, app), [simulator], [task, about], **QUIET)
+    policy.input(bind(on_policy, app), [policy, ui], None, **QUIET)
+    gr.on([tell.click, instruction.submit], bind(on_tell, app), [instruction, ui], None, **QUIET)
+    reset.click(bind(on_reset, app), [ui], None, **QUIET)
+    start.click(bind(on_start, app), [task, seed, rate, simulator, policy, instruction, ui], [stage.canvas, ui], **QUIET)
     stage.on_changed(bind(on_changed, app), [seen, ui], [seen, task, about, seed, rate, simulator, policy, instruction])
 
 

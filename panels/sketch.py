@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.vision_language import VisionLanguageInterpreter
 from panels.asset_urls import scripts
 from panels.errors import bind
+from panels.events import QUIET, SHOWN
 from panels.reading import BuiltInReader, Interpreter
 from panels.stage import Stage
 from panels.state import AppState, UiState
@@ -90,10 +91,9 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
         )
         use = gr.Button("Use this reader", size="sm", elem_id="sketch-use")
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    load.upload(bind(on_import, app), [load, ui], None, **quiet)
-    save.click(bind(on_save, app), [ui], [save], **quiet)
-    use.click(bind(on_reader, app), [reader, address, model, ui], None, show_progress="minimal", api_visibility="private")
+    load.upload(bind(on_import, app), [load, ui], None, **QUIET)
+    save.click(bind(on_save, app), [ui], [save], **QUIET)
+    use.click(bind(on_reader, app), [reader, address, model, ui], None, **SHOWN)
     stage.on_commit(bind(on_commit, app), [auto_run, ui], None)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from panels.events import QUIET
 from panels.live import LiveRegistry, LiveSession
 
 ASSET_URL = "/assets/stage"
@@ -59,12 +60,12 @@ class Stage:
 
     def on_commit(self, fn: Any, inputs: Any = None, outputs: Any = None) -> None:
         """Call ``fn`` after each change of the drawing."""
-        self.canvas.commit(fn, inputs, outputs, show_progress="hidden", trigger_mode="multiple", api_visibility="private")
+        self.canvas.commit(fn, inputs, outputs, trigger_mode="multiple", **QUIET)
 
     def on_changed(self, fn: Any, inputs: Any = None, outputs: Any = None) -> None:
         """Call ``fn`` when something that panels show has changed; ask for ``evt: gr.EventData`` to know what."""
         # Not "always_last": with several listeners on one event Gradio fires them again and again, for ever.
-        self.canvas.changed(fn, inputs, outputs, show_progress="hidden", trigger_mode="multiple", api_visibility="private")
+        self.canvas.changed(fn, inputs, outputs, trigger_mode="multiple", **QUIET)
 
 
 def make_stage() -> Stage:

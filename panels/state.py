@@ -53,5 +53,3 @@ class UiState:
 
     tab_id: str = ""
     """Names the live session in ``AppState.live``."""
-    episode_id: str = ""
-    """Episode that is chosen in the history."""

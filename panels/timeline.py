@@ -9,6 +9,7 @@ import gradio as gr
 
 from panels.asset_urls import scripts
 from panels.errors import bind
+from panels.events import QUIET
 from panels.replay import branch_from, open_replay
 from panels.state import AppState, UiState
 
@@ -44,9 +45,8 @@ class TimelineCanvas(gr.HTML):
 def build(app: AppState, ui: gr.State) -> None:
     """Place the timeline in the present Gradio layout."""
     canvas = TimelineCanvas()
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    canvas.open(bind(on_open, app), [canvas, ui], None, **quiet)
-    canvas.branch(bind(on_branch, app), [canvas, ui], None, **quiet)
+    canvas.open(bind(on_open, app), [canvas, ui], None, **QUIET)
+    canvas.branch(bind(on_branch, app), [canvas, ui], None, **QUIET)
 
 
 def on_open(app: AppState, value: dict[str, Any], ui: UiState) -> None:

@@ -31,7 +31,9 @@
       this.serial = 0;
       this.chosen = "";
       this.compared = [];
-            for (const field of Object.values(this.fields)) {
+      this.rows = new Map();
+      this.drawRows = VLAW.steady(this.list, (episodes) => this.draw(episodes));
+      for (const field of Object.values(this.fields)) {
         field.addEventListener("input", () => this.later(field.name === "q" ? 200 : 0));
         field.addEventListener("keydown", (e) => e.stopPropagation());
       }
@@ -40,7 +42,7 @@
         for (const field of Object.values(this.fields)) field.value = field.name === "scope" ? "all" : "";
         this.later(0);
       };
-      watch("value", () => { this.mark(); if ((this.props.value?.serial ?? 0) !== this.serial) { this.serial = this.props.value.serial; this.later(0); } });
+      watch("value", () => { this.keepChoice(); if ((this.props.value?.serial ?? 0) !== this.serial) { this.serial = this.props.value.serial; this.later(0); } });
       VLAW.withSocket((socket) => {
         const soon = () => this.later(REFRESH_MS);
         for (const type of ["episode", "end"]) socket.on(type, soon);
@@ -53,6 +55,11 @@
 
     /* What is chosen and compared is the page's own: an answer of the server to an earlier question must not undo it. */
     get value() { return { serial: 0, session: "", ...(this.props.value || {}), chosen: this.chosen, compared: this.compared }; }
+
+    keepChoice() {
+      const { chosen, compared } = this.props.value || {};
+      if (chosen !== this.chosen || String(compared) !== String(this.compared)) this.props.value = this.value;
+    }
 
     later(wait) {
       clearTimeout(this.timer);
@@ -82,7 +89,9 @@
 
     showFacets(facets) {
       for (const [name, counts] of [["task", facets.tasks], ["outcome", facets.outcomes], ["policy", facets.policies]]) {
-        const select = this.fields[name], kept = select.value;
+        const select = this.fields[name], kept = select.value, key = JSON.stringify(counts);
+        if (select.dataset.counts === key) continue; // it may hang open under somebody's hand
+        select.dataset.counts = key;
         select.replaceChildren(select.options[0], ...Object.entries(counts).map(([key, n]) => make("option", { value: key, textContent: `${key} (${n})` })));
         select.value = kept in counts ? kept : "";
       }
@@ -93,17 +102,27 @@
       const episodes = found.episodes.filter((e) => e.num_steps > 0 || e.outcome === "running" || e.name || e.num_notes);
       const total = found.total - (found.episodes.length - episodes.length);
       this.episodes = episodes;
-      const key = JSON.stringify(episodes.map((e) => [e.id, e.num_steps, e.outcome, e.rating, e.name, e.has_thumbnail, e.num_branches, e.num_notes, e.deleted_at, ago(e.started)]));
       this.total.textContent = total === 1 ? "1 episode" : `${total} episodes`;
       this.more.hidden = found.episodes.length >= found.total;
       this.element.dataset.total = total;
       this.element.querySelector('[data-is="empty"]').hidden = total > 0;
-      if (key === this.key) return;
-      this.key = key;
+      this.drawRows(episodes);
+    }
+
+    /* A row that says the same as before stays the same element. */
+    draw(episodes) {
       const focused = document.activeElement?.closest?.("li")?.dataset.id;
-      this.list.replaceChildren(...episodes.map((e) => this.row(e)));
+      const old = this.rows;
+      this.rows = new Map(episodes.map((e) => {
+        const key = JSON.stringify([e.num_steps, e.outcome, e.rating, e.title, e.has_thumbnail, e.num_branches, e.num_notes, e.deleted_at, ago(e.started)]);
+        const kept = old.get(e.id);
+        return [e.id, kept?.key === key ? kept : { key, node: this.row(e) }];
+      }));
+      const nodes = [...this.rows.values()].map((row) => row.node);
+      for (const node of [...this.list.children]) if (!nodes.includes(node)) node.remove();
+      nodes.forEach((node, i) => { if (this.list.children[i] !== node) this.list.insertBefore(node, this.list.children[i] ?? null); });
       this.mark();
-      if (focused) this.list.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+      if (focused && document.activeElement?.closest?.("li")?.dataset.id !== focused) this.rows.get(focused)?.node.focus({ preventScroll: true });
     }
 
     row(e) {

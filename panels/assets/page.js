@@ -31,6 +31,30 @@
     for (const type of KEPT) if (said[type]) socket.emit(type, said[type]);
   };
 
+  /* Wraps what redraws a part of the page, so that it never redraws under a pressed pointer: a click needs the same element at press
+     and at release, or the browser drops it. The newest call waits until shortly after the release (a touch clicks a little later). */
+  const CLICK_MS = 80, LONGEST_PRESS_MS = 5000;
+  VLAW.steady = (element, draw) => {
+    let pressedAt = -Infinity, waiting = null, timer = 0;
+    const isPressed = () => performance.now() - pressedAt < LONGEST_PRESS_MS;
+    const catchUp = () => {
+      const args = waiting;
+      waiting = null;
+      if (args) draw(...args);
+    };
+    element.addEventListener("pointerdown", () => { pressedAt = performance.now(); clearTimeout(timer); }, true);
+    for (const type of ["pointerup", "pointercancel"]) {
+      window.addEventListener(type, () => {
+        if (!isPressed()) return;
+        timer = setTimeout(() => { pressedAt = -Infinity; catchUp(); }, CLICK_MS);
+      }, true);
+    }
+    return (...args) => {
+      waiting = args;
+      if (!isPressed()) catchUp();
+    };
+  };
+
   VLAW.mountTopbar = (element, props, trigger, watch) => {
     const name = element.querySelector('[data-is="name"]');
     const connection = element.querySelector('[data-is="connection"]');

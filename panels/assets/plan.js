@@ -42,6 +42,7 @@
       this.hint = element.querySelector('[data-is="hint"]');
       this.open = new Set();
       this.planStep = null;
+      this.redraw = VLAW.steady(element, () => this.draw());
       for (const node of element.querySelectorAll("[data-run]")) node.onclick = () => VLAW.run?.(node.dataset.run);
       VLAW.withSocket((socket) => {
         socket.on("hello", (m) => { this.show(m.drawing); this.mark(m.status); });
@@ -51,6 +52,7 @@
     }
 
     send(name, args) { return VLAW.socket.command(name, args); }
+    /* Changes the newest drawing, which may be newer than the one that is shown: strokes go by id. */
     commit(change) {
       const sketch = structuredClone(this.drawing.sketch);
       change(sketch.strokes);
@@ -65,6 +67,11 @@
 
     show(drawing) {
       this.drawing = drawing;
+      this.redraw();
+    }
+
+    draw() {
+      const { drawing } = this;
       const { sketch, plan } = drawing;
       const focused = document.activeElement?.closest?.("[data-key]")?.dataset.key;
       this.strokes.replaceChildren(...sketch.strokes.map((s, i) => this.strokeRow(s, i, sketch)));
@@ -92,18 +99,22 @@
     strokeRow(stroke, i, sketch) {
       const last = sketch.strokes.length - 1;
       const size = [sketch.width, sketch.height];
+      const change = (edit) => this.commit((all) => {
+        const at = all.findIndex((s) => s.id === stroke.id);
+        if (at >= 0) edit(all, at);
+      });
       const row = make("li", { data: { key: "stroke-" + stroke.id } },
         make("span", { className: "chip", style: `background:${hex(stroke.colour)}`, title: `Colour of step ${1 + Math.max(0, COLOURS.indexOf(hex(stroke.colour)))}` }),
-        number(stroke.order ?? "", "Step number; empty: by colour", (n) => this.commit((all) => { all[i].order = n; }), { min: 1, max: 99, step: 1, placeholder: "·", isEmptyAllowed: true }),
+        number(stroke.order ?? "", "Step number; empty: by colour", (n) => change((all, at) => { all[at].order = n; }), { min: 1, max: 99, step: 1, placeholder: "·", isEmptyAllowed: true }),
         make("b", { textContent: stroke.kind }),
-        verbSelect(stroke.verb, true, (verb) => this.commit((all) => { all[i].verb = verb; })),
+        verbSelect(stroke.verb, true, (verb) => change((all, at) => { all[at].verb = verb; })),
         make("span", { className: "spring" }),
         this.expander("stroke-" + stroke.id),
-        button("↑", "Earlier", () => this.commit((all) => swap(all, i, i - 1)), i === 0),
-        button("↓", "Later", () => this.commit((all) => swap(all, i, i + 1)), i === last),
-        button("✕", "Delete this stroke", () => this.commit((all) => all.splice(i, 1))));
+        button("↑", "Earlier", () => change((all, at) => swap(all, at, Math.max(0, at - 1))), i === 0),
+        button("↓", "Later", () => change((all, at) => swap(all, at, Math.min(all.length - 1, at + 1))), i === last),
+        button("✕", "Delete this stroke", () => change((all, at) => all.splice(at, 1))));
       if (this.open.has("stroke-" + stroke.id))
-        row.append(this.points(stroke.points, (k, axis, value) => this.commit((all) => { all[i].points[k][axis] = value / size[axis]; all[i].raw = []; }), size));
+        row.append(this.points(stroke.points, (k, axis, value) => change((all, at) => { all[at].points[k][axis] = value / size[axis]; all[at].raw = []; }), size));
       return row;
     }
 
@@ -128,7 +139,7 @@
       const isOpen = this.open.has(key);
       const node = button("x, y", isOpen ? "Hide the coordinates" : "Coordinates in pixels", () => {
         if (isOpen) this.open.delete(key); else this.open.add(key);
-        this.show(this.drawing);
+        this.redraw();
       });
       node.ariaExpanded = isOpen;
       return node;

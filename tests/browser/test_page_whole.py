@@ -68,6 +68,80 @@ def test_the_history_lists_an_episode_after_it_ran_and_opens_it(page, workbench)
     page.wait_for_function("document.querySelector('#stage .stage').dataset.shownStep === ''")
 
 
+def press(page, locator):
+    """Put the mouse down in the middle of an element, as a person does a tenth of a second before they let go."""
+    box = locator.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+
+
+def test_a_row_that_changes_under_a_pressed_mouse_is_chosen_all_the_same(page, workbench):
+    session = run_some_steps(page, workbench)
+    episode_id = session.controller.status().episode_id
+    open_tab(page, "History")
+    row = page.locator(f'#history li[data-id="{episode_id}"]')
+    row.wait_for()
+    press(page, row.locator(".outcome"))
+    workbench.store.rename(episode_id, "renamed meanwhile")
+    with page.expect_response("**/api/episodes?*"):
+        page.evaluate("window.VLAW.history.later(0)")
+    page.wait_for_timeout(100)
+    assert row.locator(".title").text_content() != "renamed meanwhile"
+    page.mouse.up()
+    page.wait_for_selector("#history-branch", state="visible")
+    page.wait_for_selector('#history .chosen .title >> text="renamed meanwhile"')
+
+
+def test_a_row_that_says_the_same_stays_the_same_element(open_page, workbench):
+    page = open_page()
+    episode_id = run_some_steps(page, workbench).controller.status().episode_id
+    open_tab(page, "History")
+    row = page.locator(f'#history li[data-id="{episode_id}"]')
+    row.wait_for()
+    page.evaluate("id => { window.kept = document.querySelector(`#history li[data-id='${id}']`); }", episode_id)
+    run_some_steps(open_page(), workbench)
+    page.evaluate("window.VLAW.history.later(0)")
+    page.wait_for_function("document.querySelectorAll('#history li').length >= 2")
+    page.wait_for_function("document.querySelector('#history .episodes').dataset.total >= 2")
+    assert page.evaluate("window.kept.isConnected")
+
+
+def test_a_late_answer_of_the_server_does_not_undo_the_choice(page, workbench):
+    first = run_some_steps(page, workbench).controller.status().episode_id
+    page.evaluate("window.VLAW.run('reset')")
+    page.wait_for_function("id => document.querySelector('#stage .stage').dataset.episode !== id", arg=first)
+    open_tab(page, "History")
+    page.locator(f'#history li[data-id="{first}"]').click()
+    page.wait_for_selector("#history-branch", state="visible")
+    page.evaluate("window.VLAW.history.props.value = {...window.VLAW.history.props.value, chosen: ''}; window.VLAW.history.keepChoice()")
+    page.locator("#history-branch").click()
+    page.wait_for_function("id => !['', id].includes(document.querySelector('#stage .stage').dataset.episode)", arg=first)
+    page.wait_for_selector("#history li >> text=branch from step 0")
+
+
+def test_a_stroke_in_the_list_is_deleted_though_the_list_changes_under_the_mouse(page, workbench):
+    session = session_of(page, workbench)
+    stroke = {"id": "s1", "kind": "arrow", "points": [[0.4, 0.8], [0.6, 0.7]]}
+    other = {"id": "s2", "kind": "arrow", "points": [[0.3, 0.8], [0.3, 0.6]]}
+    document = {"version": 1, "id": "d1", "camera": "front", "width": 480, "height": 480, "step": 0, "strokes": [stroke]}
+    session.commit_sketch(document)
+    open_tab(page, "Sketch")
+    remove = page.locator("#plan [data-key='stroke-s1'] button[title='Delete this stroke']")
+    remove.wait_for()
+    press(page, remove)
+    session.commit_sketch({**document, "strokes": [stroke, other]})
+    page.wait_for_function("document.querySelector('#stage .stage').dataset.strokes === '2'")
+    page.mouse.up()
+    page.wait_for_function("document.querySelector('#stage .stage').dataset.strokes === '1'")
+    assert [s.id for s in session.sketch.strokes] == ["s2"]
+
+
+def test_what_is_asked_for_while_the_connection_is_lost_is_refused_aloud(page):
+    page.evaluate("window.VLAW.socket.socket.onclose = null; window.VLAW.socket.socket.close()")
+    page.evaluate("window.VLAW.run('step_forward')")
+    page.wait_for_selector(".toast >> text=Not connected")
+
+
 def test_a_rating_and_a_note_are_kept(page, workbench):
     session = run_some_steps(page, workbench)
     episode_id = session.controller.status().episode_id

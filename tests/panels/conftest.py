@@ -50,4 +50,4 @@ def steps():
 
 @pytest.fixture
 def ui(live):
-    return UiState(tab_id=live.tab_id, episode_id=live.controller.status().episode_id)
+    return UiState(tab_id=live.tab_id)

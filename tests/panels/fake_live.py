@@ -55,6 +55,13 @@ class FakeController:
         self.simulator = FakeSimulator()
         self.is_closed = False
         self.observer: Any = None
+        self.intended: Any = None
+
+    def look_ahead(self) -> None:
+        self.calls.append(("look_ahead", None))
+
+    def intention(self) -> Any:
+        return self.intended
 
     def add_observer(self, observer: Any) -> None:
         self.observer = observer

@@ -24,30 +24,30 @@ def stored(app, live):
 
 @pytest.fixture
 def ui(live, stored):
-    return UiState(tab_id=live.tab_id, episode_id=stored)
+    return UiState(tab_id=live.tab_id)
 
 
 def value(**changes):
     return {"chosen": "", "compared": [], "session": "", "serial": 0, **changes}
 
 
-def test_choosing_an_episode_shows_what_is_known_of_it(app, ui, stored):
-    state, details, facts, name, rating, step, delete = history.on_choose(app, value(chosen=stored), ui)
-    assert state.episode_id == stored and details.visible
+def test_choosing_an_episode_shows_what_is_known_of_it(app, stored):
+    details, facts, name, rating, step, delete = history.on_choose(app, value(chosen=stored))
+    assert details.visible
     assert any("6 steps" in line for line in facts["lines"])
     assert (name, rating, step.maximum, delete.value) == ("", None, 6, "Delete")
 
 
-def test_nothing_chosen_asks_for_a_click(app, live):
+def test_nothing_chosen_asks_for_a_click(app):
     with pytest.raises(InvalidInput, match="Click an episode"):
-        history.on_rate(app, 3, value(), UiState(tab_id=live.tab_id))
+        history.on_rate(app, 3, value())
 
 
-def test_each_change_makes_the_list_read_again(app, ui, stored):
+def test_each_change_makes_the_list_read_again(app, stored):
     serials = [
-        history.on_rename(app, HOSTILE, value(serial=4), ui)["serial"],
-        history.on_rate(app, 4, value(serial=5), ui)["serial"],
-        history.on_note(app, HOSTILE, 3, value(serial=6), ui)[2]["serial"],
+        history.on_rename(app, HOSTILE, value(chosen=stored, serial=4))["serial"],
+        history.on_rate(app, 4, value(chosen=stored, serial=5))["serial"],
+        history.on_note(app, HOSTILE, 3, value(chosen=stored, serial=6))[2]["serial"],
     ]
     assert serials == [5, 6, 7]
     info = app.store.episode(stored)
@@ -55,15 +55,15 @@ def test_each_change_makes_the_list_read_again(app, ui, stored):
     assert [(n.text, n.step) for n in app.store.notes(stored)] == [(HOSTILE, 3)]
 
 
-def test_an_empty_note_is_refused(app, ui):
+def test_an_empty_note_is_refused(app, stored):
     with pytest.raises(InvalidInput):
-        history.on_note(app, "  ", 0, value(), ui)
+        history.on_note(app, "  ", 0, value(chosen=stored))
 
 
-def test_delete_and_restore_are_one_button(app, ui, stored):
-    assert history.on_delete(app, value(), ui)[-1].value == "Restore"
+def test_delete_and_restore_are_one_button(app, stored):
+    assert history.on_delete(app, value(chosen=stored))[-1].value == "Restore"
     assert app.store.episode(stored).deleted_at is not None
-    assert history.on_delete(app, value(), ui)[-1].value == "Delete"
+    assert history.on_delete(app, value(chosen=stored))[-1].value == "Delete"
     assert app.store.episode(stored).deleted_at is None
 
 
@@ -77,7 +77,7 @@ def test_states_of_a_stored_episode_are_those_that_were_recorded(app, stored):
 
 
 def test_a_stored_episode_opens_on_the_stage_at_a_step_and_live_comes_back(app, live, ui, stored):
-    history.on_open(app, 4, ui)
+    history.on_open(app, 4, value(chosen=stored), ui)
     assert live.stored.episode_id == stored and live.shown_step == 4
     live.show_step(None)
     assert live.stored is None
@@ -123,8 +123,8 @@ def test_a_figure_is_built_of_paths_without_markup(app, stored):
 
 
 @pytest.mark.parametrize("kind", EXPORTS)
-def test_every_kind_of_file_is_made(app, ui, stored, kind):
-    shown = history.on_export(app, kind, 2, ui)
+def test_every_kind_of_file_is_made(app, stored, kind):
+    shown = history.on_export(app, kind, 2, value(chosen=stored))
     assert isinstance(shown, gr.File)
     path = export_episode(app, stored, kind=kind, step=2)
     data = path.read_bytes()
@@ -137,7 +137,7 @@ def test_an_unknown_kind_of_file_is_named_with_the_known_ones(app, stored):
         export_episode(app, stored, kind="AVI", step=0)
 
 
-def test_an_archive_comes_back_in(app, ui, stored):
+def test_an_archive_comes_back_in(app, stored):
     path = export_episode(app, stored, kind="Whole session (archive)", step=0)
     assert zipfile.is_zipfile(path)
     assert history.on_import(app, str(path), value(serial=1))["serial"] == 2

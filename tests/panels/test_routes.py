@@ -92,6 +92,12 @@ def test_the_page_and_its_descriptions_build(client):
     assert config["dependencies"] and client.get("/gradio_api/info").status_code == 200
 
 
+def test_only_the_loading_of_the_page_waits_in_a_queue(client):
+    """An event that comes while the queue's stream closes would show its outcome only after the next one."""
+    queued = [d["targets"] for d in client.get("/config").json()["dependencies"] if d["backend_fn"] and d["queue"] is not False]
+    assert [event for targets in queued for _, event in targets] == ["load"]
+
+
 def test_the_page_asks_no_other_host(client):
     page = client.get("/").text
     assert "fonts.googleapis" not in page and "cdn" not in client.get("/theme.css").text.lower()

@@ -72,6 +72,7 @@ export class StrokeList {
     this.empty = h("p", { class: "steps-empty", text: "What you draw is listed here, step by step." });
     this.error = h("p", { class: "steps-error", hidden: true });
     this.element = h("div", { class: "steps-box" }, [h("h3", { text: "Drawing" }), this.empty, this.list, this.error]);
+    this.refresh = window.VLAW.steady(this.element, () => this.draw());
     drawing.onChange(() => this.refresh());
     this.refresh();
   }
@@ -82,7 +83,7 @@ export class StrokeList {
     this.refresh();
   }
 
-  refresh() {
+  draw() {
     const { plan, sentences, error, problems } = this.drawing.reading;
     const stepIndex = new Map((plan?.steps ?? []).flatMap((s, i) => s.stroke_ids.map((id) => [id, i])));
     const strokes = [...this.drawing.strokes].sort((a, b) => (stepIndex.get(a.id) ?? 99) - (stepIndex.get(b.id) ?? 99));

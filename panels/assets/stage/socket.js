@@ -154,8 +154,11 @@ export class LiveSocket {
     socket.onclose = socket.onmessage = null;
     socket.close();
     this.socket = null;
-    for (const call of this.waiting.values()) call.reject(Object.assign(new Error("The connection was lost."), { kind: "Disconnected" }));
-    this.waiting.clear();
+    if (this.waiting.size) {
+      const error = this.refuse("The connection was lost before the answer came: look whether this was done.");
+      for (const call of this.waiting.values()) call.reject(error);
+      this.waiting.clear();
+    }
     if (FINAL_CODES.has(code)) {
       this.setState("gone", { code });
       return;
@@ -179,9 +182,15 @@ export class LiveSocket {
   request(name, args = {}) {
     const seq = ++this.seq;
     if (!this.send({ type: "command", name, args, seq })) {
-      return Promise.reject(Object.assign(new Error("Not connected."), { kind: "Disconnected" }));
+      return Promise.reject(this.refuse("Not connected: this was not done. Try again in a moment."));
     }
     return new Promise((resolve, reject) => this.waiting.set(seq, { resolve, reject }));
+  }
+
+  /** Tells that something a person asked for got no answer, and returns the error of it. */
+  refuse(error) {
+    this.emit("refused", { error, kind: "Disconnected" });
+    return Object.assign(new Error(error), { kind: "Disconnected" });
   }
 
   /** As request, for callers that need no answer: a refusal is shown by the stage. */

@@ -1,0 +1,15 @@
+"""How handlers are called: directly, each by a request of its own whose answer brings the outcome.
+
+Gradio's queue answers on an event stream that closes when nothing is left and opens with the next event. An event that comes while
+the stream closes is carried out, but its outcome stays on the server until some later event opens the stream again: on a slow machine
+a click then shows nothing. Only the loading of the page goes through the queue, because a warning can be shown from there alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+QUIET: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+"""For what is done at once."""
+SHOWN: Final[dict[str, Any]] = {"queue": False, "show_progress": "full", "api_visibility": "private"}
+"""For what takes seconds: the page shows that something goes on."""
