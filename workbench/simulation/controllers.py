@@ -204,11 +204,7 @@ class DeltaPoseController:
 
     def begin(self, action: NDArray[np.float32]) -> None:
         """Take the action ``(7,)`` of a control step."""
-        values: Floats = np.asarray(action, dtype=np.float64)
-        if values.shape != (ACTION_DIM,):
-            raise InvalidShape("action", expected=(ACTION_DIM,), found=values.shape, dtype="float32")
-        if not np.all(np.isfinite(values)):
-            raise InvalidInput("action", expected="finite numbers", found=str(values.tolist()))
+        values = check_action(action)
         move = _shorten(values[:3], MAX_LINEAR_SPEED * self.period_s)
         turn = _shorten(values[3:6], MAX_ANGULAR_SPEED * self.period_s)
         self.gripper = float(np.clip(values[6], 0.0, 1.0))
@@ -270,6 +266,21 @@ class DeltaPoseController:
         self.position, self.quaternion = saved[:3].copy(), saved[3:7].copy()
         self.gripper = float(saved[7])
         self.joints = self._start = saved[8 : 8 + self.rig.num_joints].copy()
+
+
+def check_action(action: NDArray[np.float32]) -> Floats:
+    """Return an action ``(7,)`` as float64.
+
+    Raises:
+        InvalidShape: it is not seven numbers.
+        InvalidInput: they are not finite.
+    """
+    values: Floats = np.asarray(action, dtype=np.float64)
+    if values.shape != (ACTION_DIM,):
+        raise InvalidShape("action", expected=(ACTION_DIM,), found=values.shape, dtype="float32")
+    if not np.all(np.isfinite(values)):
+        raise InvalidInput("action", expected="finite numbers", found=str(values.tolist()))
+    return values
 
 
 def _shorten(vector: Floats, longest: float) -> Floats:

@@ -11,13 +11,15 @@ import numpy as np
 from workbench.core.errors import InvalidInput, UnknownName
 from workbench.simulation.appearance import read_look
 from workbench.simulation.distractors import add_distractors
+from workbench.simulation.noise import read_noise
 from workbench.simulation.scene import TaskInstance
 
 
 def apply_options(instance: TaskInstance, options: Mapping[str, Any]) -> TaskInstance:
     """Return the task as an episode's ``options`` want it; the order in which they are named does not matter.
 
-    Known are ``{"look": {...}}``, see :mod:`workbench.simulation.appearance`, and ``{"distractors": {"num": 3, "seed": 5}}``.
+    Known are ``{"look": {...}}``, see :mod:`workbench.simulation.appearance`, ``{"distractors": {"num": 3, "seed": 5}}``,
+    and ``{"noise": {...}}``, see :mod:`workbench.simulation.noise`.
 
     Raises:
         UnknownName: there is no such option, or no such part of one.
@@ -53,4 +55,10 @@ def _apply_look(instance: TaskInstance, value: Mapping[str, Any]) -> TaskInstanc
     return replace(instance, scene=replace(instance.scene, look=look))
 
 
-_OPTIONS: Final = {"look": _apply_look, "distractors": _apply_distractors}
+def _check_noise(instance: TaskInstance, value: Mapping[str, Any]) -> TaskInstance:
+    """Noise does not change the task; the simulator reads it again."""
+    read_noise(value)
+    return instance
+
+
+_OPTIONS: Final = {"look": _apply_look, "distractors": _apply_distractors, "noise": _check_noise}

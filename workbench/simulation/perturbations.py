@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import hypot
 from typing import Any
 
 import mujoco
@@ -12,9 +11,11 @@ import numpy as np
 from workbench.core.errors import InvalidInput, UnknownName
 from workbench.core.protocols import Simulator
 from workbench.core.types import SimState
-from workbench.simulation.layout import FOOTPRINT, GAP, X_RANGE, Y_RANGE
+from workbench.simulation.free_space import draw_shift, why_not
 from workbench.simulation.simulator import STATE, BenchSimulator
-from workbench.simulation.world import Floats, World
+from workbench.simulation.world import Floats
+
+__all__ = ["apply_perturbation", "disturb", "draw_shift"]
 
 
 def disturb(simulator: Simulator, name: str, dx: float, dy: float) -> dict[str, Any]:
@@ -29,26 +30,12 @@ def disturb(simulator: Simulator, name: str, dx: float, dy: float) -> dict[str, 
     position = world.position(name) + np.array([dx, dy, 0.0])
     if world.is_held(name):
         raise InvalidInput(f"move of {name}", expected="a thing that lies free", found="a thing in the gripper")
-    reason = _why_not(world, name, float(position[0]), float(position[1]))
+    reason = why_not(world, name, float(position[0]), float(position[1]))
     if reason:
         raise InvalidInput(f"move of {name}", expected="a free place within reach", found=reason)
     payload = {"prop": name, "position": position.tolist(), "quaternion": world.quaternion(name).tolist()}
     apply_perturbation(bench, payload)
     return payload
-
-
-def draw_shift(world: World, name: str, distance: float, rng: np.random.Generator) -> tuple[float, float]:
-    """Draw a direction in which a prop can be moved by ``distance`` [m], and return ``dx, dy`` [m].
-
-    Raises:
-        InvalidInput: there is no room in any of many directions.
-    """
-    x, y, _ = world.position(name)
-    for angle in rng.permutation(np.linspace(-np.pi, np.pi, 48, endpoint=False)):
-        dx, dy = distance * float(np.cos(angle)), distance * float(np.sin(angle))
-        if not _why_not(world, name, x + dx, y + dy):
-            return dx, dy
-    raise InvalidInput(f"move of {name}", expected=f"a free place {distance:.3f} m away", found="none")
 
 
 def apply_perturbation(simulator: Simulator, payload: Mapping[str, Any]) -> None:
@@ -93,18 +80,3 @@ def _read(payload: Mapping[str, Any]) -> tuple[str, Floats, Floats]:
     if position.shape != (3,) or quaternion.shape != (4,) or not np.isfinite([*position, *quaternion]).all():
         raise InvalidInput("perturbation", expected="3 and 4 finite numbers", found=f"{position.tolist()}, {quaternion.tolist()}")
     return name, position, quaternion
-
-
-def _why_not(world: World, name: str, x: float, y: float) -> str:
-    """Return why a prop cannot be moved to a place, or nothing."""
-    margin = 0.02
-    if not (X_RANGE[0] - margin <= x <= X_RANGE[1] + margin and Y_RANGE[0] - margin <= y <= Y_RANGE[1] + margin):
-        return f"({x:.2f}, {y:.2f}) m, out of reach"
-    radius = FOOTPRINT[world.prop(name).kind]
-    for prop in world.scene.props:
-        if prop.name == name:
-            continue
-        other = world.position(prop.name)
-        if hypot(x - other[0], y - other[1]) < radius + FOOTPRINT[prop.kind] + GAP / 2:
-            return f"a place too near to {prop.name}"
-    return ""

@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 
+from workbench.core.protocols import Simulator
 from workbench.simulation.layout import turn_words
-from workbench.simulation.scene import Prop, PropKind
+from workbench.simulation.scene import Prop, PropKind, TaskInstance
 from workbench.simulation.tasks import TASKS
 
 ROLE_KINDS: Final[Mapping[str, Mapping[str, PropKind]]] = MappingProxyType(
@@ -69,3 +70,9 @@ def _turns(task: str) -> list[dict[str, str]]:
     if task not in _TURNING:
         return [{}]
     return [turn_words(float(np.deg2rad(sign * degrees))) for degrees in TURNS_DEG for sign in (1, -1)]
+
+
+def sayings_in(simulator: Simulator) -> tuple[Saying, ...]:
+    """Return everything that can be asked of a simulator's present scene; nothing of one that does not tell what stands there."""
+    instance = getattr(simulator, "instance", None)
+    return sayings_of(instance.scene.props) if isinstance(instance, TaskInstance) else ()

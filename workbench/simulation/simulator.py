@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -17,8 +18,10 @@ from workbench.core.types import ACTION_DIM, PROPRIO, PROPRIO_DIM, CameraRequest
 from workbench.simulation.appearance import CAMERAS
 from workbench.simulation.build import build_model
 from workbench.simulation.cameras import BenchView, SceneRenderer, make_pinhole
-from workbench.simulation.controllers import DeltaPoseController, Kinematics
+from workbench.simulation.controllers import DeltaPoseController, Kinematics, check_action
 from workbench.simulation.episode_options import apply_options
+from workbench.simulation.noise import Noise, read_noise
+from workbench.simulation.noise_process import NoiseProcess
 from workbench.simulation.observations import LazyMapping, Moment
 from workbench.simulation.rig import find_rig
 from workbench.simulation.robot import PHYSICS_PERIOD_S
@@ -125,11 +128,13 @@ class BenchSimulator:
         self._controller = controller = DeltaPoseController(self._kinematics, self._rig, period_s)
         # Not a method of ours: a circle of references would keep the model until the garbage collector runs.
         self.world = World(model, self._data, instance.scene, self._rig, lambda: controller.gripper)
+        self._noise: NoiseProcess | None = None
         self._settle()
         self._step = 0
         self._moment.advance()
         self.world.progress = task.start()
         self.world.mark_start()
+        self._begin_noise(config)
         return config.instruction or instance.instruction
 
     def _settle(self) -> None:
@@ -150,6 +155,12 @@ class BenchSimulator:
         data.time = 0.0
         self._refresh()
 
+    def _begin_noise(self, config: EpisodeConfig) -> None:
+        noise = read_noise(config.options.get("noise", {}))
+        if replace(noise, seed=0) != Noise():
+            self._noise = NoiseProcess(noise, self._model, self._rig, config.control_hz)
+            self._noise.start(self._physics(), self._proprio(), self._controller.gripper)
+
     def _refresh(self) -> None:
         """Bring what follows from the state (poses, contacts) up to date, without touching the state."""
         state = self._physics()
@@ -167,7 +178,7 @@ class BenchSimulator:
         """
         data, controller = self._data, self._controller
         gripper_before = controller.gripper
-        controller.begin(action)
+        controller.begin(action if self._noise is None else self._disturb(action))
         self._moment.advance()
         halted: int | None = None
         for index in range(self._num_slices):
@@ -188,16 +199,26 @@ class BenchSimulator:
         is_success = self.task.is_success(self.world, self.instance)
         return StepResult(is_success, halted, self.task.scores(self.world, self.instance))
 
+    def _disturb(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Let chance act before a step; return the action that is executed."""
+        assert self._noise is not None, "no noise in this episode"
+        check_action(action)
+        self._noise.leave(self._physics(), self._proprio())
+        self._noise.disturb(self._step, self._data, self.world)
+        return self._noise.execute(self._step, action)
+
     def observe(self, cameras: Sequence[CameraRequest]) -> Observation:
         """Return the present observation; pictures are rendered when they are looked up, before the next step."""
-        data = self._data
+        data, proprio = self._data, self._proprio()
+        if self._noise is not None:
+            data, proprio = self._noise.seen(self._step, data), self._noise.measured(self._step, proprio)
         return Observation(
-            images=LazyMapping("picture", {c.name: partial(self._rgb, c) for c in cameras}, self._moment),
-            depth=LazyMapping("depth picture", {c.name: partial(self._depth, c) for c in cameras}, self._moment),
+            images=LazyMapping("picture", {c.name: partial(self._rgb, data, c) for c in cameras}, self._moment),
+            depth=LazyMapping("depth picture", {c.name: partial(self._depth, data, c) for c in cameras}, self._moment),
             cameras={c.name: make_pinhole(self._model, data, c) for c in cameras},
-            proprio=self._proprio(),
+            proprio=proprio,
             step=self._step,
-            time_s=float(data.time),
+            time_s=self.world.time_s,
         )
 
     def object_ids(self, camera: CameraRequest) -> tuple[NDArray[np.int32], tuple[str, ...]]:
@@ -220,7 +241,8 @@ class BenchSimulator:
 
     def state(self) -> SimState:
         """Return the full state; :meth:`restore` puts it back exactly."""
-        controller = np.concatenate([[float(self._step)], self._controller.save(), self.world.progress])
+        noise = np.zeros(0) if self._noise is None else self._noise.save()
+        controller = np.concatenate([[float(self._step)], self._controller.save(), self.world.progress, noise])
         rng = json.dumps(self._rng.bit_generator.state, sort_keys=True).encode()
         return SimState(self._physics(), controller, rng)
 
@@ -232,7 +254,8 @@ class BenchSimulator:
         """
         num_physics = mujoco.mj_stateSize(self._model, STATE)
         num_joints = 8 + self._rig.num_joints
-        num_controller = 1 + num_joints + self.task.num_progress
+        num_memory = 1 + num_joints + self.task.num_progress
+        num_controller = num_memory + (0 if self._noise is None else self._noise.size)
         if state.physics.shape != (num_physics,) or state.controller.shape != (num_controller,):
             raise InvalidInput(
                 "simulator state",
@@ -243,8 +266,10 @@ class BenchSimulator:
         mujoco.mj_setState(self._model, self._data, np.ascontiguousarray(state.physics), STATE)
         self._step = int(state.controller[0])
         self._controller.load(state.controller[1 : 1 + num_joints])
-        self.world.progress = state.controller[1 + num_joints :].copy()
+        self.world.progress = state.controller[1 + num_joints : num_memory].copy()
         self._rng.bit_generator.state = json.loads(state.rng)
+        if self._noise is not None:
+            self._noise.load(state.controller[num_memory:], self._step)
         self._refresh()
         self._moment.advance()
 
@@ -266,11 +291,12 @@ class BenchSimulator:
             self._renderer = SceneRenderer(self._model)
         return self._renderer
 
-    def _rgb(self, camera: CameraRequest) -> NDArray[np.uint8]:
-        return self._get_renderer().rgb(self._data, camera)
+    def _rgb(self, data: mujoco.MjData, camera: CameraRequest) -> NDArray[np.uint8]:
+        picture = self._get_renderer().rgb(data, camera)
+        return picture if self._noise is None else self._noise.picture(self._step, camera.name, picture)
 
-    def _depth(self, camera: CameraRequest) -> NDArray[np.float32]:
-        return self._get_renderer().depth(self._data, camera)
+    def _depth(self, data: mujoco.MjData, camera: CameraRequest) -> NDArray[np.float32]:
+        return self._get_renderer().depth(data, camera)
 
     def _close_renderer(self) -> None:
         if self._renderer is not None:
