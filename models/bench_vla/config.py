@@ -34,7 +34,7 @@ class BenchVlaConfig:
     front_side: int = 128
     """Side of the front picture [px]."""
     wrist_side: int = 64
-    max_words: int = 18
+    max_words: int = 22
     num_bins: int = 64
     """Bins of each action dimension."""
     num_coordinates: int = 256

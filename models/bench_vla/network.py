@@ -250,7 +250,7 @@ class PromptStem(nn.Module):
         self.fine = nn.Conv2d(NUM_PROMPT_CHANNELS, 24, 4, stride=2, padding=1)
         self.medium = nn.Conv2d(24, 48, 3, stride=2, padding=1)
         self.coarse = nn.Conv2d(48, 64, 4, stride=4)
-        self.to_keys = nn.Conv2d(24, key_width, 3, padding=1)
+        self.to_keys = nn.Conv2d(24, key_width, 1)
         self.to_tokens = nn.Conv2d(64, width, 1)
         for last in (self.to_keys, self.to_tokens):
             nn.init.zeros_(last.weight)

@@ -133,9 +133,11 @@ class Trainer:
         self._optimiser.load_state_dict({"state": states, "param_groups": self._optimiser.state_dict()["param_groups"]})
 
 
-def train(trainer: Trainer, maker: BatchMaker, *, progress: Progress, on_save: Callable[[Trainer], None] = lambda t: None) -> None:
-    """Train to the end of the schedule; batches are made in a thread of its own."""
-    saved = time.monotonic()
+def train(trainer: Trainer, maker: BatchMaker, *, progress: Progress, on_save: Callable[[Trainer], None]) -> dict[str, float]:
+    """Train to the end of the schedule, and return the last means of the losses; batches are made in a thread of its own."""
+    saved, means = time.monotonic(), {}
+    if trainer.is_done:
+        return {}
     for batch, labels in _prefetch(maker, trainer.settings.seed + trainer.step):
         means = trainer.learn(batch, labels)
         if trainer.step % 20 == 0:
@@ -147,7 +149,8 @@ def train(trainer: Trainer, maker: BatchMaker, *, progress: Progress, on_save: C
             trainer.save({"losses": {n: round(v, 4) for n, v in means.items()}})
             on_save(trainer)
         if trainer.is_done:
-            return
+            break
+    return means
 
 
 def _prefetch(maker: BatchMaker, seed: int) -> Iterator[tuple[Batch, Labels]]:

@@ -1,0 +1,106 @@
+"""``python app.py train bench-vla``: makes demonstrations, trains, evaluates, writes weights and their model card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from models.bench_vla.batches import BatchMaker
+from models.bench_vla.config import BenchVlaConfig
+from models.bench_vla.demonstrations import generate
+from models.bench_vla.shards import ShardSet
+from models.bench_vla.train import Progress, Settings, Trainer, train
+from models.bench_vla.vocabulary import collect_words
+from workbench.core.errors import InvalidInput
+from workbench.simulation.manner import MANNERS, say
+from workbench.simulation.sayings import TURNS_DEG
+from workbench.simulation.scene import COLOURS, PropKind
+from workbench.simulation.tasks import TASKS
+
+_FIELD: Final = re.compile(r"\{[^}]*\}")
+_WORDINGS: Final = 40
+"""Draws that bring out every wording of a manner."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much data, and how long a training."""
+
+    num_episodes: int = 3000
+    num_scenes: int = 12000
+    minutes: float = 75.0
+    num_frames: int = 64
+    """Frames a batch."""
+
+
+SMOKE: Final = Plan(num_episodes=4, num_scenes=6, minutes=0.25, num_frames=8)
+"""Goes through everything in about a minute; what it trains knows nothing."""
+
+
+def known_words() -> tuple[str, ...]:
+    """Return every word that a task's instruction may have, in any manner."""
+    rng = np.random.default_rng(0)
+    templates = [_FIELD.sub(" ", t) for entry in TASKS for t in TASKS.load(entry.name).templates]
+    manners = [say("", manner, rng) for manner in MANNERS for _ in range(_WORDINGS)]
+    names = [*COLOURS, *(kind.value for kind in PropKind), *(str(d) for d in TURNS_DEG), "clockwise counter-clockwise"]
+    return collect_words([*templates, *manners, *names])
+
+
+def run_training(
+    *,
+    out: Path,
+    data: Path,
+    smoke: bool = False,
+    minutes: float | None = None,
+    seed: int = 1,
+    workers: int = 2,
+    progress: Progress,
+    on_save: Callable[[Trainer], None] = lambda trainer: None,
+) -> dict[str, Any]:
+    """Make what data is missing, train or go on training, and return what came out.
+
+    Args:
+        out: folder of the weights and of what is needed to go on.
+        data: folder of the demonstrations.
+        smoke: the smallest sizes, for tests.
+        minutes: length of the whole schedule instead of the plan's.
+        seed: of the data and the training.
+        workers: processes that make data.
+        progress: told of every step.
+        on_save: called when weights were written.
+
+    Raises:
+        InvalidInput: the length is not positive.
+    """
+    plan = SMOKE if smoke else Plan()
+    length = plan.minutes if minutes is None else minutes
+    if not length > 0:
+        raise InvalidInput("minutes of training", expected="a positive number", found=str(length))
+    out.mkdir(parents=True, exist_ok=True)
+    generate(data, episodes=plan.num_episodes, scenes=plan.num_scenes, seed=seed, workers=workers, progress=progress)
+    config = BenchVlaConfig(words=known_words())
+    settings = Settings(minutes=length, num_frames=plan.num_frames, seed=seed)
+    torch.set_num_threads(settings.num_threads)
+    trainer = Trainer(config, settings, out)
+    state = out / "training.safetensors"
+    if state.exists():
+        trainer.resume(state)
+        progress(f"going on after step {trainer.step}, {trainer.seconds / 60:.1f} min")
+    shards = ShardSet(data)
+    maker = BatchMaker(shards, config, num_frames=plan.num_frames, asks_per_frame=settings.asks_per_frame, asks_chosen=settings.asks_chosen)
+    losses = train(trainer, maker, progress=progress, on_save=on_save)
+    return {
+        "weights": str(out / "bench-vla.safetensors"),
+        "parameters": sum(p.numel() for p in trainer.network.parameters()),
+        "steps": trainer.step,
+        "minutes": round(trainer.seconds / 60, 1),
+        "frames": shards.num_frames,
+        "asks": shards.num_asks,
+        "losses": losses,
+    }
