@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,10 @@ _TAKEN: Final = 0.09
 _AT_ONCE: Final = ("touch", "press_button", "close_drawer")
 """Tasks that are begun with shut fingers."""
 _LANE: Final = 0.10
+_MIN_PUSH: Final = 0.06
+"""A puck this near to the middle of a zone is in it [m]."""
+FLAT: Final = frozenset({PropKind.ZONE, PropKind.DOT})
+"""Kinds that nothing bumps into."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,15 @@ def possible_asks(world: ProxyWorld, rng: np.random.Generator) -> list[Ask]:
     """Return everything that may be asked of a moment at which nothing is held and nothing of it is done yet, in random order."""
     asks = [*_cube_asks(world, rng), *_push_asks(world, rng), *_fixture_asks(world, rng), *_block_asks(world, rng)]
     return [asks[i] for i in rng.permutation(len(asks))]
+
+
+def take_turns(asks: Sequence[Ask], count: int) -> list[Ask]:
+    """Return at most ``count`` asks, the tasks in turn: of cubes there is always more to ask than of anything else."""
+    by_task: dict[str, list[Ask]] = {}
+    for ask in asks:
+        by_task.setdefault(ask.task, []).append(ask)
+    rounds = zip_longest(*by_task.values())
+    return [ask for round_ in rounds for ask in round_ if ask is not None][:count]
 
 
 def is_clear(ask: Ask, world: ProxyWorld) -> bool:
@@ -121,22 +135,28 @@ def _distance(world: ProxyWorld, a: str, b: str) -> float:
 
 def _push_asks(world: ProxyWorld, rng: np.random.Generator) -> Iterator[Ask]:
     for puck in _of_kind(world, PropKind.PUCK):
+        start = world.position(puck.name)[:2]
+        solid = [world.position(p.name)[:2] for p in world.scene.props if p.name != puck.name and p.kind not in FLAT]
         for zone in _of_kind(world, PropKind.ZONE):
-            if is_pushable(world, puck.name, zone.name):
+            if is_pushable(start, world.position(zone.name)[:2], solid):
                 yield _ask(world, rng, "push_to_zone", {"pick": puck.name, "place": zone.name})
 
 
-def is_pushable(world: ProxyWorld, puck: str, zone: str) -> bool:
-    """Tell whether a puck can be pushed straight into a zone: within reach, run-up and lane free, not there yet."""
-    start, end = world.position(puck)[:2], world.position(zone)[:2]
+def is_pushable(start: Floats, end: Floats, solid: Sequence[Floats]) -> bool:
+    """Tell whether a puck can be pushed straight from ``start`` to ``end`` ``(2,)`` [m]: within reach, not there yet, and a free way.
+
+    Args:
+        start: middle of the puck.
+        end: middle of the zone.
+        solid: ``(2,)`` middles of the other things that can be touched.
+    """
     length = float(np.linalg.norm(end - start))
-    if not 0.06 < length <= PUSH_LENGTH[1] + 0.04:
+    if not _MIN_PUSH < length <= PUSH_LENGTH[1] + 0.04:
         return False
     behind = start - RUN_UP * (end - start) / length
     if not (REACH_X[0] <= behind[0] <= REACH_X[1] and REACH_Y[0] <= behind[1] <= REACH_Y[1]):
         return False
     lane = [behind + t * (end - behind) for t in np.linspace(0, 1, 8)]
-    solid = [world.position(p.name)[:2] for p in world.scene.props if p.name != puck and p.kind not in (PropKind.ZONE, PropKind.DOT)]
     return all(float(np.hypot(*(place - point))) > _LANE + GAP for point in lane for place in solid)
 
 

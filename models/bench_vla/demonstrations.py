@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bench_vla import static_scenes
-from models.bench_vla.asks import Ask, is_clear, possible_asks
+from models.bench_vla.asks import Ask, is_clear, possible_asks, take_turns
 from models.bench_vla.demonstrations_episodes import CAMERAS, CONTROL_HZ, WEIGHTS, Moment, Record, draw_manner, play
 from models.bench_vla.labels import find_stage, outline_in, path_in, point_in, role_point, solid_points
 from models.bench_vla.motion import ProxyWorld, roll_out
@@ -40,7 +40,7 @@ SCENES_A_SHARD: Final = 300
 SAMPLES_AN_EPISODE: Final = 25
 POSES_A_SCENE: Final = 5
 _MAX_ASKS: Final = 6
-_MAX_PATHS: Final = 2
+_MAX_PATHS: Final = 1
 """Asks of a static frame whose path is made: a path costs more than all the rest of an ask."""
 _PATH_STEPS: Final = 70
 _MIN_PATH: Final = 0.01
@@ -231,7 +231,7 @@ def _add_pose(writer: ShardWriter, bench: Bench, view: BenchView, scratch: mujoc
     asks = [a for a in static_scenes.asks_of_pose(rng, world, has_segment=has_segment) if is_clear(a, world)]
     if not asks:
         return
-    asks = asks[:_MAX_ASKS]
+    asks = take_turns(asks, _MAX_ASKS)
     if pose.near is not None and pose.near.key not in {a.key for a in asks} and is_clear(pose.near, world):
         asks = [pose.near, *asks[: _MAX_ASKS - 1]]
     physics = simulator.state().physics
@@ -260,7 +260,7 @@ def plan(out: Path, *, episodes: int, scenes: int, seed: int) -> list[Job]:
     while any(waiting.values()):
         kind = max((k for k in waiting if waiting[k]), key=lambda k: len(waiting[k]) / totals[k])
         number = len(jobs)
-        jobs.append(Job(out / f"shard-{number:05d}", kind, seed * 100_000 + number, waiting[kind].pop(0)))
+        jobs.append(Job(out / f"shard-{seed:02d}-{number:05d}", kind, seed * 100_000 + number, waiting[kind].pop(0)))
     return jobs
 
 
@@ -305,7 +305,9 @@ _BENCH: list[Bench] = []
 
 
 def make_shard(job: Job) -> tuple[int, int]:
-    """Make and write one shard; return its numbers of frames and asks."""
+    """Make and write one shard, unless another run has made it meanwhile; return its numbers of frames and asks."""
+    if job.folder.exists():
+        return 0, 0
     if not _BENCH:
         _BENCH.append(Bench())
     writer = make_episodes(_BENCH[0], job) if job.kind == EPISODE else make_scenes(_BENCH[0], job)

@@ -14,8 +14,8 @@ from workbench.core.types import PROPRIO
 
 Floats = NDArray[np.float64]
 
-SHUT_BELOW: Final = 0.5
-"""A commanded opening below this counts as shut."""
+SHUT_BELOW: Final = 0.25
+"""A commanded opening below this counts as shut: far from the half opening of a push, about which a policy's answers scatter."""
 _LONG_S: Final = 2.0
 """Times are told apart up to a few times this [s]."""
 

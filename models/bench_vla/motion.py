@@ -201,15 +201,17 @@ class ProxyWorld:
     def _follow(self, action: Floats, control_hz: float) -> Arm:
         arm, share = self.arm, 20.0 / control_hz
         settled, decay = 1 - (1 - SETTLING) ** share, GRIPPER_DECAY**share
-        commanded = np.clip(arm.commanded_position + action[:3], WORKSPACE_LOW, WORKSPACE_HIGH)
+        commanded = np.minimum(np.maximum(arm.commanded_position + action[:3], WORKSPACE_LOW), WORKSPACE_HIGH)
         position = arm.position + action[:3] + settled * (arm.commanded_position - arm.position)
         turn = quat_from_rotvec(action[3:6])
-        commanded_quaternion = quat_multiply(turn, arm.commanded_quaternion)
-        lead = rotvec_from_quat(quat_multiply(arm.commanded_quaternion, quat_conjugate(arm.quaternion)))
-        quaternion = quat_multiply(quat_from_rotvec(settled * lead), quat_multiply(turn, arm.quaternion))
+        quaternion = commanded_quaternion = quat_multiply(turn, arm.commanded_quaternion)
+        if arm.quaternion is not arm.commanded_quaternion:
+            lead = rotvec_from_quat(quat_multiply(arm.commanded_quaternion, quat_conjugate(arm.quaternion)))
+            quaternion = quat_multiply(quat_from_rotvec(settled * lead), quat_multiply(turn, arm.quaternion))
         command = float(action[6])
         gripper = command + (arm.gripper - command) * decay
-        return Arm(np.clip(position, WORKSPACE_LOW, WORKSPACE_HIGH), quaternion, commanded, commanded_quaternion, gripper, command)
+        position = np.minimum(np.maximum(position, WORKSPACE_LOW), WORKSPACE_HIGH)
+        return Arm(position, quaternion, commanded, commanded_quaternion, gripper, command)
 
     def grasp_point(self, name: str) -> Floats:
         """Return ``(3,)``, what the fingers close on [m]."""

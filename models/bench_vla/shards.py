@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -110,13 +111,16 @@ class ShardWriter:
 
     def write(self, folder: Path) -> None:
         """Write the shard ``folder``; it appears whole or not at all."""
-        part = folder.with_name(f".{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         for name, (kind, shape) in {**FRAME_FIELDS, **ASK_FIELDS}.items():
             rows = np.asarray(self._rows[name], dtype=kind).reshape(len(self._rows[name]), *shape)
             np.save(part / f"{name}.npy", rows)
         (part / "texts.json").write_text(json.dumps(list(self._texts)))
+        if folder.exists():
+            shutil.rmtree(part)  # another run was faster
+            return
+        part.chmod(0o755)
         part.rename(folder)
 
 

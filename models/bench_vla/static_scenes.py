@@ -10,10 +10,10 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bench_vla.asks import Ask, possible_asks
+from models.bench_vla.asks import FLAT, Ask, is_pushable, possible_asks
 from models.bench_vla.motion import ProxyWorld
 from workbench.core.geometry import quat_from_rotvec, quat_multiply
-from workbench.core.types import SimState
+from workbench.core.types import EpisodeConfig, SimState
 from workbench.simulation.appearance import draw_look
 from workbench.simulation.controllers import WORKSPACE_HIGH, WORKSPACE_LOW
 from workbench.simulation.drawers import HANDLE_REACH
@@ -28,6 +28,7 @@ from workbench.simulation.world import GRIPPER
 Floats = NDArray[np.float64]
 
 MAX_PROPS: Final = 7
+_MIN_PROPS: Final = 2
 _HOME: Final = (0.37, 0.0, 0.30)
 """About where the end-effector starts [m]."""
 _NUM_TRIES: Final = 40
@@ -52,41 +53,54 @@ def draw_strength(rng: np.random.Generator) -> float:
 
 
 def draw_scene(rng: np.random.Generator) -> Scene:
-    """Draw three to seven things of all kinds, each where it finds room, and a look."""
+    """Draw up to seven things of all kinds, each where it finds room, and a look."""
     props: list[Prop] = []
-    for prop in _draw_wants(rng):
-        placed = _find_room(rng, prop, props)
-        if placed is not None:
-            props.append(placed)
-    if not any(p.kind is PropKind.CUBE for p in props):
-        return draw_scene(rng)
-    return Scene(tuple(props), look=draw_look(rng, strength=draw_strength(rng)))
+    while len(props) < _MIN_PROPS or not _has_way(props):
+        props = []
+        for want in _draw_wants(rng):
+            placed = _find_room(rng, want, props)
+            if placed is not None:
+                props.append(placed)
+    return Scene(tuple(props), look=draw_look(rng))
+
+
+def _has_way(props: Sequence[Prop]) -> bool:
+    """Tell whether a puck, when there is one, can be pushed into some zone."""
+    places = {p.name: np.array([p.x, p.y]) for p in props}
+    zones = [p.name for p in props if p.kind is PropKind.ZONE]
+    for puck in (p.name for p in props if p.kind is PropKind.PUCK):
+        solid = [places[p.name] for p in props if p.name != puck and p.kind not in FLAT]
+        if not any(is_pushable(places[puck], places[zone], solid) for zone in zones):
+            return False
+    return True
 
 
 def _draw_wants(rng: np.random.Generator) -> list[Prop]:
     """Draw which things there are, large ones first; places are drawn later."""
     cubes, dishes = list(rng.permutation(CUBE_COLOURS)), list(rng.permutation(DISH_COLOURS))
     wants: list[Prop] = []
-    extra = rng.random()
-    if extra < 0.17:
+    main = str(rng.choice(["drawer", "puck", "knob", "button", "none"], p=[0.20, 0.26, 0.22, 0.17, 0.15]))
+    if main == "drawer":
         opening = float(rng.choice([0.0, rng.uniform(0.6, 1.0) * DRAWER_TRAVEL]))
         wants.append(_want(PropKind.DRAWER, dishes[0], opening=opening))
-    elif extra < 0.36:
+    elif main == "puck":
         wants.append(_want(PropKind.PUCK, cubes[5]))
         # Zones may have the colour of a cube, as in the task.
         wants += [_want(PropKind.ZONE, c) for c in rng.permutation(cubes[:5])[: int(rng.integers(1, 3))]]
-    elif extra < 0.54:
+    elif main == "knob":
         wants.append(_want(PropKind.KNOB, dishes[0], opening=float(rng.uniform(-KNOB_LIMIT, KNOB_LIMIT))))
-    elif extra < 0.70:
+    elif main == "button":
         wants += [_want(PropKind.BUTTON, c) for c in cubes[3 : int(rng.integers(4, 7))]]
     if rng.random() < 0.25:
         wants.append(_want(PropKind.BLOCK, cubes[4]))
-    for kind in rng.permutation([PropKind.PLATE, PropKind.PLATE, PropKind.BOWL])[: int(rng.integers(0, 4))]:
-        colour = dishes[0] if rng.random() < 0.1 else dishes[len([w for w in wants if w.kind is PropKind(kind)]) % 3]
-        wants.append(_want(PropKind(kind), colour))
-    num_cubes = int(rng.integers(1, 5))
+    most_dishes = 1 if main == "puck" else 3
+    for kind in rng.permutation([PropKind.PLATE, PropKind.PLATE, PropKind.BOWL])[: int(rng.integers(0, most_dishes + 1))]:
+        num_same = sum(w.kind is PropKind(kind) for w in wants)
+        wants.append(_want(PropKind(kind), dishes[0] if rng.random() < 0.1 else dishes[num_same]))
+    low, high = {"puck": (0, 2), "none": (2, 4)}.get(main, (1, 3))
+    num_cubes = int(rng.integers(low, high + 1))
     wants += [_want(PropKind.CUBE, cubes[0] if i and rng.random() < 0.07 else cubes[i]) for i in range(num_cubes)]
-    return wants[-MAX_PROPS:] if len(wants) > MAX_PROPS else wants
+    return wants[:MAX_PROPS]
 
 
 def _want(kind: PropKind, colour: str, *, opening: float = 0.0) -> Prop:
@@ -149,8 +163,8 @@ def _draw_near(rng: np.random.Generator, world: ProxyWorld, asks: Sequence[Ask])
     for ask in asks:
         by_kind.setdefault(world.prop(_thing(ask)).kind, []).append(ask)
     kinds = list(by_kind)
-    # Half of the poses are near cubes, the most common and the smallest of things.
-    if PropKind.CUBE in by_kind and rng.random() < 0.5:
+    # Cubes are the most common and the smallest of things.
+    if PropKind.CUBE in by_kind and rng.random() < 0.25:
         kinds = [PropKind.CUBE]
     chosen = by_kind[kinds[int(rng.integers(len(kinds)))]]
     return chosen[int(rng.integers(len(chosen)))]
@@ -252,7 +266,4 @@ def asks_of_pose(rng: np.random.Generator, world: ProxyWorld, *, has_segment: bo
 
 def start_scene(simulator: BenchSimulator, scene: Scene, seed: int) -> None:
     """Build a scene and let it come to rest; it belongs to no task in particular."""
-    from workbench.core.types import EpisodeConfig
-
-    cube = next(p.name for p in scene.props if p.kind is PropKind.CUBE)
-    simulator.reset(EpisodeConfig("touch", seed), instance=TaskInstance(scene, "", {"target": cube}))
+    simulator.reset(EpisodeConfig("touch", seed), instance=TaskInstance(scene, "", {"target": scene.props[0].name}))
