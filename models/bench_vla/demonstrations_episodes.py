@@ -240,9 +240,9 @@ def play(simulator: BenchSimulator, task: str, seed: int) -> Record | None:
     for index in range(limit):
         world = simulator.world
         found = expert_action(task, world, instance, manner, CONTROL_HZ)
-        num_after += found.is_done
+        num_after = num_after + 1 if found.is_done else 0
         if num_after > _STEPS_AFTER:
-            return record
+            return _without_relapses(record)
         is_held = any(world.is_held(name) for role, name in instance.roles.items() if role.startswith("pick"))
         if not found.is_done:
             found = detour.bend(found, world.ee_position, is_held, manner)
@@ -269,3 +269,10 @@ def play(simulator: BenchSimulator, task: str, seed: int) -> Record | None:
         record.positions.append(world.ee_position)
         simulator.step((action if pushed is None else pushed).astype(np.float32))
     return None
+
+
+def _without_relapses(record: Record) -> Record:
+    """Leave out moments that seemed to be the end and were not, as when a touch is lost again."""
+    first_end = len(record.actions) - _STEPS_AFTER
+    record.moments = [m for m in record.moments if not m.is_done or m.index >= first_end]
+    return record

@@ -90,7 +90,8 @@ def role_point(world: ProxyWorld, name: str) -> Floats:
     if prop.kind in JOINT_PARTS:
         return world.part_position(name, JOINT_PARTS[prop.kind])
     foot = world.position(name)
-    return foot + np.array([0.0, 0.0, prop.scale * _ON_TOP.get(prop.kind, 0.0)])
+    top: Floats = foot + np.array([0.0, 0.0, prop.scale * _ON_TOP.get(prop.kind, 0.0)])
+    return top
 
 
 def solid_points(world: ProxyWorld, name: str) -> Floats:

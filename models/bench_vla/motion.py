@@ -49,6 +49,8 @@ _TIP: Final = 0.004
 _PATH_HZ: Final = 10.0
 """Control rate beyond the first chunk: a path needs no more."""
 _PUSH_HEIGHT: Final = 0.03
+_SHUT_DRAWER: Final = 0.003
+"""A drawer that is open by less is shut [m]."""
 _FINGER_DEPTH: Final = 0.0095
 """Half the thickness of a finger [m]."""
 
@@ -217,7 +219,8 @@ class ProxyWorld:
         """Return ``(3,)``, what the fingers close on [m]."""
         thing = self.things[name]
         if self.prop(name).kind is PropKind.KNOB:
-            return thing.position + np.array([0.0, 0.0, KNOB_HEIGHT - 0.012])
+            middle: Floats = thing.position + np.array([0.0, 0.0, KNOB_HEIGHT - 0.012])
+            return middle
         place: Floats = thing.position if thing.part is None else thing.part
         return place
 
@@ -336,7 +339,7 @@ def roll_out(
     for index in range(CHUNK + num_path_steps):
         hz = control_hz if index < CHUNK else _PATH_HZ
         found = act(task, world, instance, manner, hz)
-        is_over = _is_over(task, world, found)
+        is_over = _is_over(task, world, instance, found)
         is_done = is_done or (is_over and index == 0)
         action = np.array([*np.zeros(6), found.action[6]]) if is_over else found.action
         path.append(np.array([*world.arm.position, action[6]]))
@@ -351,17 +354,16 @@ def roll_out(
     return RollOut(actions, np.logical_and.accumulate(valid), np.array(path), is_over, is_done)
 
 
-def _is_over(task: str, world: ProxyWorld, found: ExpertAction) -> bool:
+def _is_over(task: str, world: ProxyWorld, instance: TaskInstance, found: ExpertAction) -> bool:
     """Tell whether the expert has come to its end; a proxy knows no contact forces, so ends are seen from places."""
     if found.command.is_done:
         return True
-    if task in ("touch", "press_button"):
-        return world.has_touched and float(np.linalg.norm(found.command.position - world.arm.position)) < 0.003
-    if task == "pick":
-        return world.held is not None and float(np.linalg.norm(found.command.position - world.arm.position)) < 0.01
     if task == "close_drawer":
-        return world.has_touched and float(np.linalg.norm(found.action[:3])) < 0.002
-    return False
+        return world.joint(instance.roles["target"]) < _SHUT_DRAWER
+    left = float(np.linalg.norm(found.command.position - world.arm.position))
+    if task == "pick":
+        return world.held is not None and left < 0.01
+    return task in ("touch", "press_button") and world.has_touched and left < 0.003
 
 
 def _target(task: str, world: ProxyWorld, instance: TaskInstance) -> str:
