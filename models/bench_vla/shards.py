@@ -157,6 +157,7 @@ class ShardSet:
         self._shards: tuple[_Shard, ...] = ()
         self._first_ask = np.zeros(1, dtype=np.int64)
         self._first_frame = np.zeros(1, dtype=np.int64)
+        self._columns: dict[str, tuple[int, Array]] = {}
         self.refresh()
 
     @property
@@ -190,11 +191,14 @@ class ShardSet:
         return len(new)
 
     def column(self, name: str) -> Array:
-        """Return one field of all asks or all frames; ``ask_frame`` counts in the whole set. For the small ones."""
-        parts = [np.asarray(s.arrays[name]) for s in self._shards]
-        if name == "ask_frame":
-            parts = [p + first for p, first in zip(parts, self._first_frame, strict=False)]
-        return np.concatenate(parts) if parts else np.zeros(0)
+        """Return one field of all asks or all frames, to read only; ``ask_frame`` counts in the whole set. For the small ones."""
+        shards, known = self._shards, self._columns.get(name)
+        if known is None or known[0] != len(shards):
+            parts = [s.arrays[name] for s in shards]
+            if name == "ask_frame":
+                parts = [p + first for p, first in zip(parts, self._first_frame, strict=False)]
+            known = self._columns[name] = (len(shards), np.concatenate(parts) if parts else np.zeros(0))
+        return known[1]
 
     def draw(self, rng: np.random.Generator, num_frames: int, asks_per_frame: int) -> NDArray[np.int64]:
         """Draw asks: ``num_frames`` frames evenly from all, and of each at most ``asks_per_frame`` asks."""
@@ -247,7 +251,8 @@ def _read_shard(folder: Path) -> _Shard:
         raise InvalidInput(
             f"shard {folder}", expected="all fields of a shard", found=f"no {', '.join(missing)}", fix="Make the data again."
         )
-    arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="r") for n in (*FRAME_FIELDS, *ASK_FIELDS)}
+    # As plain arrays: indexing the class of a memory map costs several times as much.
+    arrays = {n: np.asarray(np.load(folder / f"{n}.npy", mmap_mode="r")) for n in (*FRAME_FIELDS, *ASK_FIELDS)}
     return _Shard(folder, arrays, tuple(json.loads((folder / "texts.json").read_text())))
 
 
