@@ -26,6 +26,7 @@ from models.bench_vla.demonstrations_episodes import CAMERAS, CONTROL_HZ, WEIGHT
 from models.bench_vla.labels import find_stage, outline_in, path_in, point_in, role_point, solid_points
 from models.bench_vla.motion import ProxyWorld, roll_out
 from models.bench_vla.shards import EPISODE, INTERACTIONS, STATIC, TASK_NAMES, ShardWriter
+from workbench.core.errors import InvalidInput
 from workbench.core.geometry import Pinhole
 from workbench.core.types import EpisodeConfig
 from workbench.simulation.cameras import BenchView
@@ -274,7 +275,13 @@ def generate(out: Path, *, episodes: int, scenes: int, seed: int, workers: int, 
         seed: below 10; two generations with different seeds have nothing in common.
         workers: processes.
         progress: receives a line a shard.
+
+    Raises:
+        InvalidInput: a number is out of range.
     """
+    if not (0 <= seed < 10 and episodes >= 0 and scenes >= 0 and workers >= 1):
+        found = f"{episodes} episodes, {scenes} scenes, seed {seed}, {workers} workers"
+        raise InvalidInput("demonstrations", expected="numbers that are not negative, a seed from 0 to 9, a worker", found=found)
     os.environ.setdefault("MUJOCO_GL", "egl")
     # Pictures this small are drawn fastest by one thread a process.
     os.environ.setdefault("LP_NUM_THREADS", "0")

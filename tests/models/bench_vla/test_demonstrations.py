@@ -11,6 +11,7 @@ from models.bench_vla.demonstrations import Bench, generate, plan, read_world
 from models.bench_vla.demonstrations_episodes import Record, play
 from models.bench_vla.labels import convex_hull, find_stage, outline_in, point_in, resample, role_point, solid_points
 from models.bench_vla.shards import EPISODE, STATIC, TASK_NAMES, ShardSet
+from workbench.core.errors import InvalidInput
 from workbench.core.types import CameraRequest, EpisodeConfig, Interaction
 from workbench.simulation.scene import Prop, PropKind, Scene
 
@@ -181,6 +182,13 @@ def test_kinds_come_in_turn_and_all_is_made(tmp_path):
     for end in range(2, len(jobs)):
         assert abs(sum(j.kind == STATIC for j in jobs[:end]) - end / 2) <= 1
     assert len({j.seed for j in jobs}) == len(jobs)
+
+
+@pytest.mark.parametrize("wrong", [{"seed": 10}, {"workers": 0}, {"episodes": -1}])
+def test_numbers_out_of_range_are_refused(tmp_path, wrong):
+    numbers = {"episodes": 1, "scenes": 1, "seed": 0, "workers": 1, **wrong}
+    with pytest.raises(InvalidInput, match="seed from 0 to 9"):
+        generate(tmp_path, progress=lambda text: None, **numbers)
 
 
 def test_a_shard_is_made_the_same_again_after_a_stop(folder):
