@@ -15,7 +15,7 @@ from models.bench_vla.motion import CHUNK, ProxyWorld
 from models.bench_vla.static_scenes import draw_strength
 from workbench.core.errors import InvalidInput
 from workbench.core.geometry import Pinhole, quat_from_rotvec, quat_multiply
-from workbench.core.types import CameraRequest, EpisodeConfig
+from workbench.core.types import CameraRequest, EpisodeConfig, Observation
 from workbench.simulation.appearance import draw_look
 from workbench.simulation.distractors import add_distractors
 from workbench.simulation.expert import ExpertAction, expert_action
@@ -206,10 +206,8 @@ def draw_detour(instance: TaskInstance, task: str, rng: np.random.Generator) -> 
     low = 0.17 if has_tall else 0.11
 
     def draw_vias() -> list[Floats]:
-        places = [
-            np.array([rng.uniform(0.34, 0.66), rng.uniform(-0.28, 0.28), rng.uniform(low, 0.30)]) for _ in range(int(rng.integers(1, 3)))
-        ]
-        return places
+        count = int(rng.integers(1, 3))
+        return [np.array([rng.uniform(0.34, 0.66), rng.uniform(-0.28, 0.28), rng.uniform(low, 0.30)]) for _ in range(count)]
 
     can_carry = task not in ("pick", "push_to_zone")
     parts = int(rng.integers(3)) if can_carry else 0
@@ -251,17 +249,9 @@ def play(simulator: BenchSimulator, task: str, seed: int) -> Record | None:
         stride -= 1
         if stride <= 0 or found.is_done or initial is None:
             stride = int(rng.integers(2, 5))
-            state = simulator.state()
-            proxy = ProxyWorld.of(world, state.controller[1:4], state.controller[4:8], initial)
-            proxy.held = next((n for n in instance.roles.values() if world.is_held(n)), None)
-            initial = proxy if initial is None else initial
-            is_free = not any(world.is_touching(GRIPPER, p.name) for p in instance.scene.props) and not world.is_touching(GRIPPER, "table")
-            cameras = (observation.cameras["front"], observation.cameras["wrist"])
-            record.moments.append(
-                Moment(
-                    index, proxy, state.physics, observation.proprio, memory.vector(), cameras, is_free, detour.is_pending, found.is_done
-                )
-            )
+            moment = _look(simulator, index, observation, memory, initial)
+            initial = moment.world if initial is None else initial
+            record.moments.append(replace(moment, is_detour=detour.is_pending, is_done=found.is_done))
         action = np.asarray(found.action, dtype=np.float32).astype(np.float64)
         pushed = None if found.is_done else burst.disturb(action, rng)
         record.actions.append(action)
@@ -269,6 +259,16 @@ def play(simulator: BenchSimulator, task: str, seed: int) -> Record | None:
         record.positions.append(world.ee_position)
         simulator.step((action if pushed is None else pushed).astype(np.float32))
     return None
+
+
+def _look(simulator: BenchSimulator, index: int, observation: Observation, memory: ShortMemory, initial: ProxyWorld | None) -> Moment:
+    """Return the present moment of an episode, for now neither on a detour nor done."""
+    world, instance, state = simulator.world, simulator.instance, simulator.state()
+    proxy = ProxyWorld.of(world, state.controller[1:4], state.controller[4:8], initial)
+    proxy.held = next((n for n in instance.roles.values() if world.is_held(n)), None)
+    is_free = not any(world.is_touching(GRIPPER, name) for name in (*(p.name for p in instance.scene.props), "table"))
+    cameras = (observation.cameras["front"], observation.cameras["wrist"])
+    return Moment(index, proxy, state.physics, observation.proprio, memory.vector(), cameras, is_free, False, False)
 
 
 def _without_relapses(record: Record) -> Record:
