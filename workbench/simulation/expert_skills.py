@@ -28,7 +28,7 @@ from workbench.simulation.expert_motion import (
     rise,
     square_yaw,
 )
-from workbench.simulation.props import BLOCK_SIZE, BUTTON_HEIGHT, CUBE_SIZE, DRAWER_TRAVEL, KNOB_HEIGHT, PLATE_HEIGHT, PUCK_SIZE
+from workbench.simulation.props import BLOCK_SIZE, BUTTON_HEIGHT, DRAWER_TRAVEL, KNOB_HEIGHT, PLATE_HEIGHT, PUCK_SIZE, rest_height
 from workbench.simulation.robot import FINGER_RANGE
 from workbench.simulation.scene import TaskInstance
 from workbench.simulation.tasks.rotate_block import error as block_error
@@ -66,7 +66,7 @@ _OVER_HANDLE: Final = 0.009
 def touch(world: World, instance: TaskInstance, travel: float) -> Command:
     """Come down on the cube with the fingers shut."""
     target = instance.roles["target"]
-    top = above(world.position(target), CUBE_SIZE / 2 + 0.001)
+    top = above(world.position(target), _half(world, target) + 0.001)
     return descend_on(world, top, 0.0, SHUT, travel=travel)
 
 
@@ -110,24 +110,31 @@ def _is_put(world: World, name: str, goal: Floats, tolerance: float) -> bool:
     return float(np.linalg.norm((goal - position)[:2])) <= tolerance and position[2] <= goal[2] + 0.003
 
 
-def _plate_goal(world: World, plate: str) -> Floats:
-    return above(world.position(plate), PLATE_HEIGHT + CUBE_SIZE / 2)
+def _half(world: World, name: str) -> float:
+    """Return half the height of a cube, or of what is there in its place [m]."""
+    return rest_height(world.prop(name))
+
+
+def _plate_goal(world: World, plate: str, name: str) -> Floats:
+    return above(world.position(plate), PLATE_HEIGHT * world.prop(plate).scale + _half(world, name))
 
 
 def place_on_plate(world: World, instance: TaskInstance, travel: float) -> Command:
     """Put the cube in the middle of the plate."""
-    return _put(world, instance.roles["pick"], _plate_goal(world, instance.roles["place"]), 0.03, travel)
+    return _put(world, instance.roles["pick"], _plate_goal(world, instance.roles["place"], instance.roles["pick"]), 0.03, travel)
 
 
 def place_in_bowl(world: World, instance: TaskInstance, travel: float) -> Command:
     """Let the cube go low in the bowl."""
-    goal = above(world.position(instance.roles["place"]), 0.01 + CUBE_SIZE / 2)
+    goal = above(
+        world.position(instance.roles["place"]), 0.01 * world.prop(instance.roles["place"]).scale + _half(world, instance.roles["pick"])
+    )
     return _put(world, instance.roles["pick"], goal, 0.035, travel)
 
 
 def stack(world: World, instance: TaskInstance, travel: float) -> Command:
     """Put the one cube on the other."""
-    goal = above(world.position(instance.roles["place"]), CUBE_SIZE)
+    goal = above(world.position(instance.roles["place"]), _half(world, instance.roles["place"]) + _half(world, instance.roles["pick"]))
     return _put(world, instance.roles["pick"], goal, 0.01, travel)
 
 
@@ -136,8 +143,8 @@ def sort_two(world: World, instance: TaskInstance, travel: float) -> Command:
     roles = instance.roles
     distance = float(np.linalg.norm(world.ee_position - world.position(roles["pick"])))
     is_clear = distance > _CLEARANCE or world.is_held(roles["pick_2"])
-    if is_clear and _is_put(world, roles["pick"], _plate_goal(world, roles["place"]), 0.03):
-        return _put(world, roles["pick_2"], _plate_goal(world, roles["place_2"]), 0.03, travel)
+    if is_clear and _is_put(world, roles["pick"], _plate_goal(world, roles["place"], roles["pick"]), 0.03):
+        return _put(world, roles["pick_2"], _plate_goal(world, roles["place_2"], roles["pick_2"]), 0.03, travel)
     return place_on_plate(world, instance, travel)
 
 

@@ -52,9 +52,9 @@ _LIGHT: Final = (0.95, 0.95, 0.93, 1.0)
 
 def add_prop(spec: mujoco.MjSpec, prop: Prop) -> None:
     """Add one prop to a model under construction; its geoms are named ``<prop>/<part>``."""
-    half_height = _rest_height(prop)
+    height = rest_height(prop)
     quaternion = (np.cos(prop.yaw / 2), 0.0, 0.0, np.sin(prop.yaw / 2))
-    body = spec.worldbody.add_body(name=prop.name, pos=(prop.x, prop.y, half_height), quat=quaternion)
+    body = spec.worldbody.add_body(name=prop.name, pos=(prop.x, prop.y, height), quat=quaternion)
     if prop.kind in _FREE:
         body.add_freejoint(name=f"{prop.name}/free")
     else:
@@ -63,7 +63,8 @@ def add_prop(spec: mujoco.MjSpec, prop: Prop) -> None:
     _BUILDERS[prop.kind](body, prop)
 
 
-def _rest_height(prop: Prop) -> float:
+def rest_height(prop: Prop) -> float:
+    """Return how high a prop's origin is above what it stands on [m]."""
     heights = {PropKind.CUBE: CUBE_SIZE, PropKind.BLOCK: BLOCK_SIZE[2], PropKind.PUCK: PUCK_SIZE[2]}
     heights |= {PropKind.BALL: 2 * BALL_RADIUS, PropKind.CYLINDER: CYLINDER_SIZE[1], PropKind.CORNER: CORNER_SIZE[2]}
     return 0.5 * prop.scale * heights.get(prop.kind, 0.0)

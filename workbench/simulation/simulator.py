@@ -106,6 +106,8 @@ class BenchSimulator:
             UnknownName: there is no such task, or no such option.
             InvalidInput: the control rate does not divide into slices, an option's value is wrong, or the robot file has no arm.
         """
+        if config.robot and "start" in config.options:
+            raise InvalidInput("option 'start'", expected="the built-in arm", found=config.robot)
         task = TASKS.load(config.task)
         if not config.control_hz > 0:
             raise InvalidInput("control rate", expected="a positive number of Hz", found=str(config.control_hz))
