@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -15,13 +14,28 @@ from models.bench_vla.config import NUM_PROMPT_CHANNELS, NUM_ROLES, BenchVlaConf
 from models.bench_vla.network import Batch
 from models.bench_vla.normalisation import normalise_state, to_pictures
 from models.bench_vla.prompts import draw_outline, draw_trace, five_points
-from models.bench_vla.shards import TASK_NAMES, ShardSet
+from models.bench_vla.shards import EPISODE, STATIC, TASK_NAMES, ShardSet
 from models.bench_vla.shards import Batch as Asked
 from models.bench_vla.vocabulary import Vocabulary
 from workbench.simulation.manner import PLAIN, manner_of
 
 _NEEDS_WORDS: Final = frozenset(TASK_NAMES.index(name) for name in ("turn_knob", "rotate_block", "sort_two"))
 """Neither a mask nor a trace tells how far to turn, or what comes second."""
+_TASK_SHARES: Final = {
+    "touch": 0.8,
+    "place_on_plate": 1.6,
+    "place_in_bowl": 1.2,
+    "stack": 1.4,
+    "push_to_zone": 1.2,
+    "close_drawer": 0.8,
+    "press_button": 0.6,
+    "turn_knob": 1.3,
+    "rotate_block": 0.7,
+    "ambiguous_cubes": 0.6,
+    "ambiguous_plates": 0.6,
+    "sort_two": 0.3,
+}
+"""How often each task is trained, against 1 for all others."""
 _DROP_INTERACTION: Final = 0.15
 _DROP_HEIGHT: Final = 0.4
 _DROP_GRIPPER: Final = 0.3
@@ -92,29 +106,50 @@ class Labels(NamedTuple):
     """``(A, 2) bool``."""
 
 
-@dataclass(frozen=True, eq=False)
 class BatchMaker:
-    """Draws batches from shards."""
+    """Draws batches from shards: tasks by their shares, and of each as many moments of episodes as static scenes."""
 
-    shards: ShardSet
-    config: BenchVlaConfig
-    num_frames: int = 64
-    asks_per_frame: int = 4
-    asks_chosen: int = 1
-    """Asks of a frame that go through the decoder."""
+    def __init__(self, shards: ShardSet, config: BenchVlaConfig, *, num_frames: int = 32, asks_per_frame: int = 4) -> None:
+        """Draw ``num_frames`` frames with ``asks_per_frame`` asks of each; the first of these goes through the decoder."""
+        self.shards, self.config = shards, config
+        self._num_frames, self._asks_per_frame = num_frames, asks_per_frame
+        self._groups: dict[tuple[int, int], NDArray[np.int64]] = {}
+        self._num_grouped = 0
 
     def draw(self, rng: np.random.Generator) -> tuple[Batch, Labels]:
         """Draw a batch and its labels."""
         asked = self.shards.gather(self._draw_asks(rng))
         tellings = [_draw_telling(asked, a, rng) for a in range(len(asked.texts))]
-        return self._read(asked, tellings, rng), self._label(asked, tellings, rng)
+        return self._read(asked, tellings, rng), self._label(asked, tellings)
 
     def _draw_asks(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw frames and exactly ``asks_per_frame`` asks of each, again the same ones where there are fewer."""
-        drawn = self.shards.draw(rng, self.num_frames, self.asks_per_frame)
-        owner = self.shards.column("ask_frame")[drawn]
-        groups = np.split(drawn, np.flatnonzero(np.diff(owner)) + 1)
-        return np.concatenate([np.resize(group, self.asks_per_frame) for group in groups])
+        """Draw asks of different frames by task and kind, and beside each one others about the same frame."""
+        self._group()
+        tasks = sorted({task for task, _ in self._groups})
+        shares = np.array([_TASK_SHARES.get(TASK_NAMES[task], 1.0) for task in tasks])
+        owner = self.shards.column("ask_frame")
+        first: dict[int, int] = {}
+        while len(first) < min(self._num_frames, self.shards.num_frames):
+            task = tasks[int(rng.choice(len(tasks), p=shares / shares.sum()))]
+            kinds = [kind for kind in (STATIC, EPISODE) if (task, kind) in self._groups]
+            group = self._groups[task, kinds[int(rng.integers(len(kinds)))]]
+            ask = int(group[int(rng.integers(len(group)))])
+            first.setdefault(int(owner[ask]), ask)
+        chosen = []
+        for frame in sorted(first):
+            low, high = np.searchsorted(owner, [frame, frame + 1])
+            others = rng.permutation([a for a in range(low, high) if a != first[frame]])
+            chosen.append(np.resize([first[frame], *others[: self._asks_per_frame - 1]], self._asks_per_frame))
+        return np.concatenate(chosen).astype(np.int64)
+
+    def _group(self) -> None:
+        """Sort the asks by task and kind of frame, again when there are new ones."""
+        if self._num_grouped == self.shards.num_asks:
+            return
+        tasks, kinds = self.shards.column("ask_task"), self.shards.column("kind")[self.shards.column("ask_frame")]
+        pairs = {(int(task), int(kind)) for task, kind in zip(tasks, kinds, strict=True)}
+        self._groups = {(task, kind): np.flatnonzero((tasks == task) & (kinds == kind)) for task, kind in pairs}
+        self._num_grouped = self.shards.num_asks
 
     def _read(self, asked: Asked, tellings: list[Telling], rng: np.random.Generator) -> Batch:
         frames, asks = asked.frames, asked.asks
@@ -150,10 +185,9 @@ class BatchMaker:
             trace=torch.from_numpy(trace),
         )
 
-    def _label(self, asked: Asked, tellings: list[Telling], rng: np.random.Generator) -> Labels:
+    def _label(self, asked: Asked, tellings: list[Telling]) -> Labels:
         asks = asked.asks
-        groups = np.arange(len(tellings)).reshape(-1, self.asks_per_frame)
-        chosen = np.concatenate([rng.permutation(group)[: self.asks_chosen] for group in groups])
+        chosen = np.arange(0, len(tellings), self._asks_per_frame)
         points, cells = self.config.num_trace_points, self.config.num_coordinates
         trace = np.stack([five_points(path, points, cells) for path in np.nan_to_num(asks["path"][chosen])])
         is_given = np.array([tellings[a].has_trace for a in chosen])

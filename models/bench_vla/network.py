@@ -31,8 +31,8 @@ _POINT_FEATURES: Final = 24
 _KEY_WIDTH: Final = 32
 _PATCH: Final = 16
 """Side of the part of a picture that one token stands for [px]."""
-_FAINT: Final = 1e-4
-"""Share of a cell that counts as outside a mask."""
+_PEAK_CELLS: Final = 0.6
+"""Width of the peak that a mask puts into a target map, as wide as that of a trained map [cells]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,11 +276,17 @@ def _describe(picture: Pyramid, targets: Targets, state: Tensor) -> Tensor:
 
 
 def _put_masks(cells: Tensor, batch: Batch, size: tuple[int, int]) -> Tensor:
-    """Replace maps ``(A, 2, h * w)`` by masks where there are some."""
-    area = functional.adaptive_avg_pool2d(batch.prompt[:, :1], list(size)).flatten(2)  # (P, 1, n)
-    roles = torch.arange(NUM_ROLES, device=area.device)
-    is_given = (batch.mask_role[:, None] == roles) & (area.amax(-1) > 0)  # (P, 2)
-    own = torch.where(is_given[..., None], torch.log(area + _FAINT), cells[batch.prompted].float())
+    """Replace maps ``(A, 2, h * w)`` by a peak in the middle of the mask, where there is one."""
+    height, width = size
+    area = functional.adaptive_avg_pool2d(batch.prompt[:, 0], [height, width])  # (P, h, w)
+    total = area.sum((1, 2))
+    rows, columns = torch.arange(height, device=area.device), torch.arange(width, device=area.device)
+    share = area / total.clamp(min=1e-9)[:, None, None]
+    row, column = (share.sum(2) * rows).sum(1), (share.sum(1) * columns).sum(1)
+    distance = (rows - row[:, None])[:, :, None] ** 2 + (columns - column[:, None])[:, None, :] ** 2
+    peak = (-0.5 / _PEAK_CELLS**2 * distance).flatten(1)[:, None]  # (P, 1, n)
+    is_given = (batch.mask_role[:, None] == torch.arange(NUM_ROLES, device=area.device)) & (total > 0)[:, None]  # (P, 2)
+    own = torch.where(is_given[..., None], peak, cells[batch.prompted].float())
     return cells.index_copy(0, batch.prompted, own.to(cells.dtype))
 
 

@@ -38,10 +38,9 @@ class Settings:
 
     minutes: float
     """Length of the whole schedule; a run that is resumed goes on where it stopped."""
-    num_frames: int = 64
+    num_frames: int = 32
     asks_per_frame: int = 4
-    asks_chosen: int = 1
-    learning_rate: float = 1.2e-3
+    learning_rate: float = 1e-3
     warmup_steps: int = 200
     weight_decay: float = 0.02
     seed: int = 0

@@ -35,7 +35,7 @@ class Plan:
     num_episodes: int = 3000
     num_scenes: int = 12000
     minutes: float = 75.0
-    num_frames: int = 64
+    num_frames: int = 32
     """Frames a batch."""
 
 
@@ -93,7 +93,7 @@ def run_training(
         trainer.resume(state)
         progress(f"going on after step {trainer.step}, {trainer.seconds / 60:.1f} min")
     shards = ShardSet(data)
-    maker = BatchMaker(shards, config, num_frames=plan.num_frames, asks_per_frame=settings.asks_per_frame, asks_chosen=settings.asks_chosen)
+    maker = BatchMaker(shards, config, num_frames=plan.num_frames, asks_per_frame=settings.asks_per_frame)
     losses = train(trainer, maker, progress=progress, on_save=on_save)
     return {
         "weights": str(out / "bench-vla.safetensors"),
