@@ -1,0 +1,149 @@
+"""A policy that acts under steering edits: the wrapper that a rollout, a campaign or a branch drives like any other policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.errors import InvalidInput
+from workbench.core.protocols import PolicySpec, SteerablePolicy
+from workbench.core.types import ActionChunk, Observation, Prompt
+from workbench.steering.assets import Library
+from workbench.steering.controller import ControlLoop, PidState, pid_step
+from workbench.steering.edits import SteeringEdit, with_strength
+from workbench.steering.scopes import Moment
+from workbench.steering.sites import as_module
+from workbench.steering.steered import NO_ASSETS, Steering
+
+
+class Setting(NamedTuple):
+    """Everything that turns the policy; replaced as a whole, so that a call sees either the old or the new one."""
+
+    edits: tuple[SteeringEdit, ...] = ()
+    assets: Library = NO_ASSETS
+    loops: tuple[ControlLoop, ...] = ()
+
+
+class LoopReading(NamedTuple):
+    """A controller at the latest call, for its plot."""
+
+    target: float
+    measured: float
+    strength: float
+
+
+class SteeredPolicy:
+    """Acts as the policy does, under edits that may change between calls.
+
+    ``set`` may be called in another thread than ``act``; it is checked there, so that a bad edit is refused where it was made and the
+    running episode never sees it. Edits act from the next call of the policy on.
+    """
+
+    def __init__(self, policy: SteerablePolicy, setting: Setting = Setting()) -> None:  # noqa: B008
+        self._policy = policy
+        self.readings: tuple[LoopReading, ...] = ()
+        """Of each control loop whose quantity was measured at the latest call."""
+        self._noted: Mapping[str, float] = {}
+        self._start()
+        self.set(setting)
+
+    @property
+    def spec(self) -> PolicySpec:
+        """That of the policy."""
+        return self._policy.spec
+
+    @property
+    def policy(self) -> SteerablePolicy:
+        """The policy without edits."""
+        return self._policy
+
+    @property
+    def setting(self) -> Setting:
+        """What acts now."""
+        return self._setting
+
+    def set(self, setting: Setting) -> None:
+        """Steer by this from the next call on.
+
+        Raises:
+            InvalidInput: an edit does not fit the network, or a loop has no edit; the old setting stays.
+            UnknownName: an edit names something that is not there.
+        """
+        for loop in setting.loops:
+            if not 0 <= loop.slot < len(setting.edits):
+                raise InvalidInput("edit of a control loop", expected=f"0 to {len(setting.edits) - 1}", found=str(loop.slot))
+            with_strength(setting.edits[loop.slot], loop.gains.low)
+        steering = self._prepare(setting.edits, setting.assets)
+        self._prepared = (setting, steering)
+        self._setting = setting
+
+    def note(self, quantities: Mapping[str, float]) -> None:
+        """Tell of quantities that the observation does not show, for gates: ``alarm``, probe readings."""
+        self._noted = dict(quantities)
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Forget the episode so far; controllers start anew, edits stay."""
+        self._start()
+        self._policy.reset(rng)
+
+    def act(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
+        """Return the next actions under the edits.
+
+        Raises:
+            InvalidInput: the edits made the network give no numbers.
+        """
+        setting, steering = self._prepared
+        moment = self._moment(observation)
+        if setting.loops:
+            edits = self._controlled(setting, moment)
+            steering = self._prepare(edits, setting.assets)
+        with steering.applied(moment):
+            chunk = self._policy.act(observation, prompt, rng)
+        if not np.isfinite(chunk.actions).all():
+            raise InvalidInput("actions under steering", expected="finite numbers", found="NaN or infinity", fix="Lower the strength.")
+        return chunk
+
+    def _prepare(self, edits: Sequence[SteeringEdit], assets: Library) -> Steering:
+        return Steering(as_module(self._policy.module), self._policy.sites, edits, assets)
+
+    def _start(self) -> None:
+        self._last: tuple[NDArray[np.float32], float] | None = None
+        self._pid: dict[ControlLoop, PidState] = {}
+        self.readings = ()
+
+    def _moment(self, observation: Observation) -> Moment:
+        found = measured_quantities(observation, self._last)
+        self._last = (observation.part("ee_position").copy(), observation.time_s)
+        return Moment(observation.step, observation.time_s, {**found, **self._noted})
+
+    def _controlled(self, setting: Setting, moment: Moment) -> list[SteeringEdit]:
+        edits, readings = list(setting.edits), []
+        for loop in setting.loops:
+            measured = moment.quantities.get(loop.quantity)
+            if measured is None:
+                continue
+            state = pid_step(loop.gains, self._pid.get(loop, PidState()), loop.error(measured))
+            self._pid[loop] = state
+            edits[loop.slot] = with_strength(edits[loop.slot], state.output)
+            readings.append(LoopReading(loop.target, measured, state.output))
+        self.readings = tuple(readings)
+        return edits
+
+
+def measured_quantities(observation: Observation, last: tuple[NDArray[np.float32], float] | None = None) -> dict[str, float]:
+    """Return what gates and controllers may look at: ``x y z`` and ``height`` [m], ``gripper`` 0..1, ``speed`` [m/s] since last time.
+
+    Args:
+        observation: what the policy sees.
+        last: end-effector position ``(3,)`` [m] and time [s] of the call before; without it there is no speed.
+    """
+    position = observation.part("ee_position")
+    found = {name: float(v) for name, v in zip("xyz", position, strict=True)}
+    found |= {"height": found["z"], "gripper": float(observation.part("gripper")[0])}
+    found["gripper_command"] = float(observation.part("gripper_command")[0])
+    if last is not None and observation.time_s > last[1]:
+        found["speed"] = float(np.linalg.norm(position - last[0])) / (observation.time_s - last[1])
+    return found
