@@ -1,6 +1,6 @@
 """The composition root: reads the command line, makes the parts, hands them to each other. No logic of its own.
 
-``python app.py [--root-dir DIR] serve | policy-server | campaign | export | import | bench | screenshots``; ``--help`` on each tells its options.
+``python app.py [--root-dir DIR] serve | policy-server | campaign | train | export | import | bench | screenshots``; ``--help`` on each tells its options.
 Results go to stdout (one JSON document with ``--json``), progress and logs to stderr; the exit status is 0 only when the work was done.
 """
 
@@ -27,6 +27,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "halt": "workbench.rollout.bench:bench_halt",
     "store": "sessions.bench:bench_store",
     "stream": "panels.bench_stream:bench_stream",
+    "campaign": "workbench.evaluation.bench:bench_campaign",
 }
 """What ``bench NAME`` measures: a function without arguments that returns the bench contract of docs/architecture.md."""
 
@@ -36,6 +37,16 @@ CAMPAIGNS: Final[Mapping[str, str]] = {
     "sketch-parsing": "workbench.evaluation.sketch_parsing:run",
 }
 """What ``campaign NAME`` runs: ``run(*, episodes, seed, workers, progress) -> dict`` with ``name`` and ``cells``."""
+
+
+POLICY_CATALOGUE: Final = "models.catalog:POLICIES"
+"""Where other processes find the policies."""
+
+
+TRAININGS: Final[Mapping[str, str]] = {
+    "bench-vla": "models.bench_vla.training:run_training",
+}
+"""What ``train NAME`` runs: ``run(*, out, data, smoke, minutes, seed, workers, episodes, progress) -> dict``."""
 
 
 def default_root() -> Path:
@@ -154,10 +165,50 @@ def run_bench(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_campaign(args: argparse.Namespace) -> dict[str, Any]:
-    """Run a campaign; progress goes to stderr."""
-    run = load(CAMPAIGNS, "campaign", args.name)
+    """Run a campaign into the store, or go on with one that was cut off; progress goes to stderr."""
+    from models.catalog import POLICIES
+    from sessions.campaign_runs import read_file, run_and_store, run_whole
+    from sessions.store import Store
+    from workbench.evaluation.launching import runner_maker
+    from workbench.evaluation.requests import find_request, study_options
+    from workbench.evaluation.worker import WorkerSetup
+
+    def tell(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    make_runner = runner_maker(WorkerSetup(POLICY_CATALOGUE, has_tape=not args.no_episodes), workers=args.workers, ray=args.ray)
+    request = None
+    if args.name not in CAMPAIGNS:
+        options = study_options(args.episodes, args.seed, args.policy)
+        request = find_request(args.name, options, policies=[p.name for p in POLICIES], others=CAMPAIGNS, read=read_file)
+    args.root_dir.mkdir(parents=True, exist_ok=True)
+    with Store.open(database_of(args.root_dir)) as store:
+        if request is not None:
+            document = run_and_store(store, request, make_runner, is_fresh=args.fresh, tell=tell)
+        else:
+            run = load(CAMPAIGNS, "campaign", args.name)
+            asked = {name: value for name, value in (("episodes", args.episodes), ("seed", args.seed)) if value is not None}
+            document = run_whole(store, lambda: run(**asked, workers=args.workers, progress=tell), config=asked)
+        if args.out is not None:
+            from panels.campaign_files import write_campaign
+
+            write_campaign(store, document["id"], args.out)
+    return document
+
+
+def run_train(args: argparse.Namespace) -> dict[str, Any]:
+    """Train one of our own models; it goes on where it was interrupted; progress goes to stderr."""
+    run = load(TRAININGS, "training", args.name)
+    folder = args.root_dir / "training" / f"{args.name}{'-smoke' if args.smoke else ''}"
     result: dict[str, Any] = run(
-        episodes=args.episodes, seed=args.seed, workers=args.workers, progress=lambda text: print(text, file=sys.stderr, flush=True)
+        out=args.out or folder,
+        data=args.data or folder / "data",
+        smoke=args.smoke,
+        minutes=args.minutes,
+        seed=args.seed,
+        workers=args.workers,
+        episodes=args.episodes,
+        progress=lambda text: print(text, file=sys.stderr, flush=True),
     )
     return result
 
@@ -195,11 +246,27 @@ def build_parser() -> argparse.ArgumentParser:
     bench.set_defaults(run=run_bench)
 
     campaign = commands.add_parser("campaign", help="run seeded trials and report success with intervals")
-    campaign.add_argument("name", help=", ".join(CAMPAIGNS))
-    campaign.add_argument("--episodes", type=int, default=20, help="episodes a cell (default 20)")
-    campaign.add_argument("--seed", type=int, default=1_000_000, help="first seed (default 1,000,000: published figures)")
-    campaign.add_argument("--workers", type=int, default=2, help="processes (default 2)")
+    campaign.add_argument("name", help=f"{', '.join(CAMPAIGNS)}, bench-vla, card:NAME, or a YAML file (docs/campaigns.md)")
+    campaign.add_argument("--episodes", type=int, default=None, help="episodes a cell (default 20)")
+    campaign.add_argument("--seed", type=int, default=None, help="first seed (default 1,000,000: published figures)")
+    campaign.add_argument("--policy", default="", help="run a study with another policy than its own")
+    campaign.add_argument("--workers", type=int, default=2, help="processes (default 2; 1 runs in this one)")
+    campaign.add_argument("--ray", default="", metavar="auto|local|ADDRESS", help="let Ray run the trials")
+    campaign.add_argument("--fresh", action="store_true", help="begin anew instead of going on with the same one that was cut off")
+    campaign.add_argument("--no-episodes", action="store_true", help="keep results only, not every trial's episode")
+    campaign.add_argument("--out", type=Path, default=None, metavar="PATH", help="also write a file: .html, .csv, .parquet, .json, .md")
     campaign.set_defaults(run=run_campaign)
+
+    train = commands.add_parser("train", help="make data, train one of our own models, evaluate it; resumable")
+    train.add_argument("name", help=", ".join(TRAININGS))
+    train.add_argument("--smoke", action="store_true", help="the whole way with the smallest sizes, in minutes")
+    train.add_argument("--out", type=Path, default=None, metavar="DIR", help="weights, model card and what is needed to go on")
+    train.add_argument("--data", type=Path, default=None, metavar="DIR", help="demonstrations; what is there already is used")
+    train.add_argument("--minutes", type=float, default=None, help="length of the training itself (default 75)")
+    train.add_argument("--seed", type=int, default=1, help="of data and training")
+    train.add_argument("--workers", type=int, default=2, help="processes that make data and evaluate (default 2)")
+    train.add_argument("--episodes", type=int, default=None, help="episodes a cell of the evaluation (default 100; 0: none)")
+    train.set_defaults(run=run_train)
 
     export = commands.add_parser("export", help="write a stored session to files")
     export.add_argument("session", help="id of the session, as the history shows it")
@@ -215,7 +282,7 @@ def build_parser() -> argparse.ArgumentParser:
     screenshots.add_argument("--out", type=Path, default=Path("docs/images"), metavar="DIR")
     screenshots.set_defaults(run=run_screenshots)
 
-    for command in (bench, campaign, export, imported, screenshots):
+    for command in (bench, campaign, train, export, imported, screenshots):
         command.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     return parser
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from workbench.core.errors import InvalidInput, NotStored
 
 WEIGHTS: Final = Path(__file__).parent / "weights" / "bench-vla.safetensors"
 """The weights that come with the project."""
+WEIGHTS_ENV: Final = "VLA_WORKBENCH_BENCH_VLA"
+"""Environment variable that names another file of weights, also for worker processes."""
 _FORMAT: Final = "bench-vla-1"
 
 
@@ -38,7 +41,12 @@ def save_network(path: Path, config: BenchVlaConfig, tensors: dict[str, Tensor],
     part.replace(path)
 
 
-def load_network(path: Path = WEIGHTS) -> BenchVla:
+def find_weights() -> Path:
+    """Return the file of weights that is used: what :data:`WEIGHTS_ENV` names, or what comes with the project."""
+    return Path(os.environ.get(WEIGHTS_ENV) or WEIGHTS)
+
+
+def load_network(path: Path) -> BenchVla:
     """Return the network of a file, for use, with float32 numbers.
 
     Raises:
@@ -58,7 +66,7 @@ def load_network(path: Path = WEIGHTS) -> BenchVla:
     return network
 
 
-def read_about(path: Path = WEIGHTS) -> dict[str, Any]:
+def read_about(path: Path) -> dict[str, Any]:
     """Return how weights were made; errors as :func:`load_network`."""
     with _open(path) as file:
         about: dict[str, Any] = json.loads((file.metadata() or {}).get("about", "{}"))

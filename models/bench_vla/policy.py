@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.bench_vla.checkpoint import WEIGHTS, load_network
+from models.bench_vla.checkpoint import find_weights, load_network
 from models.bench_vla.config import NUM_ROLES, ROLE_NAMES
 from models.bench_vla.memory import SHUT_BELOW, ShortMemory
 from models.bench_vla.network import BenchVla, Output, Targets
@@ -26,14 +24,14 @@ _NEAR_BINS = 2
 """Bins on each side of the likeliest one that make up an action's value."""
 
 
-def load_policy(simulator: Simulator, path: Path = WEIGHTS) -> BenchVlaPolicy:
-    """Return the policy with the weights of a file; each has a network of its own, so that one tab's steering leaves others alone.
+def load_policy(simulator: Simulator) -> BenchVlaPolicy:
+    """Return the policy with a network of its own, so that one tab's steering leaves others alone.
 
     Raises:
         NotStored: there are no weights.
         InvalidInput: the file is not of a bench VLA, or is damaged.
     """
-    return BenchVlaPolicy(load_network(path))
+    return BenchVlaPolicy(load_network(find_weights()))
 
 
 class BenchVlaPolicy:

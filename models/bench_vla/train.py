@@ -8,7 +8,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -30,6 +30,7 @@ _AVERAGE: Final = 0.999
 """Share of the old in the running mean of the weights, which is what is used."""
 
 Progress = Callable[[str], None]
+OnSave = Callable[["Trainer", Mapping[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class Trainer:
         self._optimiser.load_state_dict({"state": states, "param_groups": self._optimiser.state_dict()["param_groups"]})
 
 
-def train(trainer: Trainer, maker: BatchMaker, *, progress: Progress, on_save: Callable[[Trainer], None]) -> dict[str, float]:
+def train(trainer: Trainer, maker: BatchMaker, *, progress: Progress, on_save: OnSave) -> dict[str, float]:
     """Train to the end of the schedule, and return the last means of the losses; batches are made in a thread of its own."""
     saved, means = time.monotonic(), {}
     if trainer.is_done:
@@ -146,7 +147,7 @@ def train(trainer: Trainer, maker: BatchMaker, *, progress: Progress, on_save: C
         if trainer.is_done or time.monotonic() - saved > trainer.settings.save_every_s:
             saved = time.monotonic()
             trainer.save({"losses": {n: round(v, 4) for n, v in means.items()}})
-            on_save(trainer)
+            on_save(trainer, means)
         if trainer.is_done:
             break
     return means

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,12 +14,19 @@ import numpy as np
 import torch
 
 from models.bench_vla.batches import BatchMaker
+from models.bench_vla.card import write_card
+from models.bench_vla.checkpoint import WEIGHTS_ENV
 from models.bench_vla.config import BenchVlaConfig
 from models.bench_vla.demonstrations import generate
 from models.bench_vla.shards import ShardSet
 from models.bench_vla.train import Progress, Settings, Trainer, train
 from models.bench_vla.vocabulary import collect_words
 from workbench.core.errors import InvalidInput
+from workbench.evaluation.cards import STUDIES
+from workbench.evaluation.driver import MemoryJournal, run_campaign
+from workbench.evaluation.runners import ProcessRunner, SerialRunner
+from workbench.evaluation.studies import StudyOptions, study_report
+from workbench.evaluation.worker import WorkerSetup
 from workbench.simulation.manner import MANNERS, say
 from workbench.simulation.sayings import TURNS_DEG
 from workbench.simulation.scene import COLOURS, PropKind
@@ -35,11 +44,13 @@ class Plan:
     num_episodes: int = 3000
     num_scenes: int = 12000
     minutes: float = 75.0
+    episodes: int = 100
+    """Episodes a cell of the evaluation."""
     num_frames: int = 32
     """Frames a batch."""
 
 
-SMOKE: Final = Plan(num_episodes=4, num_scenes=6, minutes=0.25, num_frames=8)
+SMOKE: Final = Plan(num_episodes=4, num_scenes=6, minutes=0.25, episodes=1, num_frames=8)
 """Goes through everything in about a minute; what it trains knows nothing."""
 
 
@@ -61,7 +72,7 @@ def run_training(
     seed: int = 1,
     workers: int = 2,
     progress: Progress,
-    on_save: Callable[[Trainer], None] = lambda trainer: None,
+    episodes: int | None = None,
 ) -> dict[str, Any]:
     """Make what data is missing, train or go on training, and return what came out.
 
@@ -73,7 +84,7 @@ def run_training(
         seed: of the data and the training.
         workers: processes that make data.
         progress: told of every step.
-        on_save: called when weights were written.
+        episodes: episodes a cell of the evaluation; 0 leaves it out.
 
     Raises:
         InvalidInput: the length is not positive.
@@ -94,8 +105,9 @@ def run_training(
         progress(f"going on after step {trainer.step}, {trainer.seconds / 60:.1f} min")
     shards = ShardSet(data)
     maker = BatchMaker(shards, config, num_frames=plan.num_frames, asks_per_frame=settings.asks_per_frame)
-    losses = train(trainer, maker, progress=progress, on_save=on_save)
-    return {
+    curve = Curve(out)
+    losses = train(trainer, maker, progress=progress, on_save=curve.note)
+    facts = {
         "weights": str(out / "bench-vla.safetensors"),
         "parameters": sum(p.numel() for p in trainer.network.parameters()),
         "steps": trainer.step,
@@ -104,3 +116,33 @@ def run_training(
         "asks": shards.num_asks,
         "losses": losses,
     }
+    num_episodes = plan.episodes if episodes is None else episodes
+    report = evaluate(out / "bench-vla.safetensors", episodes=num_episodes, workers=workers, progress=progress) if num_episodes else {}
+    write_card(out / "MODEL_CARD.md", facts, report, curve.points)
+    return {**facts, "findings": report.get("findings", []), "card": str(out / "MODEL_CARD.md")}
+
+
+class Curve:
+    """The losses over the training, kept beside the weights."""
+
+    def __init__(self, out: Path) -> None:
+        self._path = out / "curve.json"
+        self.points: list[dict[str, float]] = json.loads(self._path.read_text()) if self._path.exists() else []
+
+    def note(self, trainer: Trainer, losses: Mapping[str, float]) -> None:
+        """Add a point: steps, minutes and mean losses [nat]."""
+        self.points.append(
+            {"steps": trainer.step, "minutes": round(trainer.seconds / 60, 1), **{n: round(v, 4) for n, v in losses.items()}}
+        )
+        self._path.write_text(json.dumps(self.points))
+
+
+def evaluate(weights: Path, *, episodes: int, workers: int, progress: Progress) -> dict[str, Any]:
+    """Return the report of the campaign ``bench-vla`` on a file of weights."""
+    os.environ[WEIGHTS_ENV] = str(weights.resolve())
+    study = STUDIES.load("bench-vla")
+    campaign = study.plan(StudyOptions(episodes))
+    setup = WorkerSetup("models.catalog:POLICIES")
+    runner = ProcessRunner(setup, workers) if workers > 1 else SerialRunner(setup)
+    run = run_campaign(campaign, runner, MemoryJournal(), progress=lambda now: progress(now.tell()))
+    return study_report(study, run.report(), run.results)
