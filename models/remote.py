@@ -22,7 +22,7 @@ from models.remote_mapping import JointPose, RemoteMapping
 from models.remote_schedule import Rows, Schedule
 from models.remote_settings import RemoteSettings, settings_from_environment
 from models.wire_types import Wire, intention_from_wire, observation_to_wire, prompt_to_wire, scores_from_wire
-from workbench.core.errors import InvalidInput, ServiceFailed
+from workbench.core.errors import InvalidInput, ServiceFailed, WorkbenchError
 from workbench.core.protocols import Policy, PolicyFactory, PolicySpec, Simulator
 from workbench.core.types import ActionChunk, CameraRequest, Intention, Observation, Prompt
 from workbench.rollout.hold import hold_action
@@ -71,12 +71,15 @@ class RemotePolicy:
         self._joint_pose = _joint_pose_of(simulator)
         metadata = self._link.metadata
         self._needs_state = settings.is_ours and bool(metadata.get("needs_state"))
-        if self._needs_state and not hasattr(simulator, "config"):
+        try:
+            if self._needs_state and not hasattr(type(simulator), "config"):
+                raise InvalidInput(self._link.service, expected="the bench simulator", found=f"the simulator {simulator.spec.name!r}")
+            self._spec = _spec_from(settings, metadata, self._mapping.cameras)
+        except WorkbenchError:
             self.close()
-            raise InvalidInput(self._link.service, expected="the bench simulator", found=f"the simulator {simulator.spec.name!r}")
-        self._spec = _spec_from(settings, metadata, self._mapping.cameras)
-        # The workbench's own server tells how much of a chunk its policy wants executed; for others it is half of the chunk.
-        self._execute_steps = settings.execute_steps or (int(metadata["action_horizon"]) if settings.is_ours else 0)
+            raise
+        # The workbench's own server tells how much of a chunk its policy wants executed.
+        self._most_steps = int(metadata["action_horizon"]) if settings.is_ours else _MOST_STEPS
         self._latency_ms = 0.0
         self._last_step: int | None = None
         self._is_first = True
@@ -85,6 +88,9 @@ class RemotePolicy:
         self._prompt = Prompt()
         self._told = _Told(settings.control_hz)
         self._is_moving = False
+        self._num_still = 0
+        self.note = ""
+        """How the server keeps up, for the person at the page."""
 
     @property
     def spec(self) -> PolicySpec:
@@ -125,6 +131,7 @@ class RemotePolicy:
             raise ServiceFailed(self._link.service, reason=f"no answer within {limit_s:g} s") from error
         told, rows = self._read(reply)
         actions = self._mapping.actions(rows, observation, self._joint_pose)
+        self.note = f"Policy server: {reply.latency_ms:.0f} ms an answer"
         return ActionChunk(actions, told.control_hz, {**told.scores, LATENCY: reply.latency_ms}, told.intention)
 
     def _act_meanwhile(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
@@ -136,14 +143,22 @@ class RemotePolicy:
         row = schedule.present()
         self._is_moving = row is not None
         scores = {LATENCY: self._latency_ms, WAITING: float(row is None), LEFT: float(schedule.num_left)}
+        self._num_still = 0 if self._is_moving else self._num_still + 1
+        self.note = self._tell()
         if row is None:
             return ActionChunk(hold_action(observation)[None], self._told.control_hz, scores)
         told = {name: value for name, value in self._told.scores.items() if name != _DONE or schedule.num_left == 1}
         action = self._mapping.actions(row[None], observation, self._joint_pose)
         return ActionChunk(action, self._told.control_hz, {**told, **scores}, self._told.intention)
 
+    def _tell(self) -> str:
+        if self._is_moving:
+            return f"Policy server: {self._latency_ms:.0f} ms an answer"
+        return f"Holding still for {self._num_still} steps: waiting for the policy server"
+
     def _steps_per_chunk(self, schedule: Schedule) -> int:
-        return self._execute_steps or max(1, min(_MOST_STEPS, (schedule.num_used + schedule.num_left) // 2))
+        """Return after how many actions the next chunk is asked for: early enough that half of this one is left meanwhile."""
+        return self._settings.execute_steps or max(1, min(self._most_steps, (schedule.num_used + schedule.num_left) // 2))
 
     def _notice(self, observation: Observation, prompt: Prompt) -> None:
         """Note what happened since the last call: the action was executed, or not; the world jumped; the words are others."""
@@ -201,6 +216,8 @@ class RemotePolicy:
     def _forget(self, prompt: Prompt) -> None:
         """Drop what was to come, and answers that are still on their way."""
         self._schedule = Schedule(self._settings.blend)
+        if self._asked is not None:
+            self._asked.future.cancel()
         self._asked = None
         self._prompt = prompt
         self._told = _Told(self._settings.control_hz)
@@ -239,7 +256,14 @@ def _spec_from(settings: RemoteSettings, metadata: Mapping[str, Any], mapped: tu
         action_horizon=(settings.execute_steps or horizon or _MOST_STEPS) if is_waiting else 1,
         is_privileged=bool(metadata.get("is_privileged", False)),
         description=f"{name} at {settings.url}",
+        has_intention=settings.is_ours and bool(metadata.get("has_intention", False)),
+        known_words=_words(metadata.get("known_words")) if settings.is_ours else frozenset(),
     )
+
+
+def _words(told: object) -> frozenset[str]:
+    """Return the words that a server says its policy is limited to; none where it tells none."""
+    return frozenset(map(str, told)) if isinstance(told, list | tuple) else frozenset()
 
 
 def _joint_pose_of(simulator: Simulator) -> JointPose | None:

@@ -88,6 +88,8 @@ class RemoteLink:
     def _run(self) -> None:
         try:
             while not self._stop.is_set() and (job := self._jobs.get()) is not None:
+                if not job.future.set_running_or_notify_cancel():
+                    continue
                 try:
                     job.future.set_result(self._answer(job.request))
                 except WorkbenchError as error:
@@ -197,6 +199,8 @@ class RemoteLink:
         if isinstance(error, ConnectionClosed):
             code = error.rcvd.code if error.rcvd else "none"
             return self._failed(f"it closed the connection (code {code})", "See the server's log, and start it again.")
+        if isinstance(error, TimeoutError):
+            return self._failed(f"no connection within {self._settings.connect_timeout_s:g} s", "Check the address, or allow more time.")
         if isinstance(error, InvalidHandshake):
             return self._failed("it does not speak WebSocket", "Check the address.")
         return self._failed(f"it could not be reached ({_reason(error)})", "Check the address and that it runs.")

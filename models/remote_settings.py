@@ -85,7 +85,7 @@ class RemoteSettings:
     mode: Mode = "asynchronous"
     """``asynchronous``: the robot goes on, or holds still, while the server thinks. ``synchronous``: the world waits for it."""
     execute_steps: int = 0
-    """Steps of a chunk after which the next one is asked for; 0: what our server says, else half of the chunk (at most 8)."""
+    """Steps of a chunk after which the next one is asked for; 0: half of the chunk, at most what our server says, else at most 8."""
     blend: float = 1.0
     """Weight of the newer chunk where two overlap, 0..1."""
     control_hz: float = 20.0

@@ -92,7 +92,7 @@ def read_wishes(request: Mapping[str, Any]) -> Wishes:
     Raises:
         InvalidInput: they do not follow the form.
     """
-    edits, sites = request.get(STEERING) or (), request.get(ACTIVATIONS) or ()
+    edits, sites = (() if request.get(name) is None else request[name] for name in (STEERING, ACTIVATIONS))
     if not isinstance(edits, list | tuple) or not all(isinstance(e, Mapping) and isinstance(e.get("site"), str) for e in edits):
         raise InvalidInput(STEERING, expected="a list of maps, each with a text 'site'", found=repr(edits)[:80])
     if not isinstance(sites, list | tuple) or not all(isinstance(s, str) for s in sites):

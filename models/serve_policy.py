@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.serve import Service
-from models.wire_types import Wire, chunk_to_wire, observation_from_wire, prompt_from_wire
+from models.wire_types import Wire, chunk_to_wire, observation_from_wire, prompt_from_wire, read_flag
 from workbench.core.errors import InvalidInput
 from workbench.core.protocols import Policy, PolicyFactory, PolicySpec, Simulator
 from workbench.core.types import ActionChunk, EpisodeConfig, Observation, Prompt, SimState
@@ -38,6 +38,8 @@ def describe(spec: PolicySpec) -> Wire:
         "action_horizon": spec.action_horizon,
         "is_privileged": spec.is_privileged,
         "needs_state": needs_state(spec),
+        "has_intention": spec.has_intention,
+        "known_words": sorted(spec.known_words),
         "description": spec.description,
     }
 
@@ -74,7 +76,7 @@ class PolicySession:
                 expected=f"the fields 'config' and 'state', since the policy {self.spec.name!r} looks at the simulator",
                 found="neither",
             )
-        if request.get("reset") or self._num_requests == 0:
+        if read_flag(request, "reset") or self._num_requests == 0:
             self._policy.reset(rng)
             self._num_requests = 0
         return chunk_to_wire(self._act(request, rng))

@@ -129,7 +129,7 @@ def intention_from_wire(wire: Mapping[str, Any]) -> Intention | None:
     if wire.get("intention") is None:
         return None
     told = _map(wire["intention"], "intention")
-    items = told.get("targets") or ()
+    items = () if told.get("targets") is None else told["targets"]
     if not isinstance(items, list | tuple):
         raise InvalidInput("intention, targets", expected="a list", found=type(items).__name__)
     return Intention(
@@ -146,7 +146,7 @@ def read_image(wire: Mapping[str, Any], key: str) -> NDArray[np.uint8]:
     Raises:
         InvalidInput: it is missing or no picture.
     """
-    image = np.asarray(_found(wire, key))
+    image = _as_array(_found(wire, key), key)
     if image.ndim == 3 and image.shape[0] == 3 and image.shape[2] != 3:
         image = image.transpose(1, 2, 0)
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype.kind not in "uif":
@@ -154,6 +154,12 @@ def read_image(wire: Mapping[str, Any], key: str) -> NDArray[np.uint8]:
     if image.dtype.kind == "f":
         image = np.rint(np.clip(np.nan_to_num(image), 0.0, 1.0) * 255)
     return np.array(np.clip(image, 0, 255), np.uint8)
+
+
+def read_flag(wire: Mapping[str, Any], key: str) -> bool:
+    """Tell whether a field of a message is there and true; anything but a truth value counts as not true."""
+    value = wire.get(key)
+    return isinstance(value, bool | np.bool_) and bool(value)
 
 
 def read_array(wire: Mapping[str, Any], key: str, shape: tuple[int | str, ...]) -> NDArray[np.float32]:
@@ -165,7 +171,7 @@ def read_array(wire: Mapping[str, Any], key: str, shape: tuple[int | str, ...]) 
     value = _found(wire, key)
     try:
         array = np.array(value, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInput(key, expected="numbers", found=type(value).__name__) from error
     if array.ndim != len(shape) or any(isinstance(n, int) and n != m for n, m in zip(shape, array.shape, strict=True)):
         raise InvalidShape(key, expected=shape, found=array.shape, dtype="float32")
@@ -178,6 +184,13 @@ def _found(wire: Mapping[str, Any], key: str) -> Any:
     if key not in wire:
         raise InvalidInput("message", expected=f"the field {key!r}", found=f"only {', '.join(sorted(map(str, wire))) or 'nothing'}")
     return wire[key]
+
+
+def _as_array(value: object, what: str) -> NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(what, expected="an array", found=type(value).__name__) from error
 
 
 def _map(value: object, what: str) -> Mapping[str, Any]:
@@ -230,7 +243,7 @@ def _trace_from_wire(wire: Mapping[str, Any]) -> Trace:
 
 
 def _mask_from_wire(wire: Mapping[str, Any]) -> Mask:
-    pixels = np.asarray(_found(wire, "pixels"))
+    pixels = _as_array(_found(wire, "pixels"), "mask, pixels")
     if pixels.ndim != 2 or pixels.dtype.kind not in "bui":
         raise InvalidShape("mask, pixels", expected=("H", "W"), found=pixels.shape, dtype="bool")
     camera, source = _text(_found(wire, "camera"), "mask, camera"), _text(wire.get("source", "human"), "mask, source")

@@ -117,7 +117,7 @@ class LeRobotSession:
 
     def infer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Answer one request."""
-        if request.get("reset"):
+        if request.get("reset") is True:
             self._policy.policy.reset()
         return self._policy.infer(request)
 

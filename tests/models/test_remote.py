@@ -236,16 +236,16 @@ def test_a_trace_that_is_trimmed_goes_on_meaning_the_same():
 
 
 def test_a_slow_server_never_stops_the_clock():
-    with PlainServer(Chunks(length=4, delay_s=0.3)) as server:
+    with PlainServer(Chunks(length=4, delay_s=0.6)) as server:
         policy = opened(server, execute_steps=2)
         longest = 0.0
-        for step in range(30):
+        for step in range(50):
             began = time.perf_counter()
             act(policy, step)
             longest = max(longest, time.perf_counter() - began)
             time.sleep(0.03)
         assert len(server.requests) >= 2
-    assert longest < 0.15
+    assert longest < 0.5
 
 
 # Trouble
@@ -397,6 +397,9 @@ def test_a_server_that_hangs_lets_the_robot_stand_still_and_then_pauses(live):
         assert "no answer within" in rig.controller.status().error
         still = [s for s in rig.diary.steps if s.scores[WAITING] == 1.0]
         assert len(still) >= 3 and all(not s.action[:6].any() for s in still)
+        assert "waiting for the policy server" in rig.controller.status().note
+        rig.controller.resume()
+        wait_for(lambda: "ms an answer" in rig.controller.status().note)
 
 
 def test_halt_does_not_wait_for_a_server_that_hangs(live):

@@ -7,8 +7,9 @@ from models.catalog import POLICIES
 from models.remote import LATENCY, RemotePolicy
 from models.remote_settings import read_settings
 from models.serve import Listening, PolicyServer
-from models.serve_policy import make_service
-from workbench.core.types import EpisodeConfig
+from models.serve_policy import PolicySession, make_service
+from workbench.core.errors import InvalidInput
+from workbench.core.types import EpisodeConfig, Prompt
 from workbench.rollout.loop import run_episode
 from workbench.simulation.simulators import SIMULATORS
 
@@ -32,8 +33,6 @@ def test_hold_served_holds(simulator):
         policy = RemotePolicy(read_settings(server.url + ",ours,sync"), simulator)
         policy.reset(np.random.default_rng(0))
         observation = simulator.observe(policy.spec.cameras)
-        from workbench.core.types import Prompt
-
         chunk = policy.act(observation, Prompt(text="x"), np.random.default_rng(0))
         policy.close()
     assert chunk.actions.shape == (1, 7) and not chunk.actions[0, :6].any()
@@ -51,3 +50,26 @@ def test_the_expert_solves_a_task_over_the_wire_step_for_step_as_at_home(simulat
         remote.close()
     assert away.num_steps == at_home.num_steps
     assert away.final_state.equals(at_home.final_state)
+
+
+def test_a_policy_that_looks_at_the_simulator_says_what_it_needs(simulator):
+    session = PolicySession(POLICIES.load("expert"), SIMULATORS.load)
+    with pytest.raises(InvalidInput, match="'config' and 'state'"):
+        session.infer({})
+    with pytest.raises(InvalidInput, match="simulator state"):
+        session.infer({"config": CONFIG.to_dict(), "state": b"xx"})
+    reply = session.infer({"config": CONFIG.to_dict(), "state": simulator.state().to_bytes()})
+    assert reply["actions"].shape == (1, 7) and np.abs(reply["actions"][0, :3]).sum() > 0
+    session.close()
+
+
+def test_the_server_takes_the_physics_of_each_request(simulator):
+    """The client's simulator moves on by another hand; the served expert answers for where it stands now."""
+    session = PolicySession(POLICIES.load("expert"), SIMULATORS.load)
+    at_home = POLICIES.load("expert")(simulator)
+    for _ in range(3):
+        simulator.step(np.array([0, 0.01, 0, 0, 0, 0, 1], np.float32))
+        reply = session.infer({"config": CONFIG.to_dict(), "state": simulator.state().to_bytes()})
+        expected = at_home.act(simulator.observe(()), Prompt(), np.random.default_rng(0)).actions
+        assert np.array_equal(reply["actions"], expected)
+    session.close()

@@ -306,7 +306,7 @@ class RolloutController:
             is_success=episode.is_success,
             plan_step=episode.plan_step,
             error=stepper.error,
-            note=episode.trimmer.progress.trouble if episode.is_tracing else "",
+            note=(episode.trimmer.progress.trouble if episode.is_tracing else "") or str(getattr(episode.policy, "note", "")),
             spec=episode.policy.spec,
         )
 
