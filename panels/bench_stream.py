@@ -7,7 +7,6 @@ the page displays: what is measured is rendering, encoding, sending, decoding an
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import statistics
 import tempfile
@@ -23,8 +22,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import uvicorn
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, sync_playwright
 
+from panels.devtools import Browser, Page, chromium
 from panels.frames import MAX_FRAME_HZ, encode_jpeg
 from panels.live import CALL_TIMEOUT_S, STAGE_SIZE, LiveRegistry, LiveSession
 from panels.opening import FIRST_EPISODE, close_app, open_app
@@ -33,7 +32,6 @@ from panels.server import make_server
 from panels.state import Settings
 from panels.stream import UVICORN_OPTIONS
 from workbench.core.catalog import Catalog
-from workbench.core.errors import MissingDependency
 from workbench.core.geometry import Pinhole
 from workbench.core.protocols import PolicyFactory, PolicySpec, Quality, Simulator, View
 from workbench.core.types import ActionChunk, CameraRequest, Observation, Prompt
@@ -44,42 +42,27 @@ from workbench.simulation.tasks import TASKS
 
 BITS: Final = 40
 CELL_PX: Final = 8
-CHROMIUM_ARGS: Final = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-background-timer-throttling",
-    "--disable-renderer-backgrounding",
-    "--disable-backgrounding-occluded-windows",
-)
 NUM_ROUNDS: Final = 3
 ROUND_S: Final = 5.0
 WARM_UP_S: Final = 3.0
 
-# Before each paint: when the page says that it drew, reads the bar code from the canvas and notes a new value with the time.
+# When the page says that it drew, reads the bar code from the canvas before the next paint and notes a new value with the time.
 _READ_CLOCK: Final = """
-() => {
+(() => {
   const canvas = document.querySelector(".stage .frame");
   const context = canvas.getContext("2d");
   const stage = document.querySelector(".stage");
-  let last = 0, seq = "";
+  let last = 0;
   window.benchSeen = [];
   const look = () => {
-    requestAnimationFrame(look);
-    if (stage.dataset.seq === seq) return;
-    seq = stage.dataset.seq;
     const pixels = context.getImageData(0, canvas.height - CELL / 2, BITS * CELL, 1).data;
     let value = 0;
     for (let i = 0; i < BITS; i++) value = value * 2 + (pixels[4 * (i * CELL + CELL / 2) + 1] > 127 ? 1 : 0);
     if (value !== last) window.benchSeen.push([value, Date.now()]);
     last = value;
   };
-  requestAnimationFrame(look);
-}
+  new MutationObserver(() => requestAnimationFrame(look)).observe(stage, { attributes: true, attributeFilter: ["data-seq"] });
+})()
 """.replace("CELL", str(CELL_PX)).replace("BITS", str(BITS))
 
 
@@ -177,32 +160,12 @@ def served() -> Iterator[tuple[str, LiveRegistry]]:
             close_app(app)
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """Run Chromium with a fresh profile.
-
-    Raises:
-        MissingDependency: there is none.
-    """
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        raise MissingDependency("The stream bench", needs="Chromium", install="apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_ARGS))
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
 def open_viewer(browser: Browser, url: str, session: LiveSession) -> Page:
     """Open the page on a given live session, and start reading its clock."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
-    page = context.new_page()
     tab = json.dumps(json.dumps({"tab_id": session.tab_id, "token": session.token}))
-    page.add_init_script(f"if (location.host === '{urlsplit(url).netloc}') sessionStorage.setItem('vla-workbench.tab', {tab})")
-    page.goto(url)
-    page.wait_for_function("document.querySelector('.stage')?.dataset.frames > 0", timeout=60_000)
+    script = f"if (location.host === '{urlsplit(url).netloc}') sessionStorage.setItem('vla-workbench.tab', {tab})"
+    page = browser.open_page(url, width=1280, height=720, first_script=script)
+    page.wait_for("document.querySelector('.stage')?.dataset.frames > 0", timeout_s=60.0)
     page.evaluate(_READ_CLOCK)
     return page
 
@@ -210,11 +173,11 @@ def open_viewer(browser: Browser, url: str, session: LiveSession) -> Page:
 def watch(pages: list[Page], seconds: float) -> list[dict[str, Any]]:
     """Let the pages run, and return what each has displayed: frames per second and their ages [ms]."""
     for page in pages:
-        page.evaluate("() => { window.benchSeen = []; }")
+        page.evaluate("window.benchSeen = []")
     time.sleep(seconds)
     rows = []
     for page in pages:
-        seen = page.evaluate("() => window.benchSeen")
+        seen = page.evaluate("window.benchSeen")
         ages = [(shown - made) % (1 << BITS) for made, shown in ((m, s % (1 << BITS)) for m, s in seen)]
         rows.append({"fps": len(ages) / seconds, "ages_ms": ages})
     return rows
@@ -273,7 +236,7 @@ def measure(browser: Browser, url: str, live: LiveRegistry, *, is_shared: bool) 
             session.controller.pause()
         time.sleep(1.0)
     for page in pages:
-        page.context.close()
+        page.close()
     for session in set(sessions):
         live.close(session.tab_id)
     return summarise(rounds), bare

@@ -13,3 +13,5 @@ QUIET: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_
 """For what is done at once."""
 SHOWN: Final[dict[str, Any]] = {"queue": False, "show_progress": "full", "api_visibility": "private"}
 """For what takes seconds: the page shows that something goes on."""
+QUEUE_PERIOD_S: Final = 0.02
+"""How often Gradio's queue looks for work: its own millisecond costs a tenth of a core, and each look takes the interpreter."""

@@ -3,6 +3,8 @@
 import { STEP_COLOURS, css, stepOf } from "./document.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+/** Points of one piece of the executed path. */
+const PIECE = 60;
 const HALO = "rgba(6,9,14,0.72)";
 
 /** Makes an SVG element; text is set as text, never as markup. */
@@ -61,6 +63,7 @@ export class Overlay {
     this.draft = null;
     /** @type {number[][]} executed end-effector positions, world [m] */
     this.trail = [];
+    this.numDrawn = 0;
     this.isWanted = false;
     viewport.onChange(() => this.refresh());
     drawing.onChange(() => this.refresh());
@@ -110,7 +113,9 @@ export class Overlay {
     this.layers.draft.replaceChildren(...(this.draft ? [this.stroke(this.draft, toScreen, null, true)] : []));
     this.layers.handles.replaceChildren(...(isHere ? this.handles(drawing.selected, toScreen) : []));
     this.layers.ghosts.replaceChildren(...drawing.reading.ghosts.map((g) => this.ghost(g)));
-    this.layers.trail.replaceChildren(...this.executed());
+    this.layers.trail.replaceChildren();
+    this.numDrawn = 0;
+    this.drawTrail();
     this.problems(isHere, toScreen);
   }
 
@@ -216,10 +221,27 @@ export class Overlay {
     return group;
   }
 
-  executed() {
-    const points = this.trail.map((p) => this.project(p)).filter(Boolean);
-    if (points.length < 2) return [];
-    return [svg("path", { d: path(points), class: "trail", fill: "none" })];
+  clearTrail() {
+    this.trail = [];
+    this.numDrawn = 0;
+    this.layers.trail.replaceChildren();
+  }
+
+  extendTrail(positions) {
+    this.trail.push(...positions);
+    this.drawTrail();
+  }
+
+  /** Draws what the executed path has more than it had: in pieces, so that only the newest one changes and is painted anew. */
+  drawTrail() {
+    this.layers.trail.querySelector(".is-open")?.remove();
+    for (let end = this.numDrawn + PIECE; this.numDrawn + 1 < this.trail.length; end = this.numDrawn + PIECE) {
+      const isFull = end < this.trail.length;
+      const points = this.trail.slice(this.numDrawn, end + 1).map((p) => this.project(p)).filter(Boolean);
+      if (points.length > 1) this.layers.trail.append(svg("path", { d: path(points), class: isFull ? "trail" : "trail is-open", fill: "none" }));
+      if (!isFull) break;
+      this.numDrawn = end;
+    }
   }
 
   problems(isHere, toScreen) {

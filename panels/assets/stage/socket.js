@@ -7,6 +7,9 @@ const HEADER_BYTES = 80;
 const SILENCE_MS = 5000;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
+/** News that may wait for the next frame, while frames come: the page is then laid out and painted once for both. */
+const HELD = new Set(["status", "trail"]);
+const HOLD_MS = 70;
 /** Close codes after which the same tab will never answer again. */
 const FINAL_CODES = new Set([4401, 4403, 4404]);
 
@@ -59,6 +62,9 @@ export class LiveSocket {
     this.waiting = new Map();
     /** @type {Map<number, object>} what each channel shows, asked for again after a reconnect */
     this.channels = new Map();
+    /** @type {object[]} news that waits for the next frame */
+    this.held = [];
+    this.framesAt = -Infinity;
     this.seq = 0;
     this.attempt = 0;
     this.isClosed = false;
@@ -106,14 +112,31 @@ export class LiveSocket {
   receive(data) {
     this.lastHeard = performance.now();
     if (data instanceof ArrayBuffer) {
+      this.framesAt = this.lastHeard;
       this.emit("frame", parseFrame(data));
       return;
     }
     const message = JSON.parse(data);
+    if (HELD.has(message.type) && this.lastHeard - this.framesAt < HOLD_MS) {
+      this.held.push(message);
+      this.holdTimer ??= setTimeout(() => this.release(), HOLD_MS);
+      return;
+    }
+    this.release();
     if (message.type === "hello") this.welcome();
     if (message.type === "pong") this.measure(message);
     if (message.type === "ack") this.answer(message);
     this.emit(message.type, message);
+  }
+
+  /** Tells what was held back: called when a frame is drawn, and before anything that came later is told. */
+  release() {
+    clearTimeout(this.holdTimer);
+    this.holdTimer = null;
+    const held = this.held;
+    this.held = [];
+    const last = held.findLast((m) => m.type === "status");
+    for (const message of held) if (message.type !== "status" || message === last) this.emit(message.type, message);
   }
 
   welcome() {
