@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from panels.intention import IntentionWish
+from panels.telling import tell, tell_manner
 from workbench.core.errors import InvalidInput, WrongMode
 from workbench.core.events import EventKind
 
@@ -59,6 +61,13 @@ class Name(NoArgs):
     """Name of a catalogue entry."""
 
     name: str = Field(min_length=1, max_length=200)
+
+
+class Shown(NoArgs):
+    """What of the policy's intention is shown."""
+
+    is_on: bool = True
+    has_heat: bool = False
 
 
 class Document(NoArgs):
@@ -246,9 +255,19 @@ def redo(session: LiveSession, _: NoArgs) -> Result:
     return {"can_undo": session.can_undo, "can_redo": session.can_redo}
 
 
-def set_instruction(session: LiveSession, args: Text) -> None:
-    """Tell the policy something else, now."""
-    session.controller.set_prompt(text=args.text)
+def set_instruction(session: LiveSession, args: Text) -> Result:
+    """Tell the policy something else, now, as far as it is understood."""
+    return tell(session, args.text)
+
+
+def set_manner(session: LiveSession, args: Name) -> Result:
+    """Tell the policy to do the same in another manner."""
+    return tell_manner(session, args.name)
+
+
+def show_intention(session: LiveSession, args: Shown) -> None:
+    """Show or hide what the policy is about to do."""
+    session.show_intention(IntentionWish(args.is_on, args.has_heat))
 
 
 def set_policy(session: LiveSession, args: Name) -> None:

@@ -11,14 +11,16 @@ from typing import Any, NamedTuple, TypeVar
 
 from panels.board import Board
 from panels.commands import dispatch
+from panels.intention import ASKED_AFTER, IntentionWish
 from panels.reading import PlanReading, SketchReader
 from panels.registry import LiveRegistry, OpenLive
+from panels.telling import WordReader
 from panels.trail import Trail
 from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, new_id
-from workbench.core.protocols import Simulator
+from workbench.core.protocols import PolicySpec, Simulator
 from workbench.core.sketches import Sketch, SketchPlan, plan_to_dict, sketch_to_dict
-from workbench.core.types import EpisodeConfig, SimState, Step
+from workbench.core.types import EpisodeConfig, Intention, SimState, Step
 from workbench.rollout.branching import standing_at
 from workbench.rollout.controller import RolloutController
 from workbench.rollout.view import LiveView
@@ -71,6 +73,8 @@ class LiveSession:
         self._shown_step: int | None = None
         self._stored: StoredEpisode | None = None
         self.trail = Trail()
+        self.words = WordReader()
+        self.intention_wish = IntentionWish()
         controller.add_observer(self)
 
     # --- who watches ---
@@ -318,7 +322,19 @@ class LiveSession:
             "shown_time_s": None if shown is None else round(shown / (stored.control_hz if stored else live_hz), 4),
             "stored_id": stored.episode_id if stored else None,
             "gripper": self.trail.gripper,
+            "note": status.note,
+            "driver": driver_facts(status.spec),
         }
+
+    def show_intention(self, wish: IntentionWish) -> None:
+        """Show or hide what the policy is about to do; a paused one is asked."""
+        self.intention_wish = wish
+        if wish.is_on:
+            self.controller.look_ahead()
+
+    def intention(self) -> Intention | None:
+        """Return what the policy is about to do, when somebody wants to see it and looks at the present."""
+        return self.controller.intention() if self.intention_wish.is_on and self.shown_step is None else None
 
     def drawing(self) -> dict[str, Any]:
         """Return the JSON message with sketch, plan, ghost paths and what undo can do."""
@@ -351,6 +367,8 @@ class LiveSession:
         self.push({"type": "event", "episode_id": episode_id, "event": event.to_dict()})
         if event.kind in MODE_EVENTS:
             self.changed("mode")
+        if event.kind in ASKED_AFTER and self.intention_wish.is_on and not self.is_closed:
+            self.controller.look_ahead()
 
     def on_end(self, end: EpisodeEnd) -> None:
         """Tell the page that an episode is over."""
@@ -399,6 +417,21 @@ MODE_EVENTS = frozenset(
     {EventKind.PAUSE, EventKind.RESUME, EventKind.TAKEOVER, EventKind.HANDBACK, EventKind.HALT, EventKind.POLICY, EventKind.SUCCESS}
 )
 """Events after which panels that depend on who is in control look again."""
+
+
+def driver_facts(spec: PolicySpec | None) -> dict[str, Any] | None:
+    """Return what the page tells of the policy that drives."""
+    if spec is None:
+        return None
+    return {
+        "name": spec.name,
+        "description": spec.description,
+        "reads": sorted(spec.prompts),
+        "is_privileged": spec.is_privileged,
+        "has_intention": spec.has_intention,
+        "has_manners": "slowly" in spec.known_words,
+        "card": spec.card,
+    }
 
 
 def at_state(simulator: Simulator, state: SimState | None, function: Callable[[Simulator], T]) -> T:

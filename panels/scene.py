@@ -10,11 +10,13 @@ from typing import Any, Final
 import gradio as gr
 import numpy as np
 
-from panels.errors import bind
+from panels.errors import bind, plain
 from panels.events import QUIET
 from panels.live import CALL_TIMEOUT_S, LiveSession
 from panels.stage import Stage
 from panels.state import AppState, UiState
+from panels.tell_box import TellBox, typed
+from panels.telling import tell
 from workbench.core.catalog import Catalog
 from workbench.core.types import EpisodeConfig
 
@@ -25,8 +27,10 @@ MAX_SEED: Final = 999_999
 """Seeds from a million on belong to published figures."""
 POLICY_TITLES: Final = {
     "sketch": "Sketch follower: does what you draw",
+    "bench-vla": "Bench VLA: does what you say",
     "expert": "Scripted expert: privileged demonstration, reads the simulator's truth",
     "hold": "Hold: stands still",
+    "remote": "Remote: a policy server of your own",
 }
 RATES: Final = (("20 Hz", 20.0), ("10 Hz", 10.0), ("25 Hz (Fetch)", 25.0), ("50 Hz", 50.0))
 BENCH: Final = "bench"
@@ -47,22 +51,18 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
             choices(app.simulators, SIMULATOR_TITLES), label="Simulator", elem_id="scene-simulator", min_width=150, scale=4
         )
     policy = gr.Dropdown(choices(app.policies, POLICY_TITLES), label="Who drives", elem_id="scene-policy")
-    instruction = gr.Textbox(
-        label="Instruction", lines=2, max_lines=4, max_length=2000, elem_id="scene-instruction", placeholder="Empty: the task's own words"
-    )
+    instruction = TellBox()
     with gr.Row(elem_classes="tight"):
         start = gr.Button("New episode", variant="primary", elem_id="scene-start")
-        tell = gr.Button("Tell it now", elem_id="scene-tell")
         reset = gr.Button("Reset", elem_id="scene-reset")
 
     dice.click(on_dice, None, seed, **QUIET)
     task.input(bind(on_task, app), [task], [about, instruction], **QUIET)
     simulator.input(bind(on_simulator, app), [simulator], [task, about], **QUIET)
     policy.input(bind(on_policy, app), [policy, ui], None, **QUIET)
-    gr.on([tell.click, instruction.submit], bind(on_tell, app), [instruction, ui], None, **QUIET)
     reset.click(bind(on_reset, app), [ui], None, **QUIET)
     start.click(bind(on_start, app), [task, seed, rate, simulator, policy, instruction, ui], [stage.canvas, ui], **QUIET)
-    stage.on_changed(bind(on_changed, app), [seen, ui], [seen, task, about, seed, rate, simulator, policy, instruction])
+    stage.on_changed(bind(on_changed, app), [seen, ui], [seen, task, about, seed, rate, simulator, policy])
 
 
 # The description comes as a value and is written as text: nothing of it passes through a template.
@@ -100,9 +100,9 @@ def on_dice() -> int:
     return random.randint(0, MAX_SEED)
 
 
-def on_task(app: AppState, task: str) -> tuple[dict[str, str], str]:
+def on_task(app: AppState, task: str) -> tuple[dict[str, str], dict[str, str]]:
     """Describe the chosen task; its words replace those of the task before."""
-    return {"text": describe(app, task)}, ""
+    return {"text": describe(app, task)}, {"text": ""}
 
 
 def on_simulator(app: AppState, simulator: str) -> tuple[Any, dict[str, str]]:
@@ -117,27 +117,20 @@ def on_policy(app: AppState, policy: str, ui: UiState) -> None:
     app.live.get(ui.tab_id).command("set_policy", {"name": policy})
 
 
-def on_tell(app: AppState, instruction: str, ui: UiState) -> None:
-    """Change the instruction in the middle of the episode."""
-    app.live.get(ui.tab_id).command("set_instruction", {"text": instruction})
-
-
 def on_reset(app: AppState, ui: UiState) -> None:
     """Start the same scene anew."""
     app.live.get(ui.tab_id).command("reset")
 
 
-def on_start(
-    app: AppState, task: str, seed: float, rate: float, simulator: str, policy: str, instruction: str, ui: UiState
-) -> tuple[Any, Any]:
+def on_start(app: AppState, task: str, seed: float, rate: float, simulator: str, policy: str, told: Any, ui: UiState) -> tuple[Any, Any]:
     """Start a new episode, paused; another simulator has other cameras, so the stage gets a new live session for it."""
     robot = app.settings.robot if simulator == EpisodeConfig.simulator else ""
     config = EpisodeConfig(
-        task=task, seed=int(seed or 0), instruction=instruction.strip(), simulator=simulator, control_hz=float(rate), robot=robot
+        task=task, seed=int(seed or 0), instruction=typed(told), simulator=simulator, control_hz=float(rate), robot=robot
     )
     old = app.live.get(ui.tab_id)
     if old.config is None or old.config.simulator == simulator:
-        old.controller.start(config, policy=policy).result(CALL_TIMEOUT_S)
+        begin(old, config, policy)
         return gr.skip(), gr.skip()
     new = start_elsewhere(app, config, policy)
     app.live.close(old.tab_id)
@@ -148,11 +141,28 @@ def start_elsewhere(app: AppState, config: EpisodeConfig, policy: str) -> LiveSe
     """Open a new live session and start an episode in it; when that fails nothing is left behind."""
     session = app.live.create()
     try:
-        session.controller.start(config, policy=policy).result(CALL_TIMEOUT_S)
+        begin(session, config, policy)
     except BaseException:
         app.live.close(session.tab_id)
         raise
     return session
+
+
+def begin(session: LiveSession, config: EpisodeConfig, policy: str) -> None:
+    """Start an episode, paused; a policy that knows only some words is told the task's own, and then what was understood of the person's."""
+    status = session.controller.status()
+    is_choosy = status.policy == policy and bool(status.spec and status.spec.known_words)
+    if not (config.instruction and is_choosy):
+        session.controller.start(config, policy=policy).result(CALL_TIMEOUT_S)
+        spec = session.controller.status().spec
+        if not (config.instruction and spec and spec.known_words):
+            return
+    session.controller.start(replace(config, instruction=""), policy=policy).result(CALL_TIMEOUT_S)
+    answer = tell(session, config.instruction)
+    if not answer["is_told"]:
+        gr.Warning(plain(f"{answer['reason']} It was told the task's own words. You could say: {'; '.join(answer['suggestions'])}."))
+    elif answer["is_changed"]:
+        gr.Info(plain(f"Understood as: {answer['instruction']}"))
 
 
 def on_changed(app: AppState, seen: str, ui: UiState) -> tuple[Any, ...]:
@@ -160,8 +170,7 @@ def on_changed(app: AppState, seen: str, ui: UiState) -> tuple[Any, ...]:
     session = app.live.get(ui.tab_id)
     status, config = session.controller.status(), session.config
     if config is None or status.episode_id == seen:
-        return (*(gr.skip(),) * 6, status.policy, gr.skip())
+        return (*(gr.skip(),) * 6, status.policy)
     task = gr.Dropdown(choices=task_choices(app, config.simulator), value=config.task)
     about = {"text": describe(app, config.task)}
-    told = gr.Textbox(placeholder=status.instruction)
-    return status.episode_id, task, about, config.seed, config.control_hz, config.simulator, status.policy, told
+    return status.episode_id, task, about, config.seed, config.control_hz, config.simulator, status.policy

@@ -26,10 +26,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from panels.commands import COMMANDS, command_sheet
 from panels.frames import ACK, HEADER, Feed, FrameHub, Viewer, with_channel
+from panels.intention import IntentionWish, intention_message
 from panels.live import STAGE_SIZE, LiveRegistry, LiveSession
 from panels.trail import TrailMark
 from workbench.core.errors import InvalidInput, TooLarge, UnknownName, WorkbenchError
-from workbench.core.types import CameraRequest
+from workbench.core.types import CameraRequest, Intention
 
 logger = logging.getLogger(__name__)
 
@@ -192,12 +193,17 @@ class LiveSocket:
     async def _tell_status(self) -> None:
         last: dict[str, Any] = {}
         quiet_s, trail = 0.0, TrailMark()
+        intended: tuple[Intention | None, IntentionWish] = (None, IntentionWish(is_on=False))
         while True:
             status = self._session.status()
             quiet_s += 1.0 / STATUS_HZ
             points, trail = self._session.trail.since(trail)
             if points:
                 self._enqueue({"type": "trail", "from": trail.num_points - len(points), "points": points})
+            intention = self._session.intention()
+            if (intention, self._session.intention_wish) != intended:
+                intended = (intention, self._session.intention_wish)
+                self._enqueue(intention_message(*intended))
             if status != last or quiet_s >= HEARTBEAT_S:
                 last, quiet_s = status, 0.0
                 self._enqueue({"type": "status", **status})

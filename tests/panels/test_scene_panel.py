@@ -26,11 +26,11 @@ def test_a_rolled_seed_is_one_for_development():
 
 def test_a_new_task_clears_the_words_of_the_old_one(app):
     about, instruction = scene.on_task(app, "pick")
-    assert "For example" in about["text"] and instruction == ""
+    assert "For example" in about["text"] and instruction == {"text": ""}
 
 
 def test_a_new_episode_gets_what_the_fields_say(app, live, ui):
-    scene.on_start(app, "pick", 5, 10.0, "bench", "expert", "  take the cube  ", ui)
+    scene.on_start(app, "pick", 5, 10.0, "bench", "expert", {"text": "  take the cube  "}, ui)
     status = live.controller.status()
     assert (status.task, status.policy, status.instruction) == ("pick", "expert", "take the cube")
     assert (live.config.seed, live.config.control_hz) == (5, 10.0)
@@ -38,18 +38,18 @@ def test_a_new_episode_gets_what_the_fields_say(app, live, ui):
 
 def test_an_unknown_policy_is_named_with_the_known_ones(app, ui):
     with pytest.raises(UnknownName, match="expert"):
-        scene.on_start(app, "pick", 5, 20.0, "bench", "opnvla", "", ui)
+        scene.on_start(app, "pick", 5, 20.0, "bench", "opnvla", None, ui)
 
 
 def test_the_instruction_changes_in_the_middle_of_an_episode(app, live, ui):
-    scene.on_tell(app, "now the other one ${1+1}", ui)
+    live.command("set_instruction", {"text": "now the other one ${1+1}"})
     live.in_simulator(lambda simulator: None)
     assert live.controller.status().instruction == "now the other one ${1+1}"
 
 
 def test_a_new_episode_shows_in_the_fields_once_and_choices_stay_after(app, live, ui):
-    scene.on_start(app, "stack", 11, 20.0, "bench", "sketch", "", ui)
-    seen, task, about, seed, rate, simulator, policy, _ = scene.on_changed(app, "", ui)
+    scene.on_start(app, "stack", 11, 20.0, "bench", "sketch", {"text": ""}, ui)
+    seen, task, about, seed, rate, simulator, policy = scene.on_changed(app, "", ui)
     assert seen == live.controller.status().episode_id
     assert (task.value, seed, rate, simulator, policy) == ("stack", 11, 20.0, "bench", "sketch")
     assert about["text"]
@@ -74,7 +74,7 @@ def test_another_simulator_gets_a_new_live_session_with_its_own_cameras(app, liv
     pytest.importorskip("gymnasium")
     old = app.live.create()
     before = UiState(tab_id=old.tab_id)
-    value, after = scene.on_start(app, "Reacher-v5", 3, 50.0, "gym", "hold", "", before)
+    value, after = scene.on_start(app, "Reacher-v5", 3, 50.0, "gym", "hold", {"text": 3}, before)
     new = app.live.get(value["tab_id"])
     assert after.tab_id == new.tab_id and old.is_closed
     assert new.hello()["cameras"] and "front" not in new.hello()["cameras"]
@@ -84,5 +84,5 @@ def test_another_simulator_gets_a_new_live_session_with_its_own_cameras(app, liv
 def test_a_simulator_that_does_not_start_leaves_the_tab_as_it_was(app, live, ui):
     count = len(app.live)
     with pytest.raises(WorkbenchError):
-        scene.on_start(app, "NoSuchThing-v9", 3, 20.0, "gym", "hold", "", ui)
+        scene.on_start(app, "NoSuchThing-v9", 3, 20.0, "gym", "hold", [], ui)
     assert len(app.live) == count and not live.is_closed

@@ -31,7 +31,11 @@ export class Hud {
     this.metrics.append(...Object.values(this.values));
     this.top = h("div", { class: "hud-top" }, [h("div", { class: "hud-left" }, [this.mode, this.task]), this.metrics]);
     this.cameras = h("div", { class: "cameras", role: "radiogroup", "aria-label": "Camera" });
-    this.bottom = h("div", { class: "hud-bottom" }, [this.cameras, (this.success = h("div", { class: "success", hidden: true }, [icon("check"), "Task solved"]))]);
+    this.intention = this.button("toggle_intention", { className: "view" });
+    this.heat = this.button("toggle_heat", { className: "view" });
+    this.views = h("div", { class: "views", hidden: true }, [this.intention, this.heat]);
+    this.note = h("div", { class: "note", hidden: true });
+    this.bottom = h("div", { class: "hud-bottom" }, [this.cameras, this.views, this.note, (this.success = h("div", { class: "success", hidden: true }, [icon("check"), "Task solved"]))]);
     this.rail = this.makeRail();
     this.transport = this.makeTransport();
     this.status = null;
@@ -147,6 +151,15 @@ export class Hud {
     if (document.activeElement !== this.speed) this.speed.value = String(status.speed);
     this.live.classList.toggle("is-on", status.shown_step === null);
     this.success.hidden = !status.is_success;
+    this.views.hidden = !status.driver?.has_intention;
+    this.note.hidden = !status.note;
+    set(this.note, status.note ?? "");
+  }
+
+  /** @param {{is_on: boolean, has_heat: boolean}} wish what of the policy's intention is shown */
+  showViews(wish) {
+    press(this.intention, wish.is_on);
+    press(this.heat, wish.is_on && wish.has_heat);
   }
 
   get shownMode() {

@@ -5,6 +5,7 @@ import { Drawing } from "./document.js";
 import { h } from "./dom.js";
 import { Hud } from "./hud.js";
 import { Driver } from "./driver.js";
+import { IntentionView } from "./intention.js";
 import { Keymap } from "./keymap.js";
 import { FRAME_SIZE, Layout } from "./layout.js";
 import { Overlay, svg } from "./overlay.js";
@@ -52,6 +53,12 @@ class Stage {
     this.root.replaceChildren(this.element);
     this.overlay = new Overlay(this.svg, this.notes, this.viewport, this.drawing);
     this.viewport.onChange(() => { this.canvas.style.transform = this.viewport.css; });
+    this.intention = new IntentionView({
+      overlay: this.overlay,
+      viewport: this.viewport,
+      send: (wish) => this.socket?.command("show_intention", wish),
+      onChange: () => this.hud?.showViews(this.intention.wish),
+    });
     this.tools = new Tools(this.surface, {
       viewport: this.viewport,
       drawing: this.drawing,
@@ -79,6 +86,7 @@ class Stage {
     socket.on("status", (m) => this.showStatus(m));
     socket.on("drawing", (m) => this.load(m));
     socket.on("trail", (m) => this.extendTrail(m));
+    socket.on("intention", (m) => this.showIntention(m));
     socket.on("changed", (m) => this.trigger("changed", { what: m.what }));
     socket.on("refused", (m) => this.dialogs?.toast(m.error));
     socket.on("error", (m) => this.dialogs?.toast(m.error));
@@ -89,12 +97,13 @@ class Stage {
   welcome(message) {
     this.cameras = message.cameras;
     if (!this.hud) this.furnish(message.commands);
-    this.overlay.clearTrail();
+    this.overlay.trail = [];
     this.showStatus(message.status);
     this.drawing.load(message.drawing);
     const stored = this.drawing.strokes.length ? this.drawing.doc.camera : this.camera;
     const wanted = this.camera || stored;
     if (this.cameras.length) this.showCamera(this.cameras.includes(wanted) ? wanted : this.cameras[0]);
+    this.intention.ask();
     this.trigger("changed", { what: "episode" }); // panels missed what happened before this connection
   }
 
@@ -106,6 +115,8 @@ class Stage {
     this.hud = new Hud({ commands, run, tools: this.tools, drawing: this.drawing });
     this.dialogs = new Dialogs(table, table.filter((c) => c.context !== "correcting" && !this.needsArgs(c)), run);
     this.pip = new PictureInPicture({ socket: this.socket, onSwap: (name) => this.swap(name), onClose: () => run("toggle_pip"), next: (n) => this.neighbour(n, 1) });
+    this.intention.attach(this.pip);
+    this.hud.showViews(this.intention.wish);
     this.list = new StrokeList(this.drawing, (id) => { this.drawing.select(id); run("delete"); });
     this.driver = new Driver(this);
     this.keymap = new Keymap(table, {
@@ -118,7 +129,7 @@ class Stage {
       setHidden: (isHidden) => this.element.classList.toggle("is-bare", isHidden),
     });
     this.main.prepend(this.hud.rail);
-    this.picture.append(this.hud.top, this.hud.bottom, this.dialogs.toasts);
+    this.picture.append(this.hud.top, this.intention.strip.element, this.hud.bottom, this.dialogs.toasts);
     this.side.append(this.list.element);
     this.element.append(this.hud.transport, this.dialogs.dialog);
     this.tools.choose(this.tools.tool);
@@ -127,7 +138,7 @@ class Stage {
 
   /** Commands that make no sense without arguments stay out of the palette. */
   needsArgs(command) {
-    return ["set_speed", "change_speed", "seek", "commit_sketch", "edit_plan", "jog", "set_instruction", "set_policy", "rate", "status", "escape"].includes(command.name);
+    return ["set_speed", "change_speed", "seek", "commit_sketch", "edit_plan", "jog", "set_instruction", "set_manner", "set_policy", "show_intention", "rate", "status", "escape"].includes(command.name);
   }
 
   // --- what is shown ---
@@ -135,25 +146,26 @@ class Stage {
   shown(frame) {
     const name = this.cameras[frame.camera] ?? "";
     this.overlay.setCamera(name);
+    this.intention.setCamera(name);
     this.overlay.setProjection(frame.projection);
     this.projection = frame.projection;
     const { dataset } = this.element;
     dataset.seq = String(frame.seq);
     if (dataset.step !== String(frame.step)) dataset.step = String(frame.step);
     if (dataset.camera !== name) dataset.camera = name;
-    this.socket.release();
   }
 
   showStatus(status) {
-    if (this.status?.episode_id !== status.episode_id) this.overlay.clearTrail();
+    if (this.status?.episode_id !== status.episode_id) this.overlay.trail = [];
     this.status = status;
     this.hud?.showStatus(status);
     this.layout.follow(status);
+    this.intention.refresh();
     this.overlay.setPlanStep(status.mode === "autonomous" ? status.plan_step : null);
     this.list?.setPlanStep(status.mode === "autonomous" ? status.plan_step : null);
     if (status.error && status.error !== this.lastError) this.dialogs?.toast(status.error);
     this.lastError = status.error;
-    const key = [status.mode, status.plan_step, status.shown_step, status.episode_id, status.step > 0].join();
+    const key = [status.mode, status.plan_step, status.shown_step, status.episode_id, status.step > 0, status.policy].join();
     if (key === this.statusKey) return;
     this.statusKey = key;
     Object.assign(this.element.dataset, { mode: status.mode, planStep: String(status.plan_step ?? ""), shownStep: String(status.shown_step ?? ""), episode: status.episode_id });
@@ -184,15 +196,22 @@ class Stage {
     const isIdle = ["paused", "idle"].includes(this.status?.mode) && this.status.shown_step === null;
     let text = "";
     if (this.status?.mode === "idle") text = "Choose a task in the Scene tab to begin";
+    else if (isIdle && !strokes.length && !this.commits && this.status.step === 0 && this.status.driver?.reads.includes("text")) text = "Tell it what to do (Scene tab), or press Space to let it go";
     else if (isIdle && !strokes.length && !this.commits && this.status.step === 0) text = "Draw an arrow from a cube to a plate, then press Enter";
     else if (isIdle && this.isFresh && strokes.length && reading.plan?.steps.length && this.commits < 4) text = "Press Enter to let the robot do it";
     this.hint.hidden = !text;
     if (this.hint.textContent !== text) this.hint.textContent = text;
   }
 
+  showIntention(message) {
+    this.intention.take(message);
+    this.element.dataset.intention = this.intention.summary;
+  }
+
   extendTrail(message) {
-    if (message.from === 0) this.overlay.clearTrail();
-    this.overlay.extendTrail(message.points);
+    if (message.from === 0) this.overlay.trail = [];
+    this.overlay.trail.push(...message.points);
+    this.overlay.refresh();
   }
 
   changed() {
@@ -304,6 +323,8 @@ class Stage {
       next_camera: () => this.showCamera(this.neighbour(this.camera, 1)),
       previous_camera: () => this.showCamera(this.neighbour(this.camera, -1)),
       toggle_pip: () => (this.pip.isOpen ? this.pip.hide() : this.pip.show(this.neighbour(this.camera, 1))),
+      toggle_intention: () => this.intention.toggle("is_on"),
+      toggle_heat: () => this.intention.toggle("has_heat"),
       fit: () => this.viewport.fit(),
       hide_overlays: () => this.element.classList.toggle("is-bare"),
       palette: () => this.dialogs.showPalette(),
