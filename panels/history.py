@@ -12,6 +12,7 @@ from panels.asset_urls import scripts
 from panels.errors import bind
 from panels.events import QUIET, SHOWN
 from panels.export import EXPORTS, export_episode, import_archive
+from panels.facts import fact_lines
 from panels.render.paths import EpisodePath, paths_figure
 from panels.replay import branch_from, open_replay
 from panels.stage import Stage
@@ -60,7 +61,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     """Place the panel in the present Gradio layout."""
     listing = EpisodeList({"chosen": "", "compared": [], "session": "", "serial": 0})
     with gr.Column(visible=False, elem_id="history-details") as details:
-        facts = gr.HTML(html_template=_FACTS_TEMPLATE, js_on_load=_FACTS_ON_LOAD, elem_id="history-facts", value={"lines": []})
+        facts = fact_lines("history-facts")
         with gr.Row(elem_classes="tight"):
             open_it = gr.Button("Open on the stage", variant="primary", size="sm", elem_id="history-open", min_width=110)
             step = gr.Number(
@@ -79,9 +80,9 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
             export = gr.Button("Make the file", size="sm", elem_id="history-make", scale=1, min_width=110)
         file = gr.File(label="Export", visible=False, interactive=False, elem_id="history-file")
     figure = gr.Plot(visible=False, show_label=False, elem_id="history-paths")
-    compared = gr.HTML(html_template=_FACTS_TEMPLATE, js_on_load=_FACTS_ON_LOAD, value={"lines": []}, elem_id="history-compared")
+    compared = fact_lines("history-compared")
     with gr.Accordion("Storage and import", open=False, elem_id="history-storage") as store_box:
-        storage = gr.HTML(html_template=_FACTS_TEMPLATE, js_on_load=_FACTS_ON_LOAD, value={"lines": []}, elem_id="history-storage-facts")
+        storage = fact_lines("history-storage-facts")
         with gr.Row(elem_classes="tight"):
             archive = gr.UploadButton("Import a session archive", size="sm", elem_id="history-import", type="filepath")
             purge = gr.Button("Remove deleted episodes for ever", size="sm", elem_id="history-purge")
@@ -103,17 +104,6 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     archive.upload(bind(on_import, app), [archive, listing], [listing], **SHOWN)
     purge.click(bind(on_purge, app), [listing], [listing], **QUIET)
     gr.on([archive.upload, delete.click, purge.click, store_box.expand], bind(on_storage, app), None, [storage], **QUIET)
-
-
-# What is known comes as lines of text and is written as text: nothing of it passes through a template.
-_FACTS_TEMPLATE = '<div class="fact-lines"></div>'
-_FACTS_ON_LOAD = """const box = element.querySelector('.fact-lines');
-const show = () => box.replaceChildren(...(props.value?.lines ?? []).map((line) => {
-  const p = document.createElement('p');
-  p.textContent = line;
-  return p;
-}));
-watch('value', show); show();"""
 
 
 def facts_of(app: AppState, info: EpisodeInfo) -> dict[str, list[str]]:

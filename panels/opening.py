@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from panels.campaign_desk import CampaignDesk
 from panels.frames import encode_jpeg
 from panels.live import CALL_TIMEOUT_S, LiveRegistry, LiveSession
 from panels.reading import BuiltInReader
@@ -51,8 +52,11 @@ def open_app(
     simulators: Catalog[Simulator],
     policies: Catalog[PolicyFactory],
     tasks: Catalog[Task],
+    policy_catalogue: str = "models.catalog:POLICIES",
 ) -> AppState:
     """Open the database of a root folder and everything that the page needs; undo it with :func:`close_app`.
+
+    Other processes find the policies by the import string ``policy_catalogue``.
 
     Raises:
         StoreError: the database cannot be used; its kinds say why and what to do.
@@ -67,11 +71,21 @@ def open_app(
 
     recorder = Recorder(store, on_alarm=tell_everybody)
     live = LiveRegistry(TabOpener(simulators, policies, recorder, first))
-    return AppState(simulators=simulators, policies=policies, tasks=tasks, store=store, recorder=recorder, live=live, settings=settings)
+    return AppState(
+        simulators=simulators,
+        policies=policies,
+        tasks=tasks,
+        store=store,
+        recorder=recorder,
+        live=live,
+        campaigns=CampaignDesk(store, policy_catalogue),
+        settings=settings,
+    )
 
 
 def close_app(app: AppState) -> None:
     """Close every tab, write what is left, let go of the database; again is harmless."""
+    app.campaigns.close()
     app.live.close_all()
     app.recorder.close()
     app.store.close()

@@ -13,6 +13,7 @@ from workbench.core.protocols import PolicyFactory, Simulator
 from workbench.simulation.task import Task
 
 if TYPE_CHECKING:
+    from panels.campaign_desk import CampaignDesk
     from panels.live import LiveRegistry
 
 APP_NAME = "VLA Workbench"
@@ -44,6 +45,7 @@ class AppState:
     store: Store
     recorder: Recorder
     live: LiveRegistry
+    campaigns: CampaignDesk
     settings: Settings
 
 

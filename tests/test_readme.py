@@ -29,10 +29,11 @@ def test_links_lead_to_files():
 
 def test_named_commands_exist():
     from app import BENCHES, CAMPAIGNS, build_parser
+    from workbench.evaluation.cards import STUDIES
 
     commands = re.findall(r"app\.py (\w+)", README)
     parser = build_parser()
     known = next(a.choices for a in parser._actions if hasattr(a, "choices") and a.choices)
     assert commands and set(commands) <= set(known)
-    assert set(re.findall(r"app\.py campaign ([\w-]+)", README)) <= set(CAMPAIGNS)
+    assert set(re.findall(r"app\.py campaign ([\w-]+)", README)) <= {*CAMPAIGNS, *(study.name for study in STUDIES)}
     assert set(re.findall(r"app\.py bench ([\w-]+)", README)) <= set(BENCHES)

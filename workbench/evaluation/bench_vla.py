@@ -73,4 +73,11 @@ def conclude(results: Sequence[CellResult]) -> list[Finding]:
     return found + [f for f in measured if f is not None]
 
 
-STUDY: Final = Study("bench-vla", "What the bench VLA does", "models/bench_vla, figures on held-out seeds", plan, conclude)
+STUDY: Final = Study(
+    "bench-vla",
+    "What the bench VLA does",
+    "How often does our own policy do what it is told, by words, by masks and by traces, and does it do it in the manner that it is told?",
+    "Held-out seeds from 1,000,000 on; the demonstrations of its training have seeds below.",
+    plan,
+    conclude,
+)

@@ -87,6 +87,13 @@ class CellResult:
         """How many trials were solved."""
         return sum(t.is_success for t in self.trials)
 
+    def tell(self) -> str:
+        """Return one line: the condition, successes, n, interval."""
+        cell, n = self.cell, len(self.trials)
+        low, high = wilson_interval(self.num_successes, n)
+        condition = " · ".join(text for text in (cell.policy, cell.task, cell.prompt, cell.edits, cell.perturbation, cell.setting) if text)
+        return f"{condition}: {self.num_successes} of {n} solved, 95 % interval {100 * low:.0f} to {100 * high:.0f} %"
+
     def summaries(self) -> dict[str, MeanInterval]:
         """Return the mean of every measure over the trials that have it, with its 95 % interval; in the order of the measures."""
         names = dict.fromkeys(name for t in self.trials for name in t.measures)
@@ -175,7 +182,4 @@ def _results(cells: Sequence[Cell], run_cell: RunCell, workers: int) -> Iterator
 
 
 def _progress_line(result: CellResult, num_done: int, num_cells: int) -> str:
-    cell, n = result.cell, len(result.trials)
-    low, high = wilson_interval(result.num_successes, n)
-    interval = f"95 % interval {100 * low:.0f} to {100 * high:.0f} %"
-    return f"[{num_done}/{num_cells}] {cell.policy} · {cell.task} · {cell.prompt}: {result.num_successes} of {n} solved, {interval}"
+    return f"[{num_done}/{num_cells}] {result.tell()}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely import LineString, Point
 
-from workbench.core.errors import WorkbenchError
+from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeStart, Outcome, new_id
 from workbench.core.geometry import Pinhole
 from workbench.core.protocols import Policy, PolicySpec, RolloutObserver
@@ -19,13 +19,17 @@ from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Inte
 from workbench.evaluation.campaign import TrialResult
 from workbench.evaluation.funnel import FunnelMeter
 from workbench.evaluation.planned import TRACE_PX
-from workbench.evaluation.settings import Setting
+from workbench.evaluation.settings import BY_TOKEN, Setting
 from workbench.evaluation.telling import Teller, Telling, parse_telling
 from workbench.rollout.loop import DONE, LiveEpisode, begin_episode, finish_episode, follow_policy, tick
 from workbench.rollout.observers import Fanout
 from workbench.simulation.simulator import BenchSimulator
 
 CONTROL_HZ: Final = 20.0
+AGREEMENT: Final = "agreement"
+"""Score of a chunk that was decoded token by token: share of its tokens that decoding in parallel gives as well."""
+
+Act = Callable[[Observation, Prompt, np.random.Generator], ActionChunk]
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +44,10 @@ class ToldPolicy:
         self._policy, self._teller, self._setting = policy, teller, setting
         horizon = setting.horizon
         self.spec: PolicySpec = policy.spec if horizon is None else replace(policy.spec, action_horizon=horizon)
+        self._act = policy.act if setting.decoding != BY_TOKEN else token_decoder(policy)
         self.num_calls, self.seconds = 0, 0.0
+        self.agreements: list[float] = []
+        """Of each call that says how far two ways of decoding agree."""
         self.intention: Intention | None = None
         """Of the first call."""
 
@@ -52,13 +59,27 @@ class ToldPolicy:
         """Return the next actions."""
         told = self._teller.refresh(prompt)
         begun = time.perf_counter()
-        chunk = self._policy.act(observation, told, rng)
+        chunk = self._act(observation, told, rng)
         self.seconds += time.perf_counter() - begun
         if self.num_calls == 0:
             self.intention = chunk.intention
         self.num_calls += 1
+        if AGREEMENT in chunk.scores:
+            self.agreements.append(chunk.scores[AGREEMENT])
         actions = np.repeat(chunk.actions[:1], self.spec.action_horizon, axis=0) if self._setting.is_held else chunk.actions
         return replace(chunk, actions=actions, scores={name: value for name, value in chunk.scores.items() if name != DONE})
+
+
+def token_decoder(policy: Policy) -> Act:
+    """Return how a policy acts when it decodes its tokens one after the other: its method ``act_by_token``.
+
+    Raises:
+        InvalidInput: it has none.
+    """
+    found: Act | None = getattr(policy, "act_by_token", None)
+    if found is None:
+        raise InvalidInput("setting decoding=token", expected="a policy that can decode token by token", found=repr(policy.spec.name))
+    return found
 
 
 def run_trial(
@@ -138,6 +159,8 @@ class TrialWatch:
     def measures(self, told: ToldPolicy) -> dict[str, float]:
         """Return what was measured, see :data:`workbench.evaluation.funnel.MEASURES`."""
         found = self._meter.measures() | {"policy_calls": float(told.num_calls)}
+        if told.agreements:
+            found["agreement"] = float(np.mean(told.agreements))
         trace = told.intention.trace if told.intention else None
         if trace is not None and trace.points:
             request = CameraRequest(trace.camera, TRACE_PX, TRACE_PX)

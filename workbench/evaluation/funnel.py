@@ -40,6 +40,7 @@ MEASURES: Final[Mapping[str, str]] = {
     "mean_speed": "mean speed of the end-effector while it moves [m/s]",
     "clearance": "highest place of the end-effector while it holds the thing [m]",
     "policy_calls": "how often the policy was asked",
+    "agreement": "share of action tokens on which decoding token by token agrees with decoding in parallel [0 to 1]",
     "trace_px": "mean distance of the points that the policy first predicted to the path that was then driven [px of 256]",
 }
 """What is measured in a trial; a measure that does not apply is left out."""

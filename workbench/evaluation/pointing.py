@@ -87,6 +87,11 @@ def point_out(simulator: BenchSimulator) -> Pointed:
     raise AssertionError("the last pair always returns")
 
 
+def can_point(task: str) -> bool:
+    """Tell whether a task has things that can be pointed at."""
+    return task in _SINGLE or task in _PLACINGS
+
+
 def _is_there(world: World, name: str, place: str) -> bool:
     near = _THERE_ON_CUBE if world.prop(place).kind is PropKind.CUBE else _THERE
     return relations.distance(world, name, place) <= near

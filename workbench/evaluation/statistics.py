@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ RESAMPLES: Final = 4000
 """Draws of a bootstrap."""
 
 Floats = NDArray[np.float64]
+K = TypeVar("K")
 
 
 class Interval(NamedTuple):
@@ -94,18 +95,18 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> MeanInte
     return MeanInterval(mean, mean - half, mean + half, n)
 
 
-def compare(first: Mapping[int, bool], second: Mapping[int, bool], *, seed: int = 0) -> Comparison:
+def compare(first: Mapping[K, bool], second: Mapping[K, bool], *, seed: int = 0) -> Comparison:
     """Compare two conditions on the seeds that both have.
 
     Args:
-        first: seed -> solved.
-        second: seed -> solved, of the other condition.
+        first: seed, or task and seed -> solved.
+        second: the same of the other condition.
         seed: of the resampling.
 
     Raises:
         InvalidInput: they have no seed in common.
     """
-    common = sorted(set(first) & set(second))
+    common = [key for key in first if key in second]
     if not common:
         raise InvalidInput("comparison", expected="two conditions with seeds in common", found="none", fix="Run both on the same seeds.")
     a, b = (np.array([solved[s] for s in common], dtype=float) for solved in (first, second))

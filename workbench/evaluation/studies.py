@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from workbench.evaluation.campaign import FIRST_SEED, CellResult
+from workbench.evaluation.conditions import compare_conditions
 from workbench.evaluation.driver import Campaign
 from workbench.evaluation.statistics import MeanInterval, difference_interval, mean_interval, ratio_interval, wilson_interval
 
@@ -30,6 +31,8 @@ class Finding:
     """``%`` for rates, which are kept as 0..1."""
     target: float | None = None
     goal: Goal = "at least"
+    p_value: float | None = None
+    """Of a comparison: McNemar's exact test."""
 
     @property
     def is_met(self) -> bool | None:
@@ -42,7 +45,7 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
-        return {**asdict(self), "is_met": self.is_met}
+        return {**asdict(self), "is_met": self.is_met, "text": self.tell()}
 
     def tell(self) -> str:
         """Return one line with number, unit, interval and n."""
@@ -51,7 +54,8 @@ class Finding:
         value, low, high = (f"{scale * x:.{digits}f}" for x in (self.value, self.low, self.high))
         met = {None: "", True: ", met", False: ", NOT met"}[self.is_met]
         wanted = "" if self.target is None else f"; wanted: {self.goal} {scale * self.target:.{digits}f}{unit}{met}"
-        return f"{self.name}: {value}{unit}, n = {self.n}, 95 % interval {low} to {high}{wanted}"
+        tested = "" if self.p_value is None else f", McNemar p = {self.p_value:.3g}"
+        return f"{self.name}: {value}{unit}, n = {self.n}, 95 % interval {low} to {high}{tested}{wanted}"
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class Study:
 
     name: str
     title: str
+    question: str
     source: str
     """What it follows: the publication, and where ours differs."""
     plan: Callable[[StudyOptions], Campaign]
@@ -79,8 +84,8 @@ class Study:
 
 def study_report(study: Study, document: dict[str, Any], results: Sequence[CellResult]) -> dict[str, Any]:
     """Return the document of a campaign with what it says to the study's question."""
-    findings = [f.to_dict() for f in study.conclude(results)] if all(r.trials for r in results) else []
-    return {**document, "study": study.name, "title": study.title, "source": study.source, "findings": findings}
+    findings = [f.to_dict() for f in study.conclude(results)] if document.get("is_complete") else []
+    return {**document, "study": study.name, "title": study.title, "question": study.question, "source": study.source, "findings": findings}
 
 
 # --- What findings are made of ---------------------------------------------------------------------------------------------------------
@@ -117,6 +122,12 @@ def paired_of(
         return None
     a, b = (np.array([v[seed] for seed in common]) for v in values)
     return _finding(name, (ratio_interval if kind == "ratio" else difference_interval)(a, b), unit, target, "at least")
+
+
+def compared(name: str, first: Sequence[CellResult], second: Sequence[CellResult]) -> Finding:
+    """Return the difference of two sides' success on the episodes (task and seed) that both have, second less first."""
+    found = compare_conditions(first, second)[-1].comparison
+    return Finding(name, found.difference, found.low, found.high, found.n, "%", p_value=found.p_value)
 
 
 def _finding(name: str, found: MeanInterval, unit: str, target: float | None, goal: Goal) -> Finding:

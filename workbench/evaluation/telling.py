@@ -4,6 +4,7 @@ A way of telling is written as parts joined by ``+``:
 
     words            the task's own instruction
     words:slow       the instruction with words for a manner (any of :data:`workbench.simulation.manner.MANNERS`)
+    words:other      another wording of the same instruction
     mask             oracle mask of the thing of the present sub-step, with its interaction, made anew at each policy call
     trace            the whole path on the front camera with depths and gripper events, which the control loop trims to what lies
                      ahead; ``trace:flat`` without depths
@@ -24,13 +25,15 @@ from workbench.evaluation.planned import plan_path, trace_of, trace_pinhole
 from workbench.evaluation.pointing import oracle_mask, point_out
 from workbench.evaluation.rovi import GEOMETRIC, HAND, draw_prompt
 from workbench.simulation.manner import MANNERS, PLAIN, say
+from workbench.simulation.sayings import sayings_in
 from workbench.simulation.simulator import BenchSimulator
 
 NOTHING: Final = "none"
 FLAT: Final = "flat"
+OTHER: Final = "other"
 MASK_CAMERA: Final = CameraRequest("front", 128, 128)
 _PARTS: Final = {
-    "words": tuple(MANNERS),
+    "words": (*MANNERS, OTHER),
     "mask": (),
     "trace": (FLAT,),
     "sketch": ("hand",),
@@ -45,6 +48,8 @@ class Telling:
     has_words: bool = False
     manner: str = PLAIN
     """Of the words, and of the expert whose path a trace shows."""
+    is_reworded: bool = False
+    """Whether the instruction is put in another wording of the task's."""
     has_mask: bool = False
     has_trace: bool = False
     has_depth: bool = True
@@ -55,7 +60,8 @@ class Telling:
 
     def __str__(self) -> str:
         """Return what :func:`parse_telling` reads."""
-        words = "words" if self.manner == PLAIN else f"words:{self.manner}"
+        option = OTHER if self.is_reworded else "" if self.manner == PLAIN else self.manner
+        words = f"words:{option}" if option else "words"
         trace = "trace" if self.has_depth else f"trace:{FLAT}"
         sketch = "sketch:hand" if self.is_by_hand else "sketch"
         parts = ((self.has_words, words), (self.has_mask, "mask"), (self.has_trace, trace), (self.has_sketch, sketch))
@@ -80,9 +86,11 @@ def parse_telling(text: str) -> Telling:
             if name in told:
                 raise InvalidInput("way of telling", expected="each part once", found=repr(text))
             told[name] = option
+    words = told.get("words", "")
     return Telling(
         has_words="words" in told,
-        manner=told.get("words") or PLAIN,
+        manner=words if words in MANNERS else PLAIN,
+        is_reworded=words == OTHER,
         has_mask="mask" in told,
         has_trace="trace" in told,
         has_depth=told.get("trace") != FLAT,
@@ -113,7 +121,9 @@ class Teller:
         if telling.has_sketch:
             prompt = replace(draw_prompt(simulator, instruction, HAND if telling.is_by_hand else GEOMETRIC, seed), text="")
         if telling.has_words:
-            prompt = replace(prompt, text=say(instruction, telling.manner, np.random.default_rng(seed)))
+            rng = np.random.default_rng(seed)
+            wording = reword(simulator, instruction, rng) if telling.is_reworded else instruction
+            prompt = replace(prompt, text=say(wording, telling.manner, rng))
         if telling.has_trace:
             path = plan_path(simulator, telling.manner)
             prompt = replace(prompt, trace=trace_of(path, trace_pinhole(simulator), has_depth=telling.has_depth))
@@ -133,3 +143,10 @@ class Teller:
         if self._mask is None or self._masked != name or mask.pixels.any():
             self._mask, self._masked = mask, name
         return self._mask
+
+
+def reword(simulator: BenchSimulator, instruction: str, rng: np.random.Generator) -> str:
+    """Return another wording of the same, of those that the task has; the instruction itself when there is none."""
+    wordings = next((s.wordings for s in sayings_in(simulator) if instruction in s.wordings), ())
+    others = [w for w in wordings if w != instruction]
+    return others[int(rng.integers(len(others)))] if others else instruction

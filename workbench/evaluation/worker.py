@@ -13,6 +13,7 @@ from workbench.core.protocols import Policy, PolicyFactory
 from workbench.core.types import EpisodeConfig, Step
 from workbench.evaluation.campaign import Trial, TrialResult
 from workbench.evaluation.episodes import run_trial
+from workbench.evaluation.perturbing import options_of
 from workbench.evaluation.settings import parse_setting
 from workbench.simulation.simulator import BenchSimulator
 
@@ -98,6 +99,7 @@ class TrialWorker:
             trial.seed,
             trial.prompt,
             setting=parse_setting(trial.setting),
+            options=options_of(trial.perturbation, trial.seed),
             observers=() if tape is None else (tape,),
             session_id=self._setup.session_id,
         )

@@ -1,0 +1,296 @@
+"""Evaluation: seeded campaigns behind the page, their tables, figures, comparisons and files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import gradio as gr
+
+from panels.campaign_desk import is_resumable
+from panels.campaign_files import write_campaign
+from panels.errors import bind
+from panels.facts import fact_lines
+from panels.render.campaigns import comparison_figure, funnel_figure, success_figure
+from panels.replay import open_replay
+from panels.scene import POLICY_TITLES, choices
+from panels.stage import Stage
+from panels.state import AppState, UiState
+from sessions.campaigns import find_campaign, list_campaigns, load_cells, load_trials, plan_of, trial_episodes
+from workbench.core.errors import InvalidInput, UnknownName
+from workbench.evaluation.campaign import CellResult
+from workbench.evaluation.campaign_files import make_campaign
+from workbench.evaluation.cards import STUDIES
+from workbench.evaluation.conditions import by_condition, compare_conditions, condition_of, tell_comparison
+from workbench.evaluation.requests import Request, find_request
+from workbench.evaluation.statistics import wilson_interval
+from workbench.evaluation.studies import StudyOptions
+from workbench.simulation.axes import AXES
+
+NAME: Final = "evaluation"
+TITLE: Final = "Evaluation"
+
+OWN: Final = ""
+"""What is run: tasks and ways of telling chosen here."""
+TELLINGS: Final = ("words", "words:slow", "words:quick", "words:high", "words:low", "mask", "trace", "sketch", "sketch:hand", "none")
+HEADERS: Final = ("Task", "Condition", "Solved", "n", "Success [%]", "95 % interval [%]", "Came near first [%]", "Policy call [ms]")
+POLL_S: Final = 1.5
+MAX_LISTED_TRIALS: Final = 500
+
+
+def build(app: AppState, stage: Stage, ui: gr.State) -> None:
+    """Place the panel in the present Gradio layout."""
+    with gr.Accordion("New campaign", open=True, elem_id="evaluation-new"):
+        what = gr.Dropdown([("My own choice", OWN), *choices(STUDIES, {})], value=OWN, label="What", elem_id="evaluation-what")
+        policies = gr.Dropdown(choices(app.policies, POLICY_TITLES), multiselect=True, label="Who drives", elem_id="evaluation-policies")
+        with gr.Column() as own:
+            tasks = gr.Dropdown(choices(app.tasks, {}), multiselect=True, label="Tasks", elem_id="evaluation-tasks")
+            prompts = gr.Dropdown(
+                list(TELLINGS), value=["words"], multiselect=True, allow_custom_value=True, label="Told by", elem_id="evaluation-prompts"
+            )
+            changes = gr.Dropdown(
+                perturbation_choices(),
+                multiselect=True,
+                allow_custom_value=True,
+                label="Also with the world changed",
+                elem_id="evaluation-changes",
+            )
+        with gr.Row(elem_classes="tight"):
+            episodes = gr.Number(20, label="Episodes each", precision=0, minimum=1, elem_id="evaluation-episodes", min_width=90)
+            seed = gr.Number(0, label="First seed", precision=0, minimum=0, elem_id="evaluation-seed", min_width=110)
+            run = gr.Button("Run in the background", variant="primary", elem_id="evaluation-run", min_width=150)
+            cancel = gr.Button("Cancel", elem_id="evaluation-cancel", min_width=70, interactive=False)
+    state = fact_lines("evaluation-state")
+    with gr.Row(elem_classes="tight"):
+        chosen = gr.Dropdown(campaign_choices(app), label="Campaign", elem_id="evaluation-campaign", scale=4)
+        resume = gr.Button("Go on", elem_id="evaluation-resume", min_width=70, interactive=False)
+    findings = fact_lines("evaluation-findings")
+    table = gr.Dataframe(headers=list(HEADERS), interactive=False, wrap=True, elem_id="evaluation-table", max_height=340)
+    success = gr.Plot(show_label=False, visible=False, elem_id="evaluation-success")
+    funnel = gr.Plot(show_label=False, visible=False, elem_id="evaluation-funnel")
+    with gr.Row(elem_classes="tight"):
+        trial = gr.Dropdown([], label="One episode", elem_id="evaluation-trial", scale=4)
+        show = gr.Button("Open on the stage", elem_id="evaluation-open", min_width=120)
+    with gr.Accordion("Compare two conditions on common seeds", open=False, elem_id="evaluation-compare"):
+        other = gr.Dropdown(campaign_choices(app), label="Second campaign (empty: the same)", elem_id="evaluation-other")
+        first = gr.Dropdown([], label="First condition", elem_id="evaluation-first")
+        second = gr.Dropdown([], label="Second condition", elem_id="evaluation-second")
+        compared = fact_lines("evaluation-compared")
+        difference = gr.Plot(show_label=False, visible=False, elem_id="evaluation-difference")
+    with gr.Row(elem_classes="tight"):
+        kind = gr.Dropdown(
+            [(title, suffix) for suffix, title in FILES.items()], value="html", label="File", elem_id="evaluation-file", scale=3
+        )
+        make = gr.Button("Make the file", size="sm", elem_id="evaluation-make", min_width=110)
+    file = gr.File(visible=False, interactive=False, elem_id="evaluation-download")
+    clock = gr.Timer(POLL_S, active=False)
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    running = [state, clock, run, cancel]
+    shown = [findings, table, success, funnel, trial, first, second, resume]
+    what.input(on_what, [what], [own], **quiet)
+    started = run.click(bind(on_run, app), [what, policies, tasks, prompts, changes, episodes, seed], [chosen, other, *running], **quiet)
+    resumed = resume.click(bind(on_resume, app), [chosen], running, **quiet)
+    cancel.click(bind(on_cancel, app), None, running, **quiet)
+    ticked = clock.tick(bind(on_tick, app), [chosen], [chosen, other, *running], **quiet)
+    gr.on([started.then, resumed.then, ticked.then, chosen.change], bind(on_choose, app), [chosen], shown, **quiet)
+    show.click(bind(on_open, app), [trial, ui], None, **quiet)
+    other.input(bind(on_other, app), [chosen, other], [second], **quiet)
+    gr.on([first.input, second.input], bind(on_compare, app), [chosen, other, first, second], [compared, difference], **quiet)
+    make.click(bind(on_make, app), [chosen, kind], [file], show_progress="full", api_visibility="private")
+    stage.on_changed(bind(on_changed, app), None, running)
+
+
+FILES: Final = {
+    "html": "Report for people (HTML, works offline)",
+    "csv": "Table of trials (CSV)",
+    "parquet": "Table of trials (Parquet)",
+    "json": "Everything (JSON)",
+}
+
+
+def campaign_choices(app: AppState) -> list[tuple[str, str]]:
+    """Return the stored campaigns, newest first, as titles and ids."""
+    return [
+        (
+            f"{c.name}, {time.strftime('%d %b %H:%M', time.localtime(c.started))}, {c.num_trials} trials{'' if c.status == 'done' else f', {c.status}'}",
+            c.id,
+        )
+        for c in list_campaigns(app.store)
+    ]
+
+
+def perturbation_choices() -> list[str]:
+    """Return what can be changed about the world, at half and full strength."""
+    return [f"{axis}={strength}" for axis in AXES for strength in (0.5, 1.0)]
+
+
+def on_what(what: str) -> Any:
+    """Show the choices that a study does not make itself."""
+    return gr.Column(visible=what == OWN)
+
+
+def asked_for(
+    app: AppState,
+    what: str,
+    policies: Sequence[str],
+    tasks: Sequence[str],
+    prompts: Sequence[str],
+    changes: Sequence[str],
+    episodes: float | None,
+    seed: float | None,
+) -> Request:
+    """Return what the form asks for; errors as :func:`workbench.evaluation.campaign_files.make_campaign`."""
+    count, first, known = int(episodes or 0), int(seed or 0), [p.name for p in app.policies]
+    if what != OWN:
+        if len(policies) > 1:
+            raise InvalidInput(
+                "policies", expected="at most one for a study", found=str(len(policies)), fix="Choose one, or your own choice."
+            )
+        options = StudyOptions(count, first, policies[0] if policies else "")
+        return find_request(what, options, policies=known, read=lambda name: b"")
+    fields = {
+        "policies": list(policies),
+        "tasks": list(tasks),
+        "prompts": list(prompts),
+        "perturbations": ["", *changes],
+        "episodes": count,
+        "seed": first,
+    }
+    return Request(make_campaign(fields, policies=known, name=f"{', '.join(tasks)[:40]} by {', '.join(policies)[:40]}"), None)
+
+
+def running_now(app: AppState) -> tuple[Any, Any, Any, Any]:
+    """Return the updates of state line, clock, run and cancel button."""
+    status = app.campaigns.status()
+    can_cancel = status.is_running and not status.is_cancelled
+    return (
+        {"lines": [status.tell()]},
+        gr.Timer(active=status.is_running),
+        gr.Button(interactive=not status.is_running),
+        gr.Button(interactive=can_cancel),
+    )
+
+
+def on_run(
+    app: AppState, what: str, policies: list[str], tasks: list[str], prompts: list[str], changes: list[str], episodes: float, seed: float
+) -> tuple[Any, ...]:
+    """Begin a campaign, or go on with the same one that was cut off."""
+    campaign_id = app.campaigns.start(asked_for(app, what, policies, tasks, prompts, changes, episodes, seed))
+    listed = campaign_choices(app)
+    return gr.Dropdown(choices=listed, value=campaign_id), gr.Dropdown(choices=listed), *running_now(app)
+
+
+def on_resume(app: AppState, campaign_id: str | None) -> tuple[Any, ...]:
+    """Go on with a campaign that was cut off or cancelled."""
+    stored = find_campaign(app.store, chosen(campaign_id))
+    study = stored.report.get("study") or (stored.name if stored.name in STUDIES else "")
+    app.campaigns.start(Request(plan_of(stored), STUDIES.load(study) if study else None))
+    return running_now(app)
+
+
+def on_cancel(app: AppState) -> tuple[Any, ...]:
+    """Stop the running campaign."""
+    app.campaigns.cancel()
+    return running_now(app)
+
+
+def on_tick(app: AppState, campaign_id: str | None) -> tuple[Any, ...]:
+    """Show how far the running campaign is."""
+    listed = campaign_choices(app)
+    return gr.Dropdown(choices=listed, value=campaign_id), gr.Dropdown(choices=listed), *running_now(app)
+
+
+def on_changed(app: AppState) -> tuple[Any, ...]:
+    """Pick up a campaign that was started before this page was loaded."""
+    return running_now(app)
+
+
+def chosen(campaign_id: str | None) -> str:
+    """Return the chosen campaign.
+
+    Raises:
+        InvalidInput: none is chosen.
+    """
+    if not campaign_id:
+        raise InvalidInput("campaign", expected="one that is chosen in the list", found="none", fix="Run one, or choose an earlier one.")
+    return campaign_id
+
+
+def on_choose(app: AppState, campaign_id: str | None) -> tuple[Any, ...]:
+    """Show what a campaign came to, so far."""
+    if not campaign_id:
+        return (gr.skip(),) * 8
+    stored, results = find_campaign(app.store, campaign_id), load_cells(app.store, campaign_id)
+    labels = [condition.label for condition in by_condition(results)]
+    findings = [str(f["text"]) for f in stored.report.get("findings", ())]
+    has_trials = bool(results)
+    return (
+        {"lines": findings},
+        [row_of(r) for r in results],
+        gr.Plot(value=success_figure(results) if has_trials else None, visible=has_trials),
+        gr.Plot(value=funnel_figure(results) if has_trials else None, visible=has_trials),
+        gr.Dropdown(choices=trial_choices(app, campaign_id)),
+        gr.Dropdown(choices=labels),
+        gr.Dropdown(choices=labels),
+        gr.Button(interactive=is_resumable(stored) and not app.campaigns.status().is_running),
+    )
+
+
+def row_of(result: CellResult) -> list[str | int]:
+    """Return a cell's row of the table."""
+    k, n = result.num_successes, len(result.trials)
+    summary, (low, high) = result.summaries(), wilson_interval(k, n)
+    went = f"{100 * summary['went'].mean:.0f}" if "went" in summary else ""
+    policy_ms = sum(t.policy_ms for t in result.trials) / max(n, 1)
+    rate = f"{100 * k / max(n, 1):.0f}"
+    return [result.cell.task, condition_of(result.cell).label, k, n, rate, f"{100 * low:.0f} to {100 * high:.0f}", went, f"{policy_ms:.1f}"]
+
+
+def trial_choices(app: AppState, campaign_id: str) -> list[tuple[str, str]]:
+    """Return the stored episodes of a campaign as titles and ids, those that failed first."""
+    results = load_trials(app.store, campaign_id)
+    episodes = list(trial_episodes(app.store, campaign_id).items())
+    episodes.sort(key=lambda pair: results[pair[0]].is_success)
+    titles = [
+        (f"{t.task}, {t.policy}, {t.prompt}, seed {t.seed}: {'solved' if results[t].is_success else 'not solved'}", e) for t, e in episodes
+    ]
+    return titles[:MAX_LISTED_TRIALS]
+
+
+def on_open(app: AppState, episode_id: str | None, ui: UiState) -> None:
+    """Show the episode of a trial on the stage."""
+    if not episode_id:
+        raise InvalidInput("episode", expected="one of the list", found="none", fix="Choose an episode first.")
+    open_replay(app, app.live.get(ui.tab_id), episode_id, 0)
+
+
+def on_other(app: AppState, campaign_id: str | None, other_id: str | None) -> Any:
+    """Offer the conditions of the second campaign."""
+    results = load_cells(app.store, other_id or chosen(campaign_id))
+    return gr.Dropdown(choices=[condition.label for condition in by_condition(results)], value=None)
+
+
+def on_compare(app: AppState, campaign_id: str | None, other_id: str | None, first: str | None, second: str | None) -> tuple[Any, Any]:
+    """Compare two conditions on the episodes that both have."""
+    if not first or not second:
+        return {"lines": ["Choose two conditions."]}, gr.Plot(visible=False)
+    sides = ((chosen(campaign_id), first), (other_id or chosen(campaign_id), second))
+    found = compare_conditions(*(cells_of(app, campaign, label) for campaign, label in sides))
+    return {"lines": [f"{second} against {first}", *map(tell_comparison, found)]}, gr.Plot(value=comparison_figure(found), visible=True)
+
+
+def cells_of(app: AppState, campaign_id: str, label: str) -> list[CellResult]:
+    """Return the cells of a condition of a stored campaign, by what the condition is called."""
+    conditions = {condition.label: cells for condition, cells in by_condition(load_cells(app.store, campaign_id)).items()}
+    if label not in conditions:
+        raise UnknownName("condition", label, conditions)
+    return conditions[label]
+
+
+def on_make(app: AppState, campaign_id: str | None, kind: str) -> Any:
+    """Make a file of the chosen campaign and offer it."""
+    stored = find_campaign(app.store, chosen(campaign_id))
+    path = app.settings.exports_dir / f"campaign-{stored.id[-8:]}.{kind}"
+    return gr.File(value=str(write_campaign(app.store, stored.id, path)), visible=True)

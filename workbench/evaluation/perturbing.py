@@ -1,0 +1,39 @@
+"""What is changed about the world of a trial, written as ``axis=strength`` parts joined by commas; an empty text changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.core.errors import InvalidInput, UnknownName
+from workbench.simulation.axes import AXES, merge_options
+
+
+def parse_perturbation(text: str) -> dict[str, float]:
+    """Read a perturbation as axis of :data:`workbench.simulation.axes.AXES` -> strength 0..1; without a strength it is full.
+
+    Raises:
+        UnknownName: there is no such axis.
+        InvalidInput: a strength is no number from 0 to 1, or an axis comes twice.
+    """
+    found: dict[str, float] = {}
+    for part in (p.strip() for p in text.split(",") if p.strip()):
+        name, _, strength = part.partition("=")
+        if name not in AXES:
+            raise UnknownName("perturbation", name, AXES)
+        if name in found:
+            raise InvalidInput("perturbation", expected="each axis once", found=repr(text))
+        try:
+            found[name] = float(strength or 1.0)
+        except ValueError as error:
+            raise InvalidInput(f"strength of {name}", expected="a number from 0 to 1", found=repr(strength)) from error
+        if not 0 <= found[name] <= 1:
+            raise InvalidInput(f"strength of {name}", expected="a number from 0 to 1", found=strength)
+    return found
+
+
+def options_of(text: str, seed: int) -> dict[str, Any]:
+    """Return the options of the episode of a seed under a perturbation; errors as :func:`parse_perturbation`."""
+    options: dict[str, Any] = {}
+    for name, strength in parse_perturbation(text).items():
+        options = merge_options(options, AXES[name].options(strength, seed))
+    return options
