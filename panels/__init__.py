@@ -14,6 +14,7 @@ component_meta.create_or_modify_pyi = lambda *args: None
 from panels import evaluation, header, history, scene, sketch, timeline  # noqa: E402
 from panels.asset_urls import scripts  # noqa: E402
 from panels.errors import bind, plain  # noqa: E402
+from panels.events import QUEUE_PERIOD_S  # noqa: E402
 from panels.live import LiveSession  # noqa: E402
 from panels.replay import open_replay  # noqa: E402
 from panels.stage import STORED_TAB_JS, make_stage, open_stage  # noqa: E402
@@ -43,6 +44,7 @@ def build_page(app: AppState) -> gr.Blocks:
             bind(on_open, app), [stage.canvas], [stage.canvas, ui], js=STORED_TAB_JS, show_progress="hidden", api_visibility="private"
         )
     page.queue(default_concurrency_limit=None)
+    page._queue.sleep_when_free = QUEUE_PERIOD_S
     built: gr.Blocks = page
     return built
 

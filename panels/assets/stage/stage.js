@@ -97,7 +97,7 @@ class Stage {
   welcome(message) {
     this.cameras = message.cameras;
     if (!this.hud) this.furnish(message.commands);
-    this.overlay.trail = [];
+    this.overlay.clearTrail();
     this.showStatus(message.status);
     this.drawing.load(message.drawing);
     const stored = this.drawing.strokes.length ? this.drawing.doc.camera : this.camera;
@@ -153,10 +153,11 @@ class Stage {
     dataset.seq = String(frame.seq);
     if (dataset.step !== String(frame.step)) dataset.step = String(frame.step);
     if (dataset.camera !== name) dataset.camera = name;
+    this.socket.release();
   }
 
   showStatus(status) {
-    if (this.status?.episode_id !== status.episode_id) this.overlay.trail = [];
+    if (this.status?.episode_id !== status.episode_id) this.overlay.clearTrail();
     this.status = status;
     this.hud?.showStatus(status);
     this.layout.follow(status);
@@ -209,9 +210,8 @@ class Stage {
   }
 
   extendTrail(message) {
-    if (message.from === 0) this.overlay.trail = [];
-    this.overlay.trail.push(...message.points);
-    this.overlay.refresh();
+    if (message.from === 0) this.overlay.clearTrail();
+    this.overlay.extendTrail(message.points);
   }
 
   changed() {
