@@ -94,7 +94,8 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     resumed = resume.click(bind(on_resume, app), [chosen], running, **quiet)
     cancel.click(bind(on_cancel, app), None, running, **quiet)
     ticked = clock.tick(bind(on_tick, app), [chosen], [chosen, other, *running], **quiet)
-    gr.on([started.then, resumed.then, ticked.then, chosen.change], bind(on_choose, app), [chosen], shown, **quiet)
+    for event in (started.then, resumed.then, ticked.then, chosen.input):
+        event(bind(on_choose, app), [chosen], shown, **quiet)
     show.click(bind(on_open, app), [trial, ui], None, **quiet)
     other.input(bind(on_other, app), [chosen, other], [second], **quiet)
     gr.on([first.input, second.input], bind(on_compare, app), [chosen, other, first, second], [compared, difference], **quiet)
