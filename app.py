@@ -25,6 +25,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "simulation": "workbench.simulation.bench:bench_simulation",
     "rollout": "workbench.rollout.bench:bench_rollout",
     "halt": "workbench.rollout.bench:bench_halt",
+    "policy": "models.bench_vla.bench:bench_policy",
     "store": "sessions.bench:bench_store",
     "stream": "panels.bench_stream:bench_stream",
     "campaign": "workbench.evaluation.bench:bench_campaign",

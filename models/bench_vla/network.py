@@ -5,11 +5,12 @@ attention), with supervised attention from words to picture (Source: GUI-Actor, 
 prompt channels that start without effect (Source: ROCKET-1, arXiv:2410.17856: mask channel; RT-Trajectory, arXiv:2311.01977: 2.5-D trace).
 
 Where we differ: prompt channels have a stem of their own, whose last convolutions start at zero and whose result is added to that of the
-picture, so that a picture's features are computed once for many instructions.
+picture, so that a picture's features are computed once for many instructions; and action tokens do not begin empty but with what is known of target and arm.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaModel
 
+from models.bench_vla.calibration import NUM_FEATURES, Calibration
 from models.bench_vla.config import NUM_PROMPT_CHANNELS, NUM_ROLES, STATE_DIM, BenchVlaConfig
 from models.bench_vla.stem import Pyramid, Stem, Window, fourier, local_mean, sample_at
 from models.bench_vla.vocabulary import Vocabulary
@@ -109,7 +111,7 @@ class BenchVla(nn.Module):
         self.wrist_stem = Stem(config.stem_width, width, _KEY_WIDTH)
         self.prompt_stem = PromptStem(width, _KEY_WIDTH)
         self.text = TextRoles(config)
-        seen = _KEY_WIDTH + self.front_stem.middle_width + _POINT_FEATURES + STATE_DIM + 1
+        seen = _KEY_WIDTH + self.front_stem.middle_width + _POINT_FEATURES + NUM_FEATURES + STATE_DIM + 1
         self.front_query = nn.Linear(width, _KEY_WIDTH)
         self.wrist_query = _mlp(width + seen, 2 * width, _KEY_WIDTH)
         self.null_logit = nn.Parameter(torch.zeros(2, NUM_ROLES))
@@ -118,6 +120,8 @@ class BenchVla(nn.Module):
         self.state = _mlp(STATE_DIM, 2 * width, width)
         self.interaction = nn.Embedding(NUM_INTERACTIONS, width)
         self.done = nn.Linear(width, 1)
+        self.calibration = Calibration()
+        self.plan = nn.Linear((1 + 2 * NUM_ROLES) * width, width)
         self.segment = nn.Parameter(0.02 * torch.randn(self.token_slices["action"].stop, width))
         self.decoder = LlamaModel(_llama_config(config, self.vocabulary.size))
         for layer in self.decoder.layers:
@@ -159,9 +163,9 @@ class BenchVla(nn.Module):
         words = self.decoder.embed_tokens(batch.words)
         roles = self.text(words)  # (A, 2, width)
         front = self._attend(front_picture, self.front_query(roles), self.null_logit[0], (batch, prompt_keys))
-        front_seen = _describe(front_picture, front, batch.state)
+        front_seen = _describe(front_picture, front, batch.state, self.calibration.from_front)
         wrist = self._attend(wrist_picture, self.wrist_query(torch.cat([roles, front_seen], -1)), self.null_logit[1], None)
-        wrist_seen = _describe(wrist_picture, wrist, batch.state)
+        wrist_seen = _describe(wrist_picture, wrist, batch.state, self.calibration.from_wrist)
         per_frame = len(batch.words) // num_frames
         front_tokens = front_picture.tokens.repeat_interleave(per_frame, dim=0)
         front_tokens = front_tokens.index_add(0, batch.prompted, prompt_tokens.to(front_tokens.dtype))
@@ -170,16 +174,19 @@ class BenchVla(nn.Module):
 
     def embed(self, batch: Batch, sight: Sight, chosen: Tensor) -> Tensor:
         """Return the token sequences ``(C, num_tokens, width)`` of some asks."""
+        state = self.state(batch.state[chosen])[:, None]
+        front, wrist = self.front_target(sight.front_seen[chosen]), self.wrist_target(sight.wrist_seen[chosen])
+        plan = self.plan(torch.cat([state, front, wrist], dim=1).flatten(1))
         tokens = [
-            self.state(batch.state[chosen])[:, None],
+            state,
             self.interaction(batch.interaction[chosen])[:, None],
             sight.words[chosen],
-            self.front_target(sight.front_seen[chosen]),
-            self.wrist_target(sight.wrist_seen[chosen]),
+            front,
+            wrist,
             sight.front_tokens[chosen],
             sight.wrist_tokens[chosen],
             self._given_trace(batch.trace[chosen]),
-            sight.words.new_zeros(len(chosen), self.config.horizon * ACTION_DIM, self.config.width),
+            plan[:, None].expand(-1, self.config.horizon * ACTION_DIM, -1),
         ]
         return torch.cat(tokens, dim=1) + self.segment
 
@@ -263,8 +270,8 @@ class PromptStem(nn.Module):
         return self.to_keys(fine), self.to_tokens(coarse).flatten(2).transpose(1, 2)
 
 
-def _describe(picture: Pyramid, targets: Targets, state: Tensor) -> Tensor:
-    """Return ``(A, 2, f)``: what is seen at the points, where they are, where the arm is, and whether the thing is in the picture."""
+def _describe(picture: Pyramid, targets: Targets, state: Tensor, find_ways: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Return ``(A, 2, f)``: what is seen at the points, where they are on the picture and from the arm, and whether they are seen."""
     num_frames, (num_asks, _, num_cells) = len(picture.keys), targets.window.weights.shape
     weights = targets.window.weights.view(num_frames, -1, num_cells).to(picture.keys.dtype)
     fine = weights @ picture.keys.flatten(2).transpose(1, 2)
@@ -272,7 +279,8 @@ def _describe(picture: Pyramid, targets: Targets, state: Tensor) -> Tensor:
     is_seen = 1 - targets.logits.softmax(-1)[..., :1]
     arm = state[:, None].expand(-1, NUM_ROLES, -1)
     grouped = [part.reshape(num_asks, NUM_ROLES, -1) for part in (fine, middle)]
-    return torch.cat([*grouped, fourier(targets.window.point, _POINT_FEATURES), arm, is_seen], dim=-1)
+    points = targets.window.point
+    return torch.cat([*grouped, fourier(points, _POINT_FEATURES), find_ways(points, state), arm, is_seen], dim=-1)
 
 
 def _put_masks(cells: Tensor, batch: Batch, size: tuple[int, int]) -> Tensor:

@@ -29,3 +29,16 @@ def to_pictures(pictures: NDArray[np.uint8]) -> torch.Tensor:
     """Return ``(n, 3, h, w) float`` in -1..1 from ``(n, h, w, 3) uint8``."""
     tensor = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
     return tensor.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1.0)
+
+
+def read_pose(state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the end-effector's position ``(A, 3)`` [m] and rotation ``(A, 3, 3)`` from normalised states ``(A, 26)``."""
+    middle, spread = (torch.tensor(n[7:14], dtype=state.dtype, device=state.device) for n in (_MIDDLE, _SPREAD))
+    values = state[:, 7:14] * spread + middle
+    w, x, y, z = torch.nn.functional.normalize(values[:, 3:], dim=-1).unbind(-1)
+    rows = [
+        torch.stack([1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)], -1),
+        torch.stack([2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)], -1),
+        torch.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], -1),
+    ]
+    return values[:, :3], torch.stack(rows, dim=1)

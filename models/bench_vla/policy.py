@@ -38,7 +38,7 @@ class BenchVlaPolicy:
     """Implements the core's ``Policy``."""
 
     def __init__(self, network: BenchVla) -> None:
-        self._network = network.eval()
+        self.network = network.eval()
         config = network.config
         self._centres = torch.from_numpy(network.vocabulary.bin_centres)
         self.spec = PolicySpec(
@@ -58,7 +58,7 @@ class BenchVlaPolicy:
     @property
     def module(self) -> nn.Module:
         """The network, for hooks."""
-        return self._network
+        return self.network
 
     def reset(self, rng: np.random.Generator) -> None:
         """Forget the episode so far."""
@@ -73,9 +73,9 @@ class BenchVlaPolicy:
             InvalidShape: a picture of the wrong size.
         """
         self._remember(observation)
-        batch = read_inputs(self._network.config, self._network.vocabulary, observation, prompt, self._memory.vector())
+        batch = read_inputs(self.network.config, self.network.vocabulary, observation, prompt, self._memory.vector())
         with torch.inference_mode():
-            output = self._network(batch)
+            output = self.network(batch)
         probabilities = output.actions[0].softmax(-1)  # (8, 7, bins)
         actions = _values(probabilities, self._centres).numpy().astype(np.float32)
         self._last = (observation, actions)
@@ -91,7 +91,7 @@ class BenchVlaPolicy:
         self._memory.watch(observation.proprio, observation.time_s)
 
     def _intend(self, output: Output, probabilities: Tensor, prompt: Prompt) -> Intention:
-        config = self._network.config
+        config = self.network.config
         entropies = -(probabilities * probabilities.clamp(min=1e-9).log()).sum(-1)
         trace = prompt.trace
         if trace is None:

@@ -1,0 +1,72 @@
+"""Where the cameras stand, as a robot's calibration tells: from a place on a picture to a way from the end-effector, on the table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import mujoco
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.bench_vla.normalisation import read_pose
+from workbench.core.types import CameraRequest
+from workbench.simulation.build import build_model
+from workbench.simulation.cameras import make_pinhole
+from workbench.simulation.rig import find_rig
+from workbench.simulation.scene import Scene
+
+NUM_FEATURES: Final = 9
+_PLANE_M: Final = 0.03
+"""Height of the things on the table, about: pixels are lifted to this plane."""
+_SCALES_M: Final = (0.3, 0.1, 0.03)
+"""Far and near ways are both told finely."""
+
+
+class Calibration(nn.Module):
+    """The plain bench's cameras: the front one in the world, the wrist one in the end-effector's frame. Stored with the weights.
+
+    A scene whose cameras were moved is seen through the same calibration, as by a robot that was not calibrated again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        model = build_model(Scene(()))
+        data = mujoco.MjData(model)
+        data.qpos[find_rig(model).qpos] = Scene(()).arm_joints
+        mujoco.mj_forward(model, data)
+        site = find_rig(model).site
+        T_world_ee = np.eye(4)
+        T_world_ee[:3, :3], T_world_ee[:3, 3] = data.site_xmat[site].reshape(3, 3), data.site_xpos[site]
+        front, wrist = (make_pinhole(model, data, CameraRequest(name, 1, 1)) for name in ("front", "wrist"))
+        self.register_buffer("front", torch.tensor(front.T_world_camera, dtype=torch.float32))
+        self.register_buffer("wrist", torch.tensor(np.linalg.inv(T_world_ee) @ wrist.T_world_camera, dtype=torch.float32))
+        self.register_buffer("focal", torch.tensor([front.fy, wrist.fy], dtype=torch.float32))
+        self.front: Tensor
+        self.wrist: Tensor
+        self.focal: Tensor
+
+    def from_front(self, points: Tensor, state: Tensor) -> Tensor:
+        """Return ``(A, R, 9)``: ways from the end-effector to points ``(A, R, 2)`` in 0..1 of the front picture."""
+        position, _ = read_pose(state)
+        rays = self._rays(points, 0) @ self.front[:3, :3].T
+        return _ways(self.front[:3, 3].expand(len(state), 3), rays, position)
+
+    def from_wrist(self, points: Tensor, state: Tensor) -> Tensor:
+        """Return ``(A, R, 9)``: ways from the end-effector to points ``(A, R, 2)`` in 0..1 of the wrist picture."""
+        position, rotation = read_pose(state)
+        rays = self._rays(points, 1) @ self.wrist[:3, :3].T @ rotation.transpose(1, 2)
+        origin = position + (rotation @ self.wrist[:3, 3, None])[..., 0]
+        return _ways(origin, rays, position)
+
+    def _rays(self, points: Tensor, camera: int) -> Tensor:
+        level = (points - 0.5) / self.focal[camera]
+        return torch.cat([level, torch.ones_like(level[..., :1])], dim=-1)
+
+
+def _ways(origin: Tensor, rays: Tensor, position: Tensor) -> Tensor:
+    """Follow rays ``(A, R, 3)`` from ``origin`` ``(A, 3)`` down to the plane; return the ways from ``position``, at several scales."""
+    down = rays[..., 2:].clamp(max=-1e-2)
+    length = ((_PLANE_M - origin[:, None, 2:]) / down).clamp(0, 3)
+    way = origin[:, None] + length * rays - position[:, None]
+    return torch.cat([torch.tanh(way / scale) for scale in _SCALES_M], dim=-1)

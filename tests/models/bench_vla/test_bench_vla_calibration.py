@@ -1,0 +1,45 @@
+"""Pixels are lifted to ways from the end-effector as the plain bench's cameras see them."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.bench_vla.calibration import Calibration
+from models.bench_vla.normalisation import normalise_state, read_pose
+from workbench.core.geometry import matrix_from_quat
+from workbench.core.types import CameraRequest, EpisodeConfig
+from workbench.simulation.simulator import BenchSimulator
+
+
+@pytest.fixture(scope="module")
+def observation():
+    simulator = BenchSimulator()
+    simulator.reset(EpisodeConfig("touch", 3))
+    for _ in range(15):
+        simulator.step(np.array([0.01, -0.008, -0.008, 0.01, 0, 0.04, 1], dtype=np.float32))
+    yield simulator.observe((CameraRequest("front", 128, 128), CameraRequest("wrist", 64, 64)))
+    simulator.close()
+
+
+@pytest.mark.parametrize("camera", ["front", "wrist"])
+def test_a_pixel_of_a_place_on_the_table_gives_the_way_to_it(observation, camera):
+    x, y, _ = observation.part("ee_position")
+    place = np.array([x + 0.04, y - 0.03, 0.03])
+    pinhole = observation.cameras[camera]
+    point = pinhole.project(place[None])[0] / pinhole.width
+    state = torch.from_numpy(normalise_state(observation.proprio[None], np.zeros((1, 10))))
+    calibration = Calibration()
+    find = calibration.from_front if camera == "front" else calibration.from_wrist
+    far = find(torch.tensor(point, dtype=torch.float32)[None], state)[0, 0, :3].numpy()
+    np.testing.assert_allclose(np.arctanh(far) * 0.3, place - observation.part("ee_position"), atol=2e-4)
+
+
+def test_the_pose_is_read_back_from_a_normalised_state(observation):
+    position, rotation = read_pose(torch.from_numpy(normalise_state(observation.proprio[None], np.zeros((1, 10)))))
+    np.testing.assert_allclose(position[0], observation.part("ee_position"), atol=1e-5)
+    np.testing.assert_allclose(rotation[0], matrix_from_quat(observation.part("ee_quaternion")), atol=1e-5)
+
+
+def test_a_ray_that_never_meets_the_table_gives_a_bounded_way(observation):
+    state = torch.from_numpy(normalise_state(observation.proprio[None], np.zeros((1, 10))))
+    assert torch.isfinite(Calibration().from_front(torch.tensor([[[0.5, -0.3]]]), state)).all()
