@@ -44,6 +44,12 @@ def _load_bench_vla() -> PolicyFactory:
     return load_policy
 
 
+def _load_pi0() -> PolicyFactory:
+    from models.pi0 import load_policy
+
+    return load_policy
+
+
 def _load_remote() -> PolicyFactory:
     from models.remote import make_remote
 
@@ -56,3 +62,4 @@ POLICIES.add("bench-vla", _load_bench_vla, "our own small vision-language-action
 POLICIES.add("expert", _load_expert, "scripted demonstration that reads the simulator's truth (privileged)")
 POLICIES.add("hold", _load_hold, "keeps still")
 POLICIES.add("remote", _load_remote, "a policy server of openpi's protocol; its address is given by --remote")
+POLICIES.add("pi0", _load_pi0, "pi0 from a checkpoint of yours, named by the variable VLAW_PI0")

@@ -171,7 +171,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.dictionaries(st.sampled_from(["prompt", "trace", "mask", "interaction", "intention", "scores", "step"]), ANYTHING))
 def test_any_message_is_read_or_refused_in_plain_words(wire):
     for read in (prompt_from_wire, intention_from_wire, scores_from_wire):
