@@ -28,6 +28,8 @@ BENCHES: Final[Mapping[str, str]] = {
     "policy": "models.bench_vla.bench:bench_policy",
     "store": "sessions.bench:bench_store",
     "stream": "panels.bench_stream:bench_stream",
+    "steering": "models.steering_bench:bench_steering",
+    "projection": "models.steering_bench:bench_projection",
     "campaign": "workbench.evaluation.bench:bench_campaign",
 }
 """What ``bench NAME`` measures: a function without arguments that returns the bench contract of docs/architecture.md."""

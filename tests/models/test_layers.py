@@ -6,12 +6,20 @@ import torch
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM, PI0Config, PI0ForConditionalGeneration
 
+from models.bench_vla.config import BenchVlaConfig
+from models.bench_vla.network import Batch, BenchVla
+from models.bench_vla.policy import BenchVlaPolicy
 from models.layers import find_anatomy, openvla_centres
+from models.steering import as_steerable
 from workbench.core.errors import InvalidInput
+from workbench.core.protocols import SteerablePolicy
 from workbench.core.types import ACTION_NAMES
+from workbench.rollout.hold import HoldPolicy
 from workbench.steering.attention import attention_map, attention_of
 from workbench.steering.edits import ClampNeurons
 from workbench.steering.hooks import recorded
+from workbench.steering.lens import logit_lens
+from workbench.steering.projection import build_table
 from workbench.steering.scopes import Scope
 from workbench.steering.sites import Part, Site, all_sites, readout_weight, site_module, value_vectors
 from workbench.steering.steered import Steering
@@ -115,6 +123,93 @@ def test_attention_is_the_same_whatever_kernel_the_network_uses(pi0):
         pi0.set_attn_implementation(kernel)
         maps.append(attention_map(pi0, anatomy, lambda: pi0_call(pi0), "expert", camera="image"))
     assert maps[0].shape == (2, 2) and np.allclose(maps[0], maps[1], atol=1e-6) and 0 < maps[0].sum() < 1
+
+
+@pytest.fixture(scope="module")
+def bench_vla():
+    torch.manual_seed(0)
+    words = ("cube", "lift", "red")
+    network = BenchVla(BenchVlaConfig(words=words, width=32, num_layers=2, num_heads=2, ffn_width=24, stem_width=8)).eval()
+    generator = torch.Generator().manual_seed(1)
+    batch = Batch(
+        front=torch.rand(1, 3, 128, 128, generator=generator),
+        wrist=torch.rand(1, 3, 64, 64, generator=generator),
+        words=torch.from_numpy(network.vocabulary.encode("lift red cube"))[None],
+        state=torch.randn(1, 26, generator=generator),
+        interaction=torch.tensor([0]),
+        prompt=torch.zeros(0, 4, 128, 128),
+        prompted=torch.arange(0),
+        mask_role=torch.zeros(0, dtype=torch.int64),
+        trace=torch.full((1, 10), -1),
+    )
+    return network, lambda: network(batch)
+
+
+def test_last_layer_of_the_bench_vla_through_the_lens_is_its_answer(bench_vla):
+    network, call = bench_vla
+    reading = logit_lens(network, find_anatomy(network), call, "decoder")
+    with torch.inference_mode():
+        chances = call().actions[0].softmax(-1)
+    centres = torch.from_numpy(network.vocabulary.bin_centres)
+    assert reading.dimensions == ACTION_NAMES
+    assert np.allclose(reading.values[-1], (chances * centres).sum(-1), atol=1e-6)
+    assert np.array_equal(reading.best[-1], chances.argmax(-1))
+
+
+def test_groups_and_rows_of_the_bench_vla_are_those_of_its_network(bench_vla):
+    network, call = bench_vla
+    anatomy = find_anatomy(network)
+    stack = anatomy.stack("decoder")
+    with recorded(network, anatomy, [Site("decoder", 0)]) as found:
+        call()
+    num_tokens = found[Site("decoder", 0)][0].shape[1]
+    assert stack.group("action")[0].stop == num_tokens
+    assert [stack.group(f"action {n}")[1].start for n in ACTION_NAMES] == list(range(num_tokens - 49, num_tokens - 42))
+    assert [(i.camera, i.rows, i.columns) for i in stack.images] == [("front", 8, 8), ("wrist", 4, 4)]
+    labels = [stack.readout.label(i) for i in range(network.vocabulary.size)]
+    assert labels[:5] == ["<pad>", "<unsaid>", "cube", "lift", "red"] and labels[-1] == "gripper=+1.000"
+    first = network.vocabulary.first_action
+    assert [stack.readout.is_action(i) for i in (first - 1, first, network.vocabulary.size - 1)] == [False, True, True]
+
+
+def test_a_clamp_at_the_height_tokens_of_the_bench_vla_moves_height_most(bench_vla):
+    network, call = bench_vla
+    anatomy = find_anatomy(network)
+    table = build_table(network, anatomy, "decoder")
+    neurons = table.search(layers=(1,), dimension="dz", limit=5)
+    with torch.inference_mode():
+        before = call().actions
+        with Steering(network, anatomy, [ClampNeurons("decoder", neurons, 4.0, Scope("action dz"))]).applied():
+            during = call().actions
+        assert torch.equal(before, call().actions)
+    centres = torch.from_numpy(network.vocabulary.bin_centres)
+    change = ((during.softmax(-1) - before.softmax(-1))[0] * centres).sum(-1)
+    assert (change[:, 2] > 0).all()
+    others = [i for i in range(7) if i != 2]
+    assert change[:, others].abs().max() < 1e-6, "in the last layer no other token sees the clamped ones"
+
+
+def test_a_policy_without_a_network_of_its_own_says_that_it_shows_nothing():
+    with pytest.raises(InvalidInput, match="exposes its inside"):
+        as_steerable(HoldPolicy())
+
+
+def test_a_policy_with_a_known_network_is_opened(bench_vla):
+    policy = BenchVlaPolicy(bench_vla[0])
+    opened = as_steerable(policy)
+    assert isinstance(opened, SteerablePolicy)
+    assert opened.module is policy.module and opened.spec is policy.spec and opened.sites.architecture == "bench-vla"
+    assert as_steerable(opened) is opened
+
+
+def test_lens_of_the_expert_reads_the_velocity_of_the_last_denoising_step_turned_to_actions(pi0):
+    anatomy, velocities = find_anatomy(pi0), []
+    handle = pi0.action_out_proj.register_forward_hook(lambda _, __, output: velocities.append(output))
+    reading = logit_lens(pi0, anatomy, lambda: pi0_call(pi0), "expert")
+    handle.remove()
+    expected = -(velocities[-1][0] - pi0.action_out_proj.bias)
+    assert reading.values.shape == (2, 3, 8) and reading.entropies is None
+    assert np.allclose(reading.values[-1], expected.detach(), atol=1e-5)
 
 
 def test_groups_of_pi0_cover_patches_words_state_and_actions(pi0):

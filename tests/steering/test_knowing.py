@@ -275,7 +275,7 @@ def test_clipped_output_does_not_wind_up():
 
 
 def test_a_loop_measures_centimetres_and_can_be_inverted():
-    loop = ControlLoop(0, "height", 0.30)
+    loop = ControlLoop("height", 0.30)
     assert loop.error(0.25) == pytest.approx(5.0)
     assert dataclasses.replace(loop, is_inverted=True).error(0.25) == pytest.approx(-5.0)
     with pytest.raises(InvalidInput):

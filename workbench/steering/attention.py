@@ -89,8 +89,17 @@ def attention_map(
     chosen = range(len(found.blocks)) if layers is None else layers
     with attention_of(module, anatomy, stack, chosen, tokens) as weights:
         call()
+    return map_of(weights, image)
+
+
+def map_of(weights: Sequence[Tensor], image: ImageTokens) -> NDArray[np.float32]:
+    """Return the mean attention to a picture's patches ``(rows, columns) float32`` from collected weights.
+
+    Raises:
+        InvalidInput: nothing was collected.
+    """
     if not weights:
-        raise InvalidInput(f"tokens {tokens!r} of {stack!r}", expected="some in the policy call", found="none")
+        raise InvalidInput("tokens that attend", expected="some in the policy call", found="none")
     stop = image.start + image.rows * image.columns
     total = torch.stack([w[..., image.start : stop].mean(dim=(0, 1, 2)) for w in weights]).mean(0)
     return total.reshape(image.rows, image.columns).cpu().numpy().astype(np.float32)

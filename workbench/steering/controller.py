@@ -35,10 +35,8 @@ UNITS: Final = {"height": 0.01, "speed": 0.01}
 
 @dataclass(frozen=True)
 class ControlLoop:
-    """What a controller shall do; plain data."""
+    """What the controller of one edit shall do; plain data."""
 
-    slot: int
-    """Index of the edit whose strength it sets."""
     quantity: str
     """For example ``height`` [m] or ``speed`` [m/s], as :class:`workbench.steering.scopes.Moment` names them."""
     target: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -18,6 +18,9 @@ from workbench.steering.projection import NeuronTable
 from workbench.steering.sites import Part, Site, find_module, readout_of, readout_weight
 
 ANY_DIMENSION: Final = "any"
+
+Recording = Mapping[Site, Sequence[Tensor]]
+"""What :func:`workbench.steering.hooks.recorded` collects."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +44,24 @@ def logit_lens(module: nn.Module, anatomy: Anatomy, call: Callable[[], object], 
     Raises:
         InvalidInput: the stack has no action tokens or no read-out, or did not run.
     """
-    found = anatomy.stack(stack)
-    sites = [Site(stack, layer) for layer in range(len(found.blocks))]
-    with recorded(module, anatomy, sites) as tensors:
+    with recorded(module, anatomy, sites_of(anatomy, stack, Part.RESIDUAL)) as tensors:
         call()
+    return lens_of(module, anatomy, stack, tensors)
+
+
+def lens_of(module: nn.Module, anatomy: Anatomy, stack: str, tensors: Recording) -> LensReading:
+    """Return the lens from the recorded residual stream of every layer of a stack; errors as :func:`logit_lens`."""
+    found = anatomy.stack(stack)
+    sites = sites_of(anatomy, stack, Part.RESIDUAL)
     hidden = torch.stack([_action_tokens(found, tensors[site]) for site in sites])  # (L, S, tokens a step, d)
     with torch.inference_mode():
         norm = find_module(module, found.final_norm) if found.final_norm else nn.Identity()
         return read_actions(found, norm(hidden), readout_weight(module, readout_of(found)))
+
+
+def sites_of(anatomy: Anatomy, stack: str, part: Part) -> list[Site]:
+    """Return the sites of one part in every layer of a stack."""
+    return [Site(stack, layer, part) for layer in range(len(anatomy.stack(stack).blocks))]
 
 
 def read_actions(stack: Stack, hidden: Tensor, table: Tensor) -> LensReading:
@@ -145,11 +158,17 @@ def top_contributions(
     Raises:
         UnknownName: the stack has no such action dimension.
     """
-    stack = table.stack
-    pushes = table.push(dimension)
-    sites = [Site(stack.name, layer, Part.NEURONS) for layer in range(len(stack.blocks))]
-    with recorded(module, anatomy, sites) as tensors:
+    with recorded(module, anatomy, sites_of(anatomy, table.stack.name, Part.NEURONS)) as tensors:
         call()
+    return contributions_of(tensors, table, dimension, count=count, num_steps=num_steps)
+
+
+def contributions_of(
+    tensors: Recording, table: NeuronTable, dimension: str, *, count: int = 10, num_steps: int = 1
+) -> tuple[Contribution, ...]:
+    """Return the contributions from the recorded neurons of every layer; arguments and errors as :func:`top_contributions`."""
+    stack, pushes = table.stack, table.push(dimension)
+    sites = [Site(stack.name, layer, Part.NEURONS) for layer in range(len(stack.blocks))]
     tokens = actions_of(stack).num_dims
     at = table.readout.dimensions.index(dimension) if tokens > 1 else 0
     activations = torch.cat([_action_tokens(stack, tensors[s])[:num_steps, at].float().mean(0) for s in sites]).cpu().numpy()
@@ -160,9 +179,18 @@ def top_contributions(
 
 def strip(module: nn.Module, anatomy: Anatomy, call: Callable[[], object], stack: str) -> NDArray[np.float32]:
     """Return a picture of the network at work: norm of what each block's feed-forward layer adds to each token, ``(L, T)``."""
-    sites = [Site(stack, layer, Part.FFN) for layer in range(len(anatomy.stack(stack).blocks))]
-    with recorded(module, anatomy, sites) as tensors:
+    with recorded(module, anatomy, sites_of(anatomy, stack, Part.FFN)) as tensors:
         call()
+    return strip_of(anatomy, stack, tensors)
+
+
+def strip_of(anatomy: Anatomy, stack: str, tensors: Recording) -> NDArray[np.float32]:
+    """Return the picture from the recorded outputs of every feed-forward layer; errors when the stack did not run.
+
+    Raises:
+        InvalidInput: there was no forward pass.
+    """
+    sites = sites_of(anatomy, stack, Part.FFN)
     if not tensors[sites[0]]:
         raise InvalidInput(f"policy call through {stack!r}", expected="at least one forward pass", found="none")
     return torch.stack([tensors[site][-1][0].float().norm(dim=-1) for site in sites]).cpu().numpy()

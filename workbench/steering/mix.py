@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from workbench.core.errors import InvalidInput, TooLarge
+from workbench.steering.controller import ControlLoop
 from workbench.steering.edits import SteeringEdit, edit_to_dict, parse_edit, with_strength
+from workbench.steering.records import from_json, to_json
 
 MAX_SLOTS: Final = 32
 
@@ -20,6 +22,8 @@ class Slot:
     edit: SteeringEdit
     is_muted: bool = False
     is_solo: bool = False
+    loop: ControlLoop | None = None
+    """What sets its strength instead of the slider."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,15 @@ class Mix:
             raise InvalidInput("names of edits", expected="each one once", found="one twice")
 
     @property
+    def heard(self) -> tuple[Slot, ...]:
+        """The slots that act: those on solo if there are any, without the muted ones."""
+        chosen = [s for s in self.slots if s.is_solo] or self.slots
+        return tuple(s for s in chosen if not s.is_muted)
+
+    @property
     def active(self) -> tuple[SteeringEdit, ...]:
-        """The edits that act: those on solo if there are any, without the muted ones."""
-        heard = [s for s in self.slots if s.is_solo] or self.slots
-        return tuple(s.edit for s in heard if not s.is_muted)
+        """The edits that act."""
+        return tuple(s.edit for s in self.heard)
 
     @property
     def is_steering(self) -> bool:
@@ -74,8 +83,7 @@ class Mix:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able dictionary: a preset, and the payload of a steering event."""
-        slots = [{"name": s.name, "edit": edit_to_dict(s.edit), "is_muted": s.is_muted, "is_solo": s.is_solo} for s in self.slots]
-        return {"version": 1, "slots": slots}
+        return {"version": 1, "slots": [to_json(s) | {"edit": edit_to_dict(s.edit)} for s in self.slots]}
 
     def _slot(self, name: str) -> Slot:
         for slot in self.slots:
@@ -102,4 +110,6 @@ def _parse_slot(item: object, index: int) -> Slot:
     flags = {key: item.get(key, False) for key in ("is_muted", "is_solo")}
     if not all(isinstance(v, bool) for v in flags.values()):
         raise InvalidInput(what, expected="is_muted and is_solo to be true or false", found=str(flags)[:60])
-    return Slot(item["name"], parse_edit(item.get("edit"), f"{what}, edit"), **flags)
+    loop = item.get("loop")
+    parsed = None if loop is None else from_json(ControlLoop, loop, f"{what}, loop")
+    return Slot(item["name"], parse_edit(item.get("edit"), f"{what}, edit"), loop=parsed, **flags)

@@ -14,6 +14,9 @@ from workbench.core.types import ActionChunk, Observation, Prompt
 from workbench.steering.assets import Library
 from workbench.steering.controller import ControlLoop, PidState, pid_step
 from workbench.steering.edits import SteeringEdit, with_strength
+from workbench.steering.instruments import Instruments, Reading, check_instruments, watched
+from workbench.steering.mix import Mix
+from workbench.steering.projection import NeuronTable
 from workbench.steering.scopes import Moment
 from workbench.steering.sites import as_module
 from workbench.steering.steered import NO_ASSETS, Steering
@@ -24,12 +27,20 @@ class Setting(NamedTuple):
 
     edits: tuple[SteeringEdit, ...] = ()
     assets: Library = NO_ASSETS
-    loops: tuple[ControlLoop, ...] = ()
+    loops: tuple[ControlLoop | None, ...] = ()
+    """What sets the strength of each edit; None, or nothing, leaves it as it is."""
+
+
+def setting_of(mix: Mix, assets: Library = NO_ASSETS) -> Setting:
+    """Return what a desk sounds like: the edits and controllers of the slots that act."""
+    return Setting(mix.active, assets, tuple(slot.loop for slot in mix.heard))
 
 
 class LoopReading(NamedTuple):
     """A controller at the latest call, for its plot."""
 
+    edit: int
+    """Index of the edit that it turns."""
     target: float
     measured: float
     strength: float
@@ -46,7 +57,10 @@ class SteeredPolicy:
         self._policy = policy
         self.readings: tuple[LoopReading, ...] = ()
         """Of each control loop whose quantity was measured at the latest call."""
+        self.seen: Reading | None = None
+        """What the instruments showed of the latest call; None while they are off."""
         self._noted: Mapping[str, float] = {}
+        self._watch: tuple[Instruments, NeuronTable | None] = (Instruments(), None)
         self._start()
         self.set(setting)
 
@@ -72,13 +86,26 @@ class SteeredPolicy:
             InvalidInput: an edit does not fit the network, or a loop has no edit; the old setting stays.
             UnknownName: an edit names something that is not there.
         """
-        for loop in setting.loops:
-            if not 0 <= loop.slot < len(setting.edits):
-                raise InvalidInput("edit of a control loop", expected=f"0 to {len(setting.edits) - 1}", found=str(loop.slot))
-            with_strength(setting.edits[loop.slot], loop.gains.low)
+        if len(setting.loops) > len(setting.edits):
+            raise InvalidInput(
+                "control loops", expected=f"at most one for each of {len(setting.edits)} edits", found=f"{len(setting.loops)}"
+            )
+        for edit, loop in zip(setting.edits, setting.loops, strict=False):
+            if loop is not None:
+                with_strength(edit, loop.gains.low)
         steering = self._prepare(setting.edits, setting.assets)
         self._prepared = (setting, steering)
         self._setting = setting
+
+    def watch(self, instruments: Instruments, table: NeuronTable | None = None) -> None:
+        """Show these instruments from the next call on; the default ``Instruments()`` puts them all away.
+
+        Raises:
+            UnknownName: there is no such stack, camera or action dimension; the old ones stay.
+            InvalidInput: contributions without a table of neurons, or a stack without action tokens.
+        """
+        check_instruments(instruments, self._policy.sites, table)
+        self._watch = (instruments, table)
 
     def note(self, quantities: Mapping[str, float]) -> None:
         """Tell of quantities that the observation does not show, for gates: ``alarm``, probe readings."""
@@ -97,11 +124,13 @@ class SteeredPolicy:
         """
         setting, steering = self._prepared
         moment = self._moment(observation)
-        if setting.loops:
+        if any(setting.loops):
             edits = self._controlled(setting, moment)
             steering = self._prepare(edits, setting.assets)
-        with steering.applied(moment):
+        module, sites = as_module(self._policy.module), self._policy.sites
+        with steering.applied(moment), watched(module, sites, *self._watch) as readings:
             chunk = self._policy.act(observation, prompt, rng)
+        self.seen = readings[0] if readings else None
         if not np.isfinite(chunk.actions).all():
             raise InvalidInput("actions under steering", expected="finite numbers", found="NaN or infinity", fix="Lower the strength.")
         return chunk
@@ -111,7 +140,7 @@ class SteeredPolicy:
 
     def _start(self) -> None:
         self._last: tuple[NDArray[np.float32], float] | None = None
-        self._pid: dict[ControlLoop, PidState] = {}
+        self._pid: dict[tuple[int, ControlLoop], PidState] = {}
         self.readings = ()
 
     def _moment(self, observation: Observation) -> Moment:
@@ -121,14 +150,14 @@ class SteeredPolicy:
 
     def _controlled(self, setting: Setting, moment: Moment) -> list[SteeringEdit]:
         edits, readings = list(setting.edits), []
-        for loop in setting.loops:
-            measured = moment.quantities.get(loop.quantity)
-            if measured is None:
+        for i, loop in enumerate(setting.loops):
+            measured = None if loop is None else moment.quantities.get(loop.quantity)
+            if loop is None or measured is None:
                 continue
-            state = pid_step(loop.gains, self._pid.get(loop, PidState()), loop.error(measured))
-            self._pid[loop] = state
-            edits[loop.slot] = with_strength(edits[loop.slot], state.output)
-            readings.append(LoopReading(loop.target, measured, state.output))
+            state = pid_step(loop.gains, self._pid.get((i, loop), PidState()), loop.error(measured))
+            self._pid[i, loop] = state
+            edits[i] = with_strength(edits[i], state.output)
+            readings.append(LoopReading(i, loop.target, measured, state.output))
         self.readings = tuple(readings)
         return edits
 
