@@ -225,16 +225,16 @@ class DeltaPoseController:
         turn = rotvec_from_quat(quat_multiply(self.quaternion, quat_conjugate(quaternion)))
         self.quaternion = quat_multiply(quat_from_rotvec(_shorten(turn, MAX_LEAD_ANGLE)), quaternion)
 
-    def write(self, controls: Floats, fraction: float) -> None:
-        """Write the actuators' targets into ``controls`` ``(nu,)`` for a point ``fraction`` 0..1 of the control step.
+    def write(self, controls: Floats, fractions: Floats) -> None:
+        """Write the actuators' targets into ``controls`` ``(k, nu)`` for points ``fractions`` ``(k,)``, 0..1, of the control step.
 
         A position actuator pulls towards its target and brakes by speed; putting the target ahead by speed times
         damping / stiffness cancels the brake, so that the arm follows the ramp without lag.
         """
         rig = self.rig
         speed = (self.joints - self._start) / self.period_s
-        controls[rig.actuators] = self._start + fraction * (self.joints - self._start) + rig.lag_s * speed
-        controls[rig.grippers] = rig.gripper_controls(self.gripper)
+        controls[:, rig.actuators] = self._start + fractions[:, None] * (self.joints - self._start) + rig.lag_s * speed
+        controls[:, rig.grippers] = rig.gripper_controls(self.gripper)
 
     def brake(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
         """Halt: engage the brakes for one physics step; the targets are where the arm is, the gripper keeps its target.

@@ -26,6 +26,7 @@ from workbench.simulation.observations import LazyMapping, Moment
 from workbench.simulation.rig import find_rig
 from workbench.simulation.robot import PHYSICS_PERIOD_S
 from workbench.simulation.scene import Scene, TaskInstance
+from workbench.simulation.stepping import Stepper
 from workbench.simulation.task import Task
 from workbench.simulation.tasks import TASKS
 from workbench.simulation.world import World
@@ -126,6 +127,7 @@ class BenchSimulator:
         self._config, self.task, self.instance, self._rng = config, task, instance, rng
         self._num_slices, self._num_substeps = num_slices, num_substeps
         self._model, self._data = model, mujoco.MjData(model)
+        self._stepper, self._num_physics = Stepper(model, self._data), mujoco.mj_stateSize(model, STATE)
         self._rig = find_rig(model)
         self._controller = controller = DeltaPoseController(self._kinematics, self._rig, period_s)
         # Not a method of ours: a circle of references would keep the model until the garbage collector runs.
@@ -151,7 +153,7 @@ class BenchSimulator:
                 name = next(n for n in ("slide", "turn", "press") if _has_joint(self._model, f"{prop.name}/{n}"))
                 data.joint(f"{prop.name}/{name}").qpos[0] = prop.opening
         self._controller.reset(joints, scene.gripper)
-        self._controller.write(data.ctrl, 1.0)
+        self._controller.write(data.ctrl[None], np.ones(1))
         for _ in range(round(_SETTLE_S / PHYSICS_PERIOD_S)):
             mujoco.mj_step(self._model, data)
         data.time = 0.0
@@ -187,11 +189,11 @@ class BenchSimulator:
             if halted is None and (index == halt_slice or (on_slice is not None and on_slice(index, self._physics()))):
                 halted = index
                 controller.gripper = gripper_before if index == 0 else controller.gripper
-            for substep in range(1, self._num_substeps + 1):
-                if halted is None:
-                    controller.write(data.ctrl, (index + substep / self._num_substeps) / self._num_slices)
-                else:
-                    controller.brake(self._model, data)
+            if halted is None:
+                self._stepper.run(self._ramp(index))
+                continue
+            for _ in range(self._num_substeps):
+                controller.brake(self._model, data)
                 mujoco.mj_step(self._model, data)
         if halted is not None:
             controller.release_brake(data)
@@ -200,6 +202,13 @@ class BenchSimulator:
         self.world.progress = self.task.update(self.world.progress, self.world, self.instance)
         is_success = self.task.is_success(self.world, self.instance)
         return StepResult(is_success, halted, self.task.scores(self.world, self.instance))
+
+    def _ramp(self, index: int) -> NDArray[np.float64]:
+        """Return the actuators' targets ``(num_substeps, nu)`` in a slice."""
+        controls = np.empty((self._num_substeps, self._model.nu))
+        controls[:] = self._data.ctrl
+        self._controller.write(controls, (index + np.arange(1, self._num_substeps + 1) / self._num_substeps) / self._num_slices)
+        return controls
 
     def _disturb(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
         """Let chance act before a step; return the action that is executed."""
@@ -254,7 +263,7 @@ class BenchSimulator:
         Raises:
             InvalidInput: the state has another size than this scene's.
         """
-        num_physics = mujoco.mj_stateSize(self._model, STATE)
+        num_physics = self._num_physics
         num_joints = 8 + self._rig.num_joints
         num_memory = 1 + num_joints + self.task.num_progress
         num_controller = num_memory + (0 if self._noise is None else self._noise.size)
@@ -284,7 +293,7 @@ class BenchSimulator:
         self._close_renderer()
 
     def _physics(self) -> NDArray[np.float64]:
-        state = np.empty(mujoco.mj_stateSize(self._model, STATE))
+        state = np.empty(self._num_physics)
         mujoco.mj_getState(self._model, self._data, state, STATE)
         return state
 
