@@ -231,7 +231,8 @@ def _draw_telling(asked: Asked, ask: int, rng: np.random.Generator) -> Telling:
 def _shake(outline: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
     """Make an outline a little larger or smaller and shift it, as masks that were not cut by an oracle are."""
     middle = outline.mean(0)
-    return middle + (outline - middle) * rng.uniform(0.8, 1.2) + rng.normal(0, 0.004, 2)
+    shaken: NDArray[np.float64] = middle + (outline - middle) * rng.uniform(0.8, 1.2) + rng.normal(0, 0.004, 2)
+    return shaken
 
 
 def _change_light(pictures: Tensor, rng: np.random.Generator) -> Tensor:

@@ -14,12 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaModel
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
 from models.bench_vla.calibration import NUM_FEATURES, Calibration
 from models.bench_vla.config import NUM_PROMPT_CHANNELS, NUM_ROLES, STATE_DIM, BenchVlaConfig
@@ -125,7 +126,7 @@ class BenchVla(nn.Module):
         self.segment = nn.Parameter(0.02 * torch.randn(self.token_slices["action"].stop, width))
         self.decoder = LlamaModel(_llama_config(config, self.vocabulary.size))
         for layer in self.decoder.layers:
-            layer.self_attn.is_causal = False
+            cast(LlamaDecoderLayer, layer).self_attn.is_causal = False
 
     @cached_property
     def token_slices(self) -> dict[str, slice]:
@@ -205,8 +206,8 @@ class BenchVla(nn.Module):
         slices, table, config = self.token_slices, self.decoder.embed_tokens.weight, self.config
         first = self.vocabulary.first_coordinate
         trace = hidden[:, slices["trace"]] @ table[first : first + config.num_coordinates].T
-        actions = hidden[:, slices["action"]].unflatten(1, (config.horizon, ACTION_DIM))
-        bins = table[self.vocabulary.first_action :].unflatten(0, (ACTION_DIM, config.num_bins))
+        actions = hidden[:, slices["action"]].reshape(len(hidden), config.horizon, ACTION_DIM, config.width)
+        bins = table[self.vocabulary.first_action :].view(ACTION_DIM, config.num_bins, config.width)
         logits = torch.einsum("ahdw,dbw->ahdb", actions, bins)
         done = self.done(hidden[:, slices["proprio"]][:, 0])[:, 0]
         return Output(logits, trace, done, sight.front, sight.wrist)
@@ -226,8 +227,9 @@ class BenchVla(nn.Module):
 
     def _given_trace(self, trace: Tensor) -> Tensor:
         """Return ``(C, 10, width)``: zeros where the network shall answer, the given coordinates where a trace is given."""
-        given = self.decoder.embed_tokens(trace.clamp(min=0) + self.vocabulary.first_coordinate)
-        return given * (trace >= 0)[..., None]
+        given: Tensor = self.decoder.embed_tokens(trace.clamp(min=0) + self.vocabulary.first_coordinate)
+        is_given = (trace >= 0)[..., None]
+        return given * is_given
 
 
 class TextRoles(nn.Module):
@@ -246,7 +248,8 @@ class TextRoles(nn.Module):
         """Map word vectors ``(A, max_words, width)`` to ``(A, 2, width)``."""
         mixed = self.mixer(words + self.position)
         queries = self.roles.expand(len(words), -1, -1)
-        return self.norm(queries + self.attention(queries, mixed, mixed, need_weights=False)[0])
+        roles: Tensor = self.norm(queries + self.attention(queries, mixed, mixed, need_weights=False)[0])
+        return roles
 
 
 class PromptStem(nn.Module):
@@ -260,8 +263,8 @@ class PromptStem(nn.Module):
         self.to_keys = nn.Conv2d(24, key_width, 1)
         self.to_tokens = nn.Conv2d(64, width, 1)
         for last in (self.to_keys, self.to_tokens):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, prompt: Tensor) -> tuple[Tensor, Tensor]:
         """Map ``(P, 4, 128, 128)`` to what is added to the picture's keys ``(P, key, 64, 64)`` and tokens ``(P, 64, width)``."""
@@ -286,7 +289,7 @@ def _describe(picture: Pyramid, targets: Targets, state: Tensor, find_ways: Call
 def _put_masks(cells: Tensor, batch: Batch, size: tuple[int, int]) -> Tensor:
     """Replace maps ``(A, 2, h * w)`` by a peak in the middle of the mask, where there is one."""
     height, width = size
-    area = functional.adaptive_avg_pool2d(batch.prompt[:, 0], [height, width])  # (P, h, w)
+    area = functional.adaptive_avg_pool2d(batch.prompt[:, 0], size)  # (P, h, w)
     total = area.sum((1, 2))
     rows, columns = torch.arange(height, device=area.device), torch.arange(width, device=area.device)
     share = area / total.clamp(min=1e-9)[:, None, None]
@@ -314,5 +317,5 @@ def _llama_config(config: BenchVlaConfig, vocabulary_size: int) -> LlamaConfig:
         initializer_range=0.03,
         tie_word_embeddings=True,
         use_cache=False,
-        attn_implementation="sdpa",
+        attn_implementation="sdpa",  # type: ignore[call-arg] # taken by the base class
     )

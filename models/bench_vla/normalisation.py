@@ -22,7 +22,8 @@ def normalise_state(proprio: ArrayLike, memory: ArrayLike) -> NDArray[np.float32
     values = np.concatenate([np.asarray(proprio, dtype=float), np.asarray(memory, dtype=float)], axis=-1)
     sign = np.where(values[..., 11:12] < 0, -1.0, 1.0)
     values[..., 10:14] *= sign
-    return np.clip((values - _MIDDLE) / _SPREAD, -5.0, 5.0).astype(np.float32)
+    normalised: NDArray[np.float32] = np.clip((values - _MIDDLE) / _SPREAD, -5.0, 5.0).astype(np.float32)
+    return normalised
 
 
 def to_pictures(pictures: NDArray[np.uint8]) -> torch.Tensor:

@@ -65,5 +65,5 @@ def five_points(path: ArrayLike, num_points: int, num_coordinates: int) -> NDArr
     lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     wanted = np.linspace(0.0, lengths[-1], num_points)
     even = np.stack([np.interp(wanted, lengths, points[:, i]) for i in range(2)], axis=1)
-    cells = np.clip(np.floor(even * num_coordinates), 0, num_coordinates - 1)
-    return cells.astype(np.int64).ravel()
+    cells: NDArray[np.int64] = np.clip(np.floor(even * num_coordinates), 0, num_coordinates - 1).astype(np.int64)
+    return cells.ravel()

@@ -56,7 +56,7 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.settings, self._out = settings, out
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.network = BenchVla(config).to(self._device, memory_format=torch.channels_last)
+        self.network = BenchVla(config).to(self._device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay
