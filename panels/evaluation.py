@@ -11,6 +11,7 @@ import gradio as gr
 from panels.campaign_desk import is_resumable
 from panels.campaign_files import write_campaign
 from panels.errors import bind
+from panels.events import QUIET, SHOWN
 from panels.facts import fact_lines
 from panels.render.campaigns import comparison_figure, funnel_figure, success_figure
 from panels.replay import open_replay
@@ -86,20 +87,19 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     file = gr.File(visible=False, interactive=False, elem_id="evaluation-download")
     clock = gr.Timer(POLL_S, active=False)
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     running = [state, clock, run, cancel]
     shown = [findings, table, success, funnel, trial, first, second, resume]
-    what.input(on_what, [what], [own], **quiet)
-    started = run.click(bind(on_run, app), [what, policies, tasks, prompts, changes, episodes, seed], [chosen, other, *running], **quiet)
-    resumed = resume.click(bind(on_resume, app), [chosen], running, **quiet)
-    cancel.click(bind(on_cancel, app), None, running, **quiet)
-    ticked = clock.tick(bind(on_tick, app), [chosen], [chosen, other, *running], **quiet)
+    what.input(on_what, [what], [own], **QUIET)
+    started = run.click(bind(on_run, app), [what, policies, tasks, prompts, changes, episodes, seed], [chosen, other, *running], **QUIET)
+    resumed = resume.click(bind(on_resume, app), [chosen], running, **QUIET)
+    cancel.click(bind(on_cancel, app), None, running, **QUIET)
+    ticked = clock.tick(bind(on_tick, app), [chosen], [chosen, other, *running], **QUIET)
     for event in (started.then, resumed.then, ticked.then, chosen.input):
-        event(bind(on_choose, app), [chosen], shown, **quiet)
-    show.click(bind(on_open, app), [trial, ui], None, **quiet)
-    other.input(bind(on_other, app), [chosen, other], [second], **quiet)
-    gr.on([first.input, second.input], bind(on_compare, app), [chosen, other, first, second], [compared, difference], **quiet)
-    make.click(bind(on_make, app), [chosen, kind], [file], show_progress="full", api_visibility="private")
+        event(bind(on_choose, app), [chosen], shown, **QUIET)
+    show.click(bind(on_open, app), [trial, ui], None, **QUIET)
+    other.input(bind(on_other, app), [chosen, other], [second], **QUIET)
+    gr.on([first.input, second.input], bind(on_compare, app), [chosen, other, first, second], [compared, difference], **QUIET)
+    make.click(bind(on_make, app), [chosen, kind], [file], **SHOWN)
     stage.on_changed(bind(on_changed, app), None, running)
 
 
