@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from panels.handing import hand_trace
 from panels.intention import IntentionWish
 from panels.telling import tell, tell_manner
 from workbench.core.errors import InvalidInput, WrongMode
@@ -49,6 +50,12 @@ class AtStep(NoArgs):
     """A step of the live episode; None means live."""
 
     step: int | None = Field(None, ge=0, le=10_000_000)
+
+
+class Index(NoArgs):
+    """A step of the drawing, counted from 0."""
+
+    step: int = Field(0, ge=0, le=100)
 
 
 class Text(NoArgs):
@@ -241,6 +248,11 @@ def edit_plan(session: LiveSession, args: PlanDocument) -> Result:
 def run_plan(session: LiveSession, _: NoArgs) -> None:
     """Confirm the plan and execute it."""
     session.run_plan()
+
+
+def run_trace(session: LiveSession, args: Index) -> Result:
+    """Hand a step of the drawing to the bench VLA."""
+    return hand_trace(session, args.step)
 
 
 def undo(session: LiveSession, _: NoArgs) -> Result:

@@ -48,6 +48,15 @@ _TABLE: Final = (
     Command("release_halt", "Release the halt", "Run", (), "Leave HALTED, to paused", handler=handlers.release_halt, is_quick=True),
     Command("run_plan", "Run the drawing", "Run", ("Enter",), "Confirm the plan and let the robot do it", handler=handlers.run_plan),
     Command(
+        "run_trace",
+        "Hand to the bench VLA",
+        "Run",
+        ("Shift+Enter",),
+        "Let the bench VLA follow the drawing as a trace, in place of the way point follower",
+        handler=handlers.run_trace,
+        args=handlers.Index,
+    ),
+    Command(
         "correct",
         "Take over / hand back",
         "Run",

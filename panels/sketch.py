@@ -37,6 +37,7 @@ BUILT_IN, ENDPOINT = "built-in", "endpoint"
 
 _TEMPLATE = """<div class="plan">
 <div class="actions"><button class="primary" data-run="run_plan" disabled title="Confirm the plan and let the robot do it (Enter)">Run</button>
+<button data-run="run_trace" disabled title="Let the bench VLA follow the drawing as a trace, in place of the way point follower (Shift Enter)">Let the bench VLA do it</button>
 <button data-run="undo" disabled title="Take back the last change (Ctrl+Z)">Undo</button>
 <button data-run="redo" disabled title="Bring it back (Ctrl+Shift+Z)">Redo</button>
 <button data-run="clear" disabled title="Remove all strokes; undo brings them back">Clear</button>

@@ -41,7 +41,7 @@ def tell(session: LiveSession, text: str) -> dict[str, Any]:
         return _answer(Understanding(text, text.strip() or text, 1.0), spec)
     found = understand(session, text, spec.known_words)
     if found.is_understood:
-        session.controller.set_prompt(text=found.instruction)
+        session.controller.set_prompt(text=found.instruction, trace=None)  # words take the place of a drawing
     return _answer(found, spec)
 
 

@@ -44,6 +44,8 @@
       this.planStep = null;
       this.redraw = VLAW.steady(element, () => this.draw());
       for (const node of element.querySelectorAll("[data-run]")) node.onclick = () => VLAW.run?.(node.dataset.run);
+      this.hand = element.querySelector('[data-run="run_trace"]');
+      this.hand.onclick = () => this.handOver();
       VLAW.withSocket((socket) => {
         socket.on("hello", (m) => { this.show(m.drawing); this.mark(m.status); });
         socket.on("drawing", (m) => this.show(m));
@@ -65,7 +67,19 @@
       this.send("edit_plan", { document: plan });
     }
 
+    /* A trace tells one step; the next press tells the next one. */
+    async handOver() {
+      const step = this.handed ?? 0;
+      const done = await VLAW.socket.command("run_trace", { step });
+      if (done) this.offer(done.num_steps > step + 1 ? step + 1 : 0, done.num_steps);
+    }
+    offer(step, count) {
+      this.handed = step;
+      this.hand.textContent = count > 1 ? `Let the bench VLA do step ${step + 1}` : "Let the bench VLA do it";
+    }
+
     show(drawing) {
+      if (drawing.plan?.id !== this.drawing?.plan?.id) this.offer(0, drawing.plan?.steps.length ?? 0);
       this.drawing = drawing;
       this.redraw();
     }
@@ -85,7 +99,7 @@
       for (const list of [this.strokes, this.steps]) list.previousElementSibling.hidden = list.children.length === 0;
       this.element.dataset.strokes = sketch.strokes.length;
       this.element.dataset.steps = plan?.steps.length ?? 0;
-      for (const [name, isOn] of [["run_plan", plan?.steps.length > 0], ["undo", drawing.can_undo], ["redo", drawing.can_redo], ["clear", sketch.strokes.length > 0]])
+      for (const [name, isOn] of [["run_plan", plan?.steps.length > 0], ["run_trace", plan?.steps.length > 0], ["undo", drawing.can_undo], ["redo", drawing.can_redo], ["clear", sketch.strokes.length > 0]])
         this.element.querySelector(`[data-run="${name}"]`).disabled = !isOn;
       if (focused) this.element.querySelector(`[data-key="${CSS.escape(focused)}"] input, [data-key="${CSS.escape(focused)}"] select`)?.focus({ preventScroll: true });
       this.mark({ plan_step: this.planStep });

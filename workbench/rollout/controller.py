@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -210,18 +210,26 @@ class RolloutController:
         Raises:
             InvalidInput: a prompt has no such part.
         """
-        unknown = set(changes) - _PROMPT_PARTS
-        if unknown:
-            raise InvalidInput("prompt", expected=f"parts {sorted(_PROMPT_PARTS)}", found=str(sorted(unknown)))
+        _check_parts(changes)
         self._inbox.post(Command.SET_PROMPT, lambda before, after: self._stepper.set_prompt(changes))
 
     def run_plan(self, sketch: Sketch, plan: SketchPlan) -> None:
         """Drive a plan from its first step, now."""
-        self._check_policy(SKETCH_POLICY)
+        self.run_prompt(SKETCH_POLICY, sketch=sketch, plan=replace(plan))  # a new object: also a second run is told
+
+    def run_prompt(self, policy: str, **changes: Any) -> None:
+        """Let a policy act, afresh, on a changed prompt, now; ``changes`` as for :meth:`set_prompt`.
+
+        Raises:
+            UnknownName: no such policy.
+            InvalidInput: a prompt has no such part.
+        """
+        self._check_policy(policy)
+        _check_parts(changes)
 
         def work(before: RolloutMode, after: RolloutMode) -> None:
-            self._stepper.set_policy(SKETCH_POLICY)
-            self._stepper.set_prompt({"sketch": sketch, "plan": replace(plan)})  # a new object: also a second run is told
+            self._stepper.set_policy(policy)
+            self._stepper.set_prompt(changes)
             self._stepper.note_mode(before, after)
 
         self._inbox.post(Command.RUN_PLAN, work)
@@ -374,3 +382,9 @@ class RolloutController:
     def _check_policy(self, name: str) -> None:
         if name != HOLD:
             self._policies.entry(name)
+
+
+def _check_parts(changes: Mapping[str, Any]) -> None:
+    unknown = set(changes) - _PROMPT_PARTS
+    if unknown:
+        raise InvalidInput("prompt", expected=f"parts {sorted(_PROMPT_PARTS)}", found=str(sorted(unknown)))
