@@ -5,7 +5,8 @@ attention), with supervised attention from words to picture (Source: GUI-Actor, 
 prompt channels that start without effect (Source: ROCKET-1, arXiv:2410.17856: mask channel; RT-Trajectory, arXiv:2311.01977: 2.5-D trace).
 
 Where we differ: prompt channels have a stem of their own, whose last convolutions start at zero and whose result is added to that of the
-picture, so that a picture's features are computed once for many instructions; and action tokens do not begin empty but with what is known of target and arm.
+picture, so that a picture's features are computed once for many instructions; and action and trace tokens do not begin empty but with
+what is known of target and arm.
 """
 
 from __future__ import annotations
@@ -186,7 +187,7 @@ class BenchVla(nn.Module):
             wrist,
             sight.front_tokens[chosen],
             sight.wrist_tokens[chosen],
-            self._given_trace(batch.trace[chosen]),
+            self._trace_inputs(batch.trace[chosen], plan),
             plan[:, None].expand(-1, self.config.horizon * ACTION_DIM, -1),
         ]
         return torch.cat(tokens, dim=1) + self.segment
@@ -225,11 +226,10 @@ class BenchVla(nn.Module):
         logits = torch.cat([null.expand(num_asks, -1)[..., None].to(cells.dtype), cells], dim=-1).float()
         return Targets(logits, local_mean(logits[..., 1:], height, width))
 
-    def _given_trace(self, trace: Tensor) -> Tensor:
-        """Return ``(C, 10, width)``: zeros where the network shall answer, the given coordinates where a trace is given."""
+    def _trace_inputs(self, trace: Tensor, plan: Tensor) -> Tensor:
+        """Return ``(C, 10, width)``: the given coordinates, or the plan ``(C, width)`` where the network shall answer."""
         given: Tensor = self.decoder.embed_tokens(trace.clamp(min=0) + self.vocabulary.first_coordinate)
-        is_given = (trace >= 0)[..., None]
-        return given * is_given
+        return torch.where((trace >= 0)[..., None], given, plan[:, None])
 
 
 class TextRoles(nn.Module):
