@@ -39,12 +39,18 @@ def _load_hold() -> PolicyFactory:
 
 
 def _load_bench_vla() -> PolicyFactory:
+    from models.native import keep_triton_out
+
+    keep_triton_out()
     from models.bench_vla.policy import load_policy
 
     return load_policy
 
 
 def _load_pi0() -> PolicyFactory:
+    from models.native import keep_triton_out
+
+    keep_triton_out()
     from models.pi0 import load_policy
 
     return load_policy
