@@ -62,21 +62,22 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
             seed = gr.Number(0, label="First seed", precision=0, minimum=0, elem_id="evaluation-seed", min_width=110)
             run = gr.Button("Run in the background", variant="primary", elem_id="evaluation-run", min_width=150)
             cancel = gr.Button("Cancel", elem_id="evaluation-cancel", min_width=70, interactive=False)
+    seen = gr.State("")  # what the results show
     state = fact_lines("evaluation-state")
     with gr.Row(elem_classes="tight"):
-        chosen = gr.Dropdown(campaign_choices(app), label="Campaign", elem_id="evaluation-campaign", scale=4)
+        chosen = gr.Dropdown(campaign_choices(app), value=None, label="Campaign", elem_id="evaluation-campaign", scale=4)
         resume = gr.Button("Go on", elem_id="evaluation-resume", min_width=70, interactive=False)
     findings = fact_lines("evaluation-findings")
     table = gr.Dataframe(headers=list(HEADERS), interactive=False, wrap=True, elem_id="evaluation-table", max_height=340)
     success = gr.Plot(show_label=False, visible=False, elem_id="evaluation-success")
     funnel = gr.Plot(show_label=False, visible=False, elem_id="evaluation-funnel")
     with gr.Row(elem_classes="tight"):
-        trial = gr.Dropdown([], label="One episode", elem_id="evaluation-trial", scale=4)
+        trial = gr.Dropdown([], value=None, label="One episode", elem_id="evaluation-trial", scale=4)
         show = gr.Button("Open on the stage", elem_id="evaluation-open", min_width=120)
     with gr.Accordion("Compare two conditions on common seeds", open=False, elem_id="evaluation-compare"):
-        other = gr.Dropdown(campaign_choices(app), label="Second campaign (empty: the same)", elem_id="evaluation-other")
-        first = gr.Dropdown([], label="First condition", elem_id="evaluation-first")
-        second = gr.Dropdown([], label="Second condition", elem_id="evaluation-second")
+        other = gr.Dropdown(campaign_choices(app), value=None, label="Second campaign (empty: the same)", elem_id="evaluation-other")
+        first = gr.Dropdown([], value=None, label="First condition", elem_id="evaluation-first")
+        second = gr.Dropdown([], value=None, label="Second condition", elem_id="evaluation-second")
         compared = fact_lines("evaluation-compared")
         difference = gr.Plot(show_label=False, visible=False, elem_id="evaluation-difference")
     with gr.Row(elem_classes="tight"):
@@ -94,13 +95,14 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     resumed = resume.click(bind(on_resume, app), [chosen], running, **QUIET)
     cancel.click(bind(on_cancel, app), None, running, **QUIET)
     ticked = clock.tick(bind(on_tick, app), [chosen], [chosen, other, *running], **QUIET)
-    for event in (started.then, resumed.then, ticked.then, chosen.input):
-        event(bind(on_choose, app), [chosen], shown, **QUIET)
+    for event in (started.then, resumed.then, ticked.then):
+        event(bind(on_news, app), [chosen, seen], [seen, *shown], **QUIET)
+    chosen.input(bind(on_choose, app), [chosen], shown, **QUIET)
     show.click(bind(on_open, app), [trial, ui], None, **QUIET)
     other.input(bind(on_other, app), [chosen, other], [second], **QUIET)
     gr.on([first.input, second.input], bind(on_compare, app), [chosen, other, first, second], [compared, difference], **QUIET)
     make.click(bind(on_make, app), [chosen, kind], [file], **SHOWN)
-    stage.on_changed(bind(on_changed, app), None, running)
+    stage.on_changed(bind(on_changed, app), None, [chosen, other, *running])
 
 
 FILES: Final = {
@@ -204,8 +206,16 @@ def on_tick(app: AppState, campaign_id: str | None) -> tuple[Any, ...]:
 
 
 def on_changed(app: AppState) -> tuple[Any, ...]:
-    """Pick up a campaign that was started before this page was loaded."""
-    return running_now(app)
+    """Pick up what was run before this page was loaded."""
+    listed = campaign_choices(app)
+    return gr.Dropdown(choices=listed), gr.Dropdown(choices=listed), *running_now(app)
+
+
+def on_news(app: AppState, campaign_id: str | None, seen: str) -> tuple[Any, ...]:
+    """Show the results of a campaign again when there are more of them."""
+    stored = find_campaign(app.store, campaign_id) if campaign_id else None
+    now = f"{stored.id} {stored.status} {stored.num_trials} {app.campaigns.status().is_running}" if stored else ""
+    return (gr.skip(),) * 9 if now == seen else (now, *on_choose(app, campaign_id))
 
 
 def chosen(campaign_id: str | None) -> str:

@@ -38,7 +38,5 @@ def test_twenty_trials_are_run_cancelled_and_gone_on_with(page, workbench):
     assert page.evaluate("Number(document.querySelector('#stage .stage').dataset.frames)") >= frames
     choose(page, "evaluation-trial", "seed 43")
     page.locator("#evaluation-open").click()
-    page.wait_for_function(
-        "document.querySelector('#stage .stage').dataset.stored || document.body.innerText.includes('stored')", timeout=60_000
-    )
+    page.wait_for_function("document.querySelector('#stage').innerText.includes('STORED · STEP')", timeout=60_000)
     assert any(workbench.live.get(tab).stored for tab in workbench.live.tab_ids())

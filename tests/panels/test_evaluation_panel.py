@@ -74,6 +74,12 @@ def test_a_campaign_is_run_stored_and_shown(app, done):
     assert trials.choices == [] and not resume.interactive
 
 
+def test_results_are_drawn_again_only_when_there_are_more(app, done):
+    seen, *shown = evaluation.on_news(app, done, "")
+    assert len(shown) == 8 and shown[1] and evaluation.on_news(app, done, seen)[0] != seen
+    assert evaluation.on_news(app, None, "") == evaluation.on_news(app, done, seen)
+
+
 def test_one_campaign_runs_at_a_time_and_is_cancelled_and_gone_on_with(app, runner):
     runner.pause_s = 0.05
     updates = evaluation.on_run(app, OWN, ["expert"], ["touch"], ["words"], [], 200, 500)
