@@ -251,23 +251,6 @@ def dispatch(session: LiveSession, name: str, args: Mapping[str, Any]) -> handle
     return command.handler(session, checked) or {}
 
 
-def command_sheet() -> list[dict[str, Any]]:
-    """Return the table as JSON for the page: buttons, keys, palette and ``?`` sheet are made from it."""
-    return [
-        {
-            "name": c.name,
-            "title": c.title,
-            "group": c.group,
-            "keys": list(c.keys),
-            "tooltip": c.tooltip,
-            "context": c.context,
-            "is_server": c.handler is not None,
-            "has_args": bool(c.args.model_fields),
-        }
-        for c in _TABLE
-    ]
-
-
 def key_document() -> str:
     """Return docs/keys.md: every command with its keys."""
     lines = [
@@ -278,6 +261,8 @@ def key_document() -> str:
         "their own); `C` is the circle, `T` takes over; arrows move a selected stroke, else drive the arm while you are in control,",
         "else step through time (left, right) and cameras (up, down). `Tab` acts only while the picture has the focus; Shift+Tab leaves it.",
         "Each server command is also `POST /api/live/{tab_id}/command` and a message of the [protocol](protocol.md).",
+        "A file `keys.json` in the root folder gives commands other keys: an object of command to list of keys, written as here, for",
+        'example `{"toggle": ["p"], "halt": ["Shift+Escape", "F9"]}`; `[]` takes them away. The `?` sheet shows what holds.',
         "",
     ]
     for group in dict.fromkeys(c.group for c in _TABLE):

@@ -23,6 +23,7 @@ from panels.asset_urls import ASSETS_DIR, asset_url, asset_version
 from panels.auth import LoginGate
 from panels.errors import bug_message
 from panels.guard import LOOPBACK_HOSTS, Guard
+from panels.keymap import load_keys
 from panels.routes import make_router
 from panels.state import APP_NAME, AppState
 from panels.stream import UVICORN_OPTIONS
@@ -64,6 +65,7 @@ def make_server(
 
     Raises:
         MissingDependency: the WebSocket library is not installed.
+        InvalidInput: the file of keys cannot be used.
     """
     if find_spec("websockets") is None:
         raise MissingDependency("The live view", needs="websockets", install="pip install websockets")
@@ -78,7 +80,7 @@ def make_server(
     server.add_exception_handler(WorkbenchError, _on_workbench_error)
     server.add_exception_handler(Exception, _on_bug)
     _add_assets(server)
-    server.include_router(make_stream_router(app.live))
+    server.include_router(make_stream_router(app.live, keys=load_keys(app.settings.root_dir)))
     server.include_router(make_router(app))
     gr.mount_gradio_app(
         server,

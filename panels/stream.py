@@ -24,9 +24,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from panels.commands import COMMANDS, command_sheet
+from panels.commands import COMMANDS
 from panels.frames import ACK, HEADER, Feed, FrameHub, Viewer, with_channel
 from panels.intention import IntentionWish, intention_message
+from panels.keymap import Keys, command_sheet
 from panels.live import STAGE_SIZE, LiveRegistry, LiveSession
 from panels.trail import TrailMark
 from workbench.core.errors import InvalidInput, TooLarge, UnknownName, WorkbenchError
@@ -298,12 +299,13 @@ def _checked(model: Any, data: dict[str, Any]) -> Any:
         raise InvalidInput(f"message, {where}", expected=first["msg"], found=repr(first.get("input"))[:80]) from error
 
 
-def make_router(registry: LiveRegistry, *, allowed_origins: Collection[str] = ()) -> APIRouter:
+def make_router(registry: LiveRegistry, *, allowed_origins: Collection[str] = (), keys: Keys | None = None) -> APIRouter:
     """Return the routes of the stage: WebSocket, HTTP commands, MJPEG, scripts.
 
     Args:
         registry: all live tabs.
         allowed_origins: origins besides our own whose pages may connect, for example ``https://lab.example``.
+        keys: those of every command; None for those of the table of commands.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     router = APIRouter()
@@ -338,7 +340,7 @@ def make_router(registry: LiveRegistry, *, allowed_origins: Collection[str] = ()
             await websocket.close(code)
             return
         hello = await run_in_threadpool(session.hello)
-        await websocket.send_text(json.dumps({**hello, "commands": command_sheet()}, default=str))
+        await websocket.send_text(json.dumps({**hello, "commands": command_sheet(keys)}, default=str))
         with hubs.open(session) as hub:
             await LiveSocket(websocket, session, hub).run()
 
@@ -354,7 +356,7 @@ def make_router(registry: LiveRegistry, *, allowed_origins: Collection[str] = ()
     @router.get("/api/commands")
     def list_commands() -> list[dict[str, Any]]:
         """List all commands with their keys."""
-        return command_sheet()
+        return command_sheet(keys)
 
     @router.get("/live/{tab_id}.mjpeg", include_in_schema=False)
     async def watch_mjpeg(tab_id: str, request: Request, token: str = "", camera: str = Query("front", max_length=100)) -> Response:

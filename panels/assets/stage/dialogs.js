@@ -32,7 +32,9 @@ export class Dialogs {
     const groups = new Map();
     const one = this.commands.find((c) => c.name === "colour_1");
     const digits = { ...one, title: "Colour of that step", keys: ["1", "…", "8"] };
-    for (const command of this.commands.filter((c) => c.keys.length && !/^colour_[2-8]$/.test(c.name)).map((c) => (c === one ? digits : c))) {
+    const areDigits = !this.commands.some((c) => c.is_own && c.name.startsWith("colour_"));
+    const shown = this.commands.filter((c) => c.keys.length && !(areDigits && /^colour_[2-8]$/.test(c.name)));
+    for (const command of shown.map((c) => (areDigits && c === one ? digits : c))) {
       const title = [command.group, CONTEXT_TITLES[command.context]].filter(Boolean).join(", ");
       if (!groups.has(title)) groups.set(title, []);
       groups.get(title).push(command);
@@ -40,11 +42,12 @@ export class Dialogs {
     const sections = [...groups].map(([title, commands]) =>
       h("section", {}, [
         h("h3", { text: title }),
-        h("dl", {}, commands.flatMap((c) => [h("dt", {}, c.keys.filter((key) => key !== "Shift+?").map((key) => h("kbd", { text: keyLabel(key) }))), h("dd", { text: c.title, title: c.tooltip })])),
+        h("dl", {}, commands.flatMap((c) => [h("dt", {}, c.keys.filter((key) => key !== "Shift+?").map((key) => h("kbd", { class: c.is_own ? "own" : "", text: keyLabel(key) }))), h("dd", { text: c.title, title: c.tooltip })])),
       ]),
     );
+    const own = this.commands.some((c) => c.is_own) ? [h("p", { class: "own-keys", text: "Underlined keys come from keys.json in the root folder." })] : [];
     const close = h("button", { type: "button", class: "stage-button", "aria-label": "Close", onclick: () => this.dialog.close() }, [icon("close")]);
-    this.open([h("header", {}, [h("h2", { text: "Keys" }), close]), h("div", { class: "key-sheet" }, sections)], "keys", "Keys");
+    this.open([h("header", {}, [h("h2", { text: "Keys" }), close]), h("div", { class: "key-sheet" }, sections), ...own], "keys", "Keys");
   }
 
   showPalette() {
@@ -65,7 +68,7 @@ export class Dialogs {
           h("li", { role: "option", "aria-selected": String(i === index), onclick: () => choose(c), onpointermove: () => { if (i !== index) { index = i; mark(); } } }, [
             h("span", { class: "palette-title", text: c.title }),
             h("span", { class: "palette-group", text: c.group }),
-            ...c.keys.map((key) => h("kbd", { text: keyLabel(key) })),
+            ...c.keys.map((key) => h("kbd", { class: c.is_own ? "own" : "", text: keyLabel(key) })),
           ]),
         ),
       );

@@ -64,19 +64,30 @@ export class Keymap {
     event.preventDefault();
     event.stopPropagation();
     if (command.name === "escape") this.escape(event);
-    else if (command.name === "hide_overlays") this.setHidden(true);
+    else if (command.name === "hide_overlays") this.hide(event.key);
     else if (command.context === "correcting") this.startJog(command.name, event);
     else if (!event.repeat || /^(step_|nudge_|undo|redo)/.test(command.name)) this.run(command.name, undefined, { isLarge: event.shiftKey });
   }
 
   up(event) {
-    if (event.key.toLowerCase() === "h") this.setHidden(false);
+    if (this.hidingKey && event.key.toLowerCase() === this.hidingKey.toLowerCase()) this.show();
     for (const jog of this.jogs) if (jog.key === event.key) this.jogs.delete(jog);
     if (!this.jogs.size) clearInterval(this.jogTimer);
   }
 
-  release() {
+  /** Hides the overlays while a key is held. */
+  hide(key) {
+    this.hidingKey = key;
+    this.setHidden(true);
+  }
+
+  show() {
+    this.hidingKey = null;
     this.setHidden(false);
+  }
+
+  release() {
+    this.show();
     this.jogs.clear();
     clearInterval(this.jogTimer);
   }
