@@ -127,7 +127,7 @@ class BenchSimulator:
         self._config, self.task, self.instance, self._rng = config, task, instance, rng
         self._num_slices, self._num_substeps = num_slices, num_substeps
         self._model, self._data = model, mujoco.MjData(model)
-        self._stepper, self._num_physics = Stepper(model, self._data), mujoco.mj_stateSize(model, STATE)
+        self._stepper, self._num_physics = Stepper(model, self._data, keeps_lock=not config.robot), mujoco.mj_stateSize(model, STATE)
         self._rig = find_rig(model)
         self._controller = controller = DeltaPoseController(self._kinematics, self._rig, period_s)
         # Not a method of ours: a circle of references would keep the model until the garbage collector runs.
