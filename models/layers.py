@@ -67,11 +67,12 @@ def bench_vla_anatomy(module: Any) -> Anatomy:
     return Anatomy("bench-vla", (stack,))
 
 
-def pi0_anatomy(module: Any, cameras: Sequence[str] = ("image",)) -> Anatomy:
+def pi0_anatomy(module: Any, cameras: Sequence[str] = ("image",), words: Sequence[str] = ()) -> Anatomy:
     """Describe pi0 of ``transformers``: PaliGemma reads pictures and words, a Gemma expert denoises the actions.
 
     The prefix is the patches of each camera that is given to the network, in order, then the words. The expert's tokens are the state,
     then one for each action of the chunk; its read-out is a velocity towards noise, so that a larger product means a smaller action.
+    The words are those of the tokenizer, by id; without them tokens are shown by number.
     """
     config = module.config
     vision = config.vlm_config.vision_config
@@ -84,7 +85,7 @@ def pi0_anatomy(module: Any, cameras: Sequence[str] = ("image",)) -> Anatomy:
         "vlm",
         "model.vlm.language_model",
         language,
-        readout=Readout("model.vlm.language_model.embed_tokens"),
+        readout=Readout("model.vlm.language_model.embed_tokens", tuple(words)),
         groups={"image": (Span(0, text),), "text": (Span(text, None),)},
         images=images,
         default_alpha=GEMMA_ALPHA,
@@ -103,14 +104,15 @@ def pi0_anatomy(module: Any, cameras: Sequence[str] = ("image",)) -> Anatomy:
     return Anatomy("pi0", (vlm, expert))
 
 
-def openvla_anatomy(module: Any) -> Anatomy:
+def openvla_anatomy(module: Any, words: Sequence[str] = ()) -> Anatomy:
     """Describe OpenVLA: a Llama that reads one start token, 256 patches and the words, and writes one action token a pass.
 
     The last 256 words of the vocabulary are bins shared by all dimensions, the highest word being the lowest value.
     """
     num_words = int(getattr(module, "vocab_size", None) or module.language_model.config.vocab_size)
     num_patches = _OPENVLA_PATCHES**2
-    readout = Readout("language_model.lm_head", bins=(ActionBins("any", num_words - _OPENVLA_BINS, openvla_centres()),))
+    bins = ActionBins("any", num_words - _OPENVLA_BINS, openvla_centres())
+    readout = Readout("language_model.lm_head", tuple(words), (bins,))
     stack = _stack(
         "decoder",
         "language_model.model",

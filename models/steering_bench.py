@@ -163,10 +163,11 @@ def _nnsight_call(network: nn.Module, batch: object) -> Callable[[], Tensor]:
 
 
 def _alternate(rounds: int, *calls: Callable[[], object]) -> list[list[float]]:
-    """Return processor seconds of each call, made in turn after a few that only warm up."""
+    """Return processor seconds of each call, made in turn and in turned order, after a few that only warm up."""
     seconds: list[list[float]] = [[] for _ in calls]
     for i in range(rounds + 3):
-        for call, kept in zip(calls, seconds, strict=True):
+        pairs = list(zip(calls, seconds, strict=True))
+        for call, kept in pairs if i % 2 else reversed(pairs):
             begun = time.process_time()
             call()
             if i >= 3:

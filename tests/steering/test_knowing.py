@@ -131,7 +131,7 @@ def test_a_random_direction_has_the_same_length_and_another_orientation():
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda e: type(e).__name__)
 def test_the_control_of_an_edit_differs_only_in_its_content_and_can_act(policy, logits, edit):
-    control = Control(policy.sites.stacks[0], ASSETS, np.random.default_rng(0))
+    control = Control(policy.sites, ASSETS, np.random.default_rng(0))
     other = control.of(edit)
     assert type(other) is type(edit) and other != edit and other.scope == edit.scope
     if not isinstance(edit, ClampReading):

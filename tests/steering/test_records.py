@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.steering.test_steered import CONCEPTOR, DIRECTION, EDITS, PROBE, SAE
@@ -57,6 +57,7 @@ def test_a_document_that_is_no_edit_is_refused_by_the_name_of_its_field(field, v
         parse_edit({**edit_to_dict(SCOPED), field: value})
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text() | st.integers(), lambda c: st.lists(c) | st.dictionaries(
     st.sampled_from(["kind", "stack", "neurons", "alpha", "scope", "gate", "x"]), c), max_leaves=8))  # fmt: skip
 def test_no_document_brings_the_reader_down(data):

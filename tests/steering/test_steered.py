@@ -1,6 +1,7 @@
 """The laws of edits: nothing asked changes nothing, everything is undone, and what is changed is exactly what the formula says."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -168,6 +169,23 @@ def test_a_feature_edit_changes_one_feature_and_keeps_the_error_of_the_autoencod
     delta = (turned - plain).reshape(-1, WIDTH).numpy()
     cosines = delta @ SAE.decoder[3] / np.linalg.norm(delta, axis=1)
     assert np.allclose(np.abs(cosines), 1.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("part", [Part.NEURONS, Part.FFN, Part.ATTENTION])
+def test_a_direction_can_act_at_every_part_of_a_block(policy, part):
+    site, width = Site("decoder", 1, part), INNER if part is Part.NEURONS else WIDTH
+    direction = Direction("up", Place("decoder", 1, part=part), vector(width), norm=2.0)
+    assets = library_of([direction])
+    with recorded(policy.module, policy.sites, [site]) as plain:
+        policy.logits(make_observation(), Prompt())
+    add = AddDirection("decoder", asset_id(direction), (1,), (2.0,), 0.5, part=part)
+    with steered(policy, [add], assets), recorded(policy.module, policy.sites, [site]) as turned:
+        policy.logits(make_observation(), Prompt())
+    unit = torch.tensor(direction.vector / np.linalg.norm(direction.vector))
+    assert torch.allclose(turned[site][0] - plain[site][0], unit.expand_as(plain[site][0]), atol=1e-5)
+    other = Part.RESIDUAL if part is Part.NEURONS else Part.NEURONS
+    with pytest.raises(InvalidShape, match="direction"), steered(policy, [replace(add, part=other)], assets):
+        pass
 
 
 def test_scope_limits_an_edit_to_its_tokens(policy):

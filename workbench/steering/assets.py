@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from workbench.core.anatomy import ALL_TOKENS, Anatomy
 from workbench.core.errors import InvalidInput, InvalidShape, UnknownName
 from workbench.steering.records import from_json, to_json
-from workbench.steering.sites import Part, Site, check_layer
+from workbench.steering.sites import Part, Site, check_layer, width_of
 
 
 @dataclass(frozen=True)
@@ -27,23 +27,24 @@ class Place:
     tokens: str = ALL_TOKENS
     policy: str = ""
     """Fingerprint of the policy's weights; empty when not known."""
+    part: Part = Part.RESIDUAL
 
     @property
     def site(self) -> Site:
-        """The residual stream after this layer."""
-        return Site(self.stack, self.layer, Part.RESIDUAL)
+        """The tensor."""
+        return Site(self.stack, self.layer, self.part)
 
 
 @dataclass(frozen=True, eq=False)
 class Direction:
-    """A direction of the residual stream."""
+    """A direction at a site, mostly of the residual stream."""
 
     name: str
     place: Place
     vector: NDArray[np.float32]
     """``(d,) float32``, any length but 0."""
     norm: float
-    """Median norm of the residual stream there: the unit of doses."""
+    """Median norm of the tokens there: the unit of doses."""
     source: str = ""
     """How it was found, in words."""
     measures: Mapping[str, float] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class Direction:
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """A linear reading of the residual stream: ``weight . h + bias``."""
+    """A linear reading of a site, mostly of the residual stream: ``weight . h + bias``."""
 
     name: str
     place: Place
@@ -221,8 +222,9 @@ def check_place(asset: Asset, anatomy: Anatomy, policy: str = "") -> None:
     check_layer(stack, place.layer)
     stack.group(place.tokens)
     width = next(iter(asset_arrays(asset).values())).shape[-1]
-    if width != stack.width:
-        raise InvalidShape(f"{_kind_of(asset)} {asset.name!r}", expected=(stack.width,), found=(width,))
+    wanted = width_of(stack, place.part)
+    if width != wanted:
+        raise InvalidShape(f"{_kind_of(asset)} {asset.name!r}", expected=(wanted,), found=(width,))
 
 
 def _kind_of(asset: Asset) -> str:

@@ -24,7 +24,7 @@ from workbench.steering.edits import (
 )
 from workbench.steering.records import from_json, to_json
 from workbench.steering.scopes import Scope
-from workbench.steering.sites import neuron_of
+from workbench.steering.sites import Part, neuron_of
 
 _VERSION: Final = 1
 _WHOLE_BELOW: Final = 4_000_000
@@ -57,6 +57,7 @@ class Concept:
     layers: tuple[int, ...] = ()
     norms: tuple[float, ...] = ()
     """Of directions: where it is added, and the unit of the dose in each of these layers."""
+    part: Part = Part.RESIDUAL
     tokens: str = "all"
     strength: float = 1.0
     """Where the slider starts."""
@@ -87,7 +88,7 @@ class Concept:
             case ConceptKind.NEURONS:
                 return ClampNeurons(self.stack, self.neurons, value, where)
             case ConceptKind.DIRECTION:
-                return AddDirection(self.stack, self.asset, self.layers, self.norms, value, where)
+                return AddDirection(self.stack, self.asset, self.layers, self.norms, value, where, self.part)
             case ConceptKind.FEATURE:
                 return SteerFeature(self.stack, self.asset, self.feature, FeatureMode.ADD, value, where)
             case ConceptKind.CONCEPTOR:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from workbench.core.anatomy import Stack
+from workbench.core.anatomy import Anatomy, Stack
 from workbench.core.errors import InvalidInput
 from workbench.steering.assets import Asset, Conceptor, Direction, Library, Probe, Sae, asset_id, find_asset
 from workbench.steering.conceptors import random_conceptor
@@ -49,9 +49,11 @@ def random_direction(direction: Direction, rng: np.random.Generator) -> Directio
 class Control:
     """Draws the random counterpart of edits, and the assets that it needs."""
 
-    def __init__(self, stack: Stack, assets: Library, rng: np.random.Generator) -> None:
-        self._stack, self._source, self._rng = stack, assets, rng
+    def __init__(self, anatomy: Anatomy, assets: Library, rng: np.random.Generator) -> None:
+        self._anatomy, self._source, self._rng = anatomy, assets, rng
         self._drawn: dict[str, str] = {}
+        self._neurons_drawn: dict[tuple[str, tuple[int, ...]], tuple[int, ...]] = {}
+        self._features_drawn: dict[tuple[str, int], int] = {}
         self.assets: dict[str, Asset] = dict(assets)
         """The given assets and the random ones."""
 
@@ -66,7 +68,7 @@ class Control:
         """
         match edit:
             case ClampNeurons():
-                return replace(edit, neurons=self._neurons(edit.neurons))
+                return replace(edit, neurons=self._neurons(edit))
             case AddDirection() | RemoveDirection():
                 return replace(edit, direction=self._asset(edit.direction))
             case ClampReading():
@@ -76,20 +78,20 @@ class Control:
             case ApplyConceptor():
                 return replace(edit, conceptor=self._asset(edit.conceptor))
 
-    def _neurons(self, neurons: tuple[int, ...]) -> tuple[int, ...]:
-        key = f"neurons {neurons}"
-        if key not in self._drawn:
-            self._drawn[key] = " ".join(map(str, random_neurons(self._stack, neurons, self._rng)))
-        return tuple(int(n) for n in self._drawn[key].split())
+    def _neurons(self, edit: ClampNeurons) -> tuple[int, ...]:
+        key = (edit.stack, edit.neurons)
+        if key not in self._neurons_drawn:
+            self._neurons_drawn[key] = random_neurons(self._anatomy.stack(edit.stack), edit.neurons, self._rng)
+        return self._neurons_drawn[key]
 
     def _feature(self, edit: SteerFeature) -> int:
-        key = f"feature {edit.sae} {edit.feature}"
-        if key not in self._drawn:
+        key = (edit.sae, edit.feature)
+        if key not in self._features_drawn:
             num_features = find_asset(self._source, edit.sae, Sae).num_features
             if num_features < 2:
                 raise InvalidInput("random feature", expected="another feature", found="an autoencoder with one")
-            self._drawn[key] = str((edit.feature + 1 + int(self._rng.integers(num_features - 1))) % num_features)
-        return int(self._drawn[key])
+            self._features_drawn[key] = (edit.feature + 1 + int(self._rng.integers(num_features - 1))) % num_features
+        return self._features_drawn[key]
 
     def _asset(self, id: str) -> str:
         if id not in self._drawn:

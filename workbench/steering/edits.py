@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from workbench.core.errors import InvalidInput
 from workbench.steering.records import from_json, to_json
 from workbench.steering.scopes import Scope
+from workbench.steering.sites import Part
 
 MAX_STRENGTH: Final = 1000.0
 """Largest alpha, dose or feature value; far beyond anything useful (sliders go to 20, 1.5 and 15)."""
@@ -50,16 +51,17 @@ class ClampNeurons:
 
 @dataclass(frozen=True)
 class AddDirection:
-    """Add a multiple of a direction to the residual stream: ``h + dose * norm_l * v / |v|``."""
+    """Add a multiple of a direction: ``h + dose * norm_l * v / |v|``."""
 
     stack: str
     direction: str
     """Id of the direction."""
     layers: tuple[int, ...]
     norms: tuple[float, ...]
-    """Median norm of the residual stream in each of these layers: the unit of the dose."""
+    """Median norm of the tokens in each of these layers: the unit of the dose."""
     dose: float = DEFAULT_DOSE
     scope: Scope = field(default_factory=Scope)
+    part: Part = Part.RESIDUAL
 
     def __post_init__(self) -> None:
         check_strength("dose", self.dose)
@@ -69,13 +71,14 @@ class AddDirection:
 
 @dataclass(frozen=True)
 class RemoveDirection:
-    """Take a part of a direction out of the residual stream: ``h - share * (h . v) v / |v|^2``."""
+    """Take a share of a direction away: ``h - share * (h . v) v / |v|^2``."""
 
     stack: str
     direction: str
     layers: tuple[int, ...]
     share: float = 1.0
     scope: Scope = field(default_factory=Scope)
+    part: Part = Part.RESIDUAL
 
     def __post_init__(self) -> None:
         check_strength("share", self.share)
@@ -90,7 +93,7 @@ class ClampReading:
 
     stack: str
     probe: str
-    """Id of the probe; it says at which layer and on which tokens it reads."""
+    """Id of the probe; it says at which site and on which tokens it reads."""
     low: float | None = None
     high: float | None = None
     """None: no bound. In the unit of what the probe reads; of a classifier, its score before the logistic function."""
@@ -116,7 +119,7 @@ class SteerFeature:
 
     stack: str
     sae: str
-    """Id of the autoencoder; it says at which layer it reads."""
+    """Id of the autoencoder; it says at which site it reads."""
     feature: int
     mode: FeatureMode
     value: float
@@ -191,10 +194,10 @@ def parse_edit(data: object, what: str = "steering edit") -> SteeringEdit:
     Raises:
         InvalidInput: the document is not an edit; the message names the field.
     """
-    if not isinstance(data, Mapping) or data.get("kind") not in _KINDS:
-        found = data.get("kind") if isinstance(data, Mapping) else type(data).__name__
-        raise InvalidInput(f"{what}, kind", expected=f"one of {', '.join(_KINDS)}", found=str(found)[:60])
-    return from_json(_KINDS[data["kind"]], {k: v for k, v in data.items() if k != "kind"}, what)
+    kind = data.get("kind") if isinstance(data, Mapping) else None
+    if not isinstance(data, Mapping) or not isinstance(kind, str) or kind not in _KINDS:
+        raise InvalidInput(f"{what}, kind", expected=f"one of {', '.join(_KINDS)}", found=repr(kind)[:60])
+    return from_json(_KINDS[kind], {k: v for k, v in data.items() if k != "kind"}, what)
 
 
 def check_strength(what: str, value: float) -> None:

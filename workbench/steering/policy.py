@@ -55,6 +55,7 @@ class SteeredPolicy:
 
     def __init__(self, policy: SteerablePolicy, setting: Setting = Setting()) -> None:  # noqa: B008
         self._policy = policy
+        self._module, self._sites = as_module(policy.module), policy.sites
         self.readings: tuple[LoopReading, ...] = ()
         """Of each control loop whose quantity was measured at the latest call."""
         self.seen: Reading | None = None
@@ -104,7 +105,7 @@ class SteeredPolicy:
             UnknownName: there is no such stack, camera or action dimension; the old ones stay.
             InvalidInput: contributions without a table of neurons, or a stack without action tokens.
         """
-        check_instruments(instruments, self._policy.sites, table)
+        check_instruments(instruments, self._sites, table)
         self._watch = (instruments, table)
 
     def note(self, quantities: Mapping[str, float]) -> None:
@@ -127,8 +128,7 @@ class SteeredPolicy:
         if any(setting.loops):
             edits = self._controlled(setting, moment)
             steering = self._prepare(edits, setting.assets)
-        module, sites = as_module(self._policy.module), self._policy.sites
-        with steering.applied(moment), watched(module, sites, *self._watch) as readings:
+        with steering.applied(moment), watched(self._module, self._sites, *self._watch) as readings:
             chunk = self._policy.act(observation, prompt, rng)
         self.seen = readings[0] if readings else None
         if not np.isfinite(chunk.actions).all():
@@ -136,7 +136,7 @@ class SteeredPolicy:
         return chunk
 
     def _prepare(self, edits: Sequence[SteeringEdit], assets: Library) -> Steering:
-        return Steering(as_module(self._policy.module), self._policy.sites, edits, assets)
+        return Steering(self._module, self._sites, edits, assets)
 
     def _start(self) -> None:
         self._last: tuple[NDArray[np.float32], float] | None = None

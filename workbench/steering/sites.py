@@ -79,6 +79,11 @@ def check_layer(stack: Stack, layer: int) -> int:
     return layer
 
 
+def width_of(stack: Stack, part: Part) -> int:
+    """Return the length of a token's vector at a part of a block: m at the neurons, d elsewhere."""
+    return stack.inner if part is Part.NEURONS else stack.width
+
+
 def all_sites(anatomy: Anatomy, part: Part) -> list[Site]:
     """Return the sites of one part in every block of every stack, in order."""
     return [Site(s.name, layer, part) for s in anatomy.stacks for layer in range(len(s.blocks))]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.core.anatomy import ALL_TOKENS, Anatomy
-from workbench.core.errors import InvalidInput
+from workbench.core.errors import InvalidInput, InvalidShape
 from workbench.core.protocols import SteerablePolicy
 from workbench.steering import changes
 from workbench.steering.assets import A, Conceptor, Direction, Library, Probe, Sae, check_place, find_asset
@@ -28,7 +28,7 @@ from workbench.steering.edits import (
 )
 from workbench.steering.hooks import Change, changed
 from workbench.steering.scopes import Moment, Scope, spans_in
-from workbench.steering.sites import Part, Site, as_module, neuron_of, site_module
+from workbench.steering.sites import Part, Site, as_module, neuron_of, site_module, width_of
 
 NO_ASSETS: Final[Library] = MappingProxyType({})
 _NOW: Final = Moment()
@@ -126,26 +126,26 @@ def _prepare(module: nn.Module, anatomy: Anatomy, edit: SteeringEdit, assets: Li
         case ClampNeurons():
             return _prepare_clamp(module, anatomy, edit)
         case AddDirection():
-            asset = _asset(assets, edit.direction, Direction, anatomy)
+            vector = _direction(assets, edit, anatomy).vector
             pairs = zip(edit.layers, edit.norms, strict=True)
-            made = {layer: changes.add_direction(asset.vector, edit.dose * norm, like) for layer, norm in pairs}
+            made = {Site(edit.stack, n, edit.part): changes.add_direction(vector, edit.dose * norm, like) for n, norm in pairs}
         case RemoveDirection():
-            asset = _asset(assets, edit.direction, Direction, anatomy)
-            made = dict.fromkeys(edit.layers, changes.remove_direction(asset.vector, edit.share, like))
+            removal = changes.remove_direction(_direction(assets, edit, anatomy).vector, edit.share, like)
+            made = {Site(edit.stack, layer, edit.part): removal for layer in edit.layers}
         case ClampReading():
             probe = _asset(assets, edit.probe, Probe, anatomy)
             tokens = probe.place.tokens if edit.scope.tokens == ALL_TOKENS else edit.scope.tokens
             change = changes.clamp_reading(probe, edit.bounds, like)
-            return [_turn(module, anatomy, edit, probe.place.layer, change, tokens)]
+            return [_turn(module, anatomy, edit, probe.place.site, change, tokens)]
         case SteerFeature():
             sae = _asset(assets, edit.sae, Sae, anatomy)
             if edit.feature >= sae.num_features:
                 raise InvalidInput(f"feature of {sae.name!r}", expected=f"0 to {sae.num_features - 1}", found=str(edit.feature))
-            made = {sae.place.layer: changes.steer_feature(sae, edit.feature, edit.mode, edit.value, like)}
+            made = {sae.place.site: changes.steer_feature(sae, edit.feature, edit.mode, edit.value, like)}
         case ApplyConceptor():
             conceptor = _asset(assets, edit.conceptor, Conceptor, anatomy)
-            made = {conceptor.place.layer: changes.apply_conceptor(conceptor, edit.beta, like)}
-    return [_turn(module, anatomy, edit, layer, change) for layer, change in made.items()]
+            made = {conceptor.place.site: changes.apply_conceptor(conceptor, edit.beta, like)}
+    return [_turn(module, anatomy, edit, site, change) for site, change in made.items()]
 
 
 def _prepare_clamp(module: nn.Module, anatomy: Anatomy, edit: ClampNeurons) -> list[Turn]:
@@ -164,10 +164,18 @@ def _prepare_clamp(module: nn.Module, anatomy: Anatomy, edit: ClampNeurons) -> l
     return turns
 
 
-def _turn(module: nn.Module, anatomy: Anatomy, edit: SteeringEdit, layer: int, change: Change, tokens: str = "") -> Turn:
-    site = Site(edit.stack, layer, Part.RESIDUAL)
+def _turn(module: nn.Module, anatomy: Anatomy, edit: SteeringEdit, site: Site, change: Change, tokens: str = "") -> Turn:
     site_module(module, anatomy, site)
     return Turn(site, edit.scope, tokens or edit.scope.tokens, change)
+
+
+def _direction(assets: Library, edit: AddDirection | RemoveDirection, anatomy: Anatomy) -> Direction:
+    """Return the direction of an edit; it may act in other layers and parts than it was measured in, if they are as wide."""
+    direction = _asset(assets, edit.direction, Direction, anatomy)
+    width = width_of(anatomy.stack(edit.stack), edit.part)
+    if len(direction.vector) != width:
+        raise InvalidShape(f"direction {direction.name!r}", expected=(width,), found=direction.vector.shape)
+    return direction
 
 
 def _asset(assets: Library, id: str, kind: type[A], anatomy: Anatomy) -> A:
