@@ -17,7 +17,7 @@ import torch
 import yaml
 from numpy.typing import NDArray
 from transformers import PI0ForConditionalGeneration, PI0Processor
-from transformers.utils import cached_file
+from transformers.utils.hub import cached_file
 
 from models.layers import pi0_anatomy
 from models.remote_mapping import RemoteMapping
@@ -145,7 +145,7 @@ class Pi0Policy:
         request = self._mapping.request(observation, prompt)
         images = [request[key] for key in layout.images]
         state = np.concatenate([request[key] for key in layout.state])
-        width = len(self._processor.state_mean)
+        width = len(self._processor.state_mean or ())
         if state.size != width:
             raise InvalidShape("state of pi0's layout", expected=(width,), found=state.shape)
         actions = self._sample(images, prompt.text, state, rng)
@@ -170,8 +170,8 @@ class Pi0Policy:
             num_steps=self._settings.num_steps or None,
         )
         mean, std = np.asarray(processor.actions_mean, float), np.asarray(processor.actions_std, float)
-        normalised = sampled[0].float().cpu().numpy().astype(float)[:, : mean.size]
-        return normalised * (std + _EPS) + mean
+        normalised = sampled[0].float().cpu().numpy().astype(np.float64)[:, : mean.size]
+        return np.asarray(normalised * (std + _EPS) + mean)
 
 
 def load_pi0(settings: Pi0Settings) -> tuple[PI0ForConditionalGeneration, PI0Processor]:
@@ -189,10 +189,9 @@ def load_pi0(settings: Pi0Settings) -> tuple[PI0ForConditionalGeneration, PI0Pro
         raise InvalidInput(what, expected="config.json", found=_line(error), fix=fix) from error
     if kind != "pi0":
         raise InvalidInput(what, expected="model_type pi0 in config.json", found=repr(kind), fix=fix)
+    loader: Any = PI0ForConditionalGeneration
     try:
-        network, info = PI0ForConditionalGeneration.from_pretrained(
-            path, use_safetensors=True, dtype=_DTYPES[settings.dtype], output_loading_info=True
-        )
+        network, info = loader.from_pretrained(path, use_safetensors=True, dtype=_DTYPES[settings.dtype], output_loading_info=True)
         processor = PI0Processor.from_pretrained(path)
     except Exception as error:  # safetensors, torch, tokenizers and the hub raise many kinds
         raise InvalidInput(what, expected="whole weights and a processor", found=_line(error), fix=fix) from error

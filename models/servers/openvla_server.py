@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any, Final
 
 import numpy as np
@@ -93,10 +94,9 @@ def load(path: str, *, device: str, dtype: str) -> tuple[Any, Any]:
         InvalidInput: it cannot be loaded.
     """
     try:
-        from transformers import AutoModelForVision2Seq, AutoProcessor
-
-        processor = AutoProcessor.from_pretrained(path, trust_remote_code=True)
-        model = AutoModelForVision2Seq.from_pretrained(
+        library: Any = import_module("transformers")  # of 2024: what is called here has gone from later ones
+        processor = library.AutoProcessor.from_pretrained(path, trust_remote_code=True)
+        model = library.AutoModelForVision2Seq.from_pretrained(
             path, torch_dtype=getattr(torch, dtype), low_cpu_mem_usage=True, trust_remote_code=True, use_safetensors=True
         )
     except Exception as error:  # the hub, torch and the checkpoint's own code raise many kinds
