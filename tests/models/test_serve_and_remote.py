@@ -1,9 +1,12 @@
 """Our server and our client together, in an episode of the bench."""
 
+import json
+
 import numpy as np
 import pytest
 
 from models.catalog import POLICIES
+from models.check_server import main
 from models.remote import LATENCY, RemotePolicy
 from models.remote_settings import read_settings
 from models.serve import Listening, PolicyServer
@@ -73,3 +76,13 @@ def test_the_server_takes_the_physics_of_each_request(simulator):
         expected = at_home.act(simulator.observe(()), Prompt(), np.random.default_rng(0)).actions
         assert np.array_equal(reply["actions"], expected)
     session.close()
+
+
+def test_a_server_is_checked_by_an_episode(capsys):
+    with serve_policy("hold") as server:
+        assert main([server.url + ",sync", "--task", "touch", "--steps", "3"]) == 0
+        figures = json.loads(capsys.readouterr().out)
+    assert figures["steps"] == 3 and figures["latency_ms"] > 0 and figures["policy"].startswith("hold at ")
+    assert (figures["moving_share"], figures["waiting_share"], figures["is_success"]) == (0.0, 0.0, False)
+    assert main([server.url]) == 1
+    assert "could not be reached" in capsys.readouterr().err
