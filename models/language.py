@@ -162,9 +162,13 @@ class Interpreter:
         if reading is None:
             nearest = [self.sayings[i][0] for i in range(len(self.sayings))]
         else:
-            softened = replace(reading, is_negated=False, unknown=())
+            softened = replace(reading, unknown=(), objects=self._known(reading.objects), goals=self._known(reading.goals))
             nearest = [self.sayings[c.saying][0] for _, c in self._rank(softened, text[:MAX_LETTERS])]
         return Understanding(text, reason=reason, suggestions=tuple(dict.fromkeys(nearest))[:NUM_SUGGESTIONS])
+
+    def _known(self, things: Sequence[Thing]) -> tuple[Thing, ...]:
+        """Return things without what none here has."""
+        return tuple(thing if any(_thing_agrees(thing, known) for known in self.things) else replace(thing, colour="") for thing in things)
 
     def _why_not(self, reading: Reading) -> str:
         """Say what does not fit."""

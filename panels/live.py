@@ -14,7 +14,7 @@ from panels.commands import dispatch
 from panels.intention import ASKED_AFTER, IntentionWish
 from panels.reading import PlanReading, SketchReader
 from panels.registry import LiveRegistry, OpenLive
-from panels.telling import WordReader
+from panels.telling import WordReader, settle_words
 from panels.trail import Trail
 from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, new_id
@@ -367,6 +367,8 @@ class LiveSession:
         self.push({"type": "event", "episode_id": episode_id, "event": event.to_dict()})
         if event.kind in MODE_EVENTS:
             self.changed("mode")
+        if event.kind in (EventKind.START, EventKind.POLICY) and not self.is_closed:
+            settle_words(self)
         if event.kind in ASKED_AFTER and self.intention_wish.is_on and not self.is_closed:
             self.controller.look_ahead()
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from models.language import MAX_LETTERS, Interpreter, Understanding, in_manner, interpreter_of
 from workbench.core.errors import InvalidInput
-from workbench.core.protocols import PolicySpec
+from workbench.core.protocols import PolicySpec, Simulator
 from workbench.simulation.manner import MANNERS, PLAIN, manner_of, strip_manner
-from workbench.simulation.sayings import sayings_in
+from workbench.simulation.sayings import own_words, sayings_in
 
 if TYPE_CHECKING:
     from panels.live import LiveSession
@@ -45,6 +45,23 @@ def tell(session: LiveSession, text: str) -> dict[str, Any]:
     return _answer(found, spec)
 
 
+def settle_words(session: LiveSession) -> None:
+    """Give a policy that knows only some words something that it knows: what was told before in its words, else the task's own.
+
+    May be called in the stepping thread, which does it at its next turn.
+    """
+    session.controller.call(lambda simulator: _settle(session, simulator))
+
+
+def _settle(session: LiveSession, simulator: Simulator) -> None:
+    status = session.controller.status()
+    words = status.spec.known_words if status.spec else frozenset()
+    if not words or _is_known(status.instruction, words):
+        return
+    found = _interpreter_for(simulator, words).understand(status.instruction)
+    session.controller.set_prompt(text=found.instruction or own_words(simulator))
+
+
 def understand(session: LiveSession, text: str, words: Collection[str]) -> Understanding:
     """Return what free words mean in the present scene to a policy that knows only some words."""
     config = session.config
@@ -53,9 +70,7 @@ def understand(session: LiveSession, text: str, words: Collection[str]) -> Under
         return Understanding(text, own, 1.0)
     key = (config.digest(), frozenset(words))
     if session.words.key != key:
-        sayings = session.in_simulator(sayings_in)
-        known = [[w for w in saying.wordings if _is_known(w, words)] for saying in sayings]
-        session.words = WordReader(key, interpreter_of([wordings for wordings in known if wordings]))
+        session.words = WordReader(key, session.in_simulator(lambda simulator: _interpreter_for(simulator, words)))
     return session.words.interpreter.understand(text)
 
 
@@ -86,5 +101,11 @@ def _answer(found: Understanding, spec: PolicySpec) -> dict[str, Any]:
     }
 
 
+def _interpreter_for(simulator: Simulator, words: Collection[str]) -> Interpreter:
+    """Return what understands words about the present scene, as far as a policy knows them."""
+    known = [[w for w in saying.wordings if _is_known(w, words)] for saying in sayings_in(simulator)]
+    return interpreter_of([wordings for wordings in known if wordings])
+
+
 def _is_known(sentence: str, words: Collection[str]) -> bool:
-    return all(word in words for word in sentence.replace(",", " ").replace(":", " ").split())
+    return all(word in words for word in sentence.lower().replace(",", " ").replace(":", " ").split())

@@ -83,8 +83,10 @@
 
     async hire(text) {
       try {
+        this.answer.querySelector(".offer").disabled = true;
+        this.answer.querySelector(".offer").textContent = "The bench VLA is getting ready …";
         await VLAW.socket.request("set_policy", { name: READER });
-        for (let i = 0; i < 200 && this.status.driver?.name !== READER; i++) await new Promise((done) => setTimeout(done, 50));
+        for (let i = 0; i < 1200 && this.status.driver?.name !== READER; i++) await new Promise((done) => setTimeout(done, 50));
         await this.tell(text);
       } catch (error) {
         console.info("the driver was not changed:", error.message);

@@ -1,5 +1,7 @@
 """Words of a person on their way to a policy that knows only some."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -163,3 +165,16 @@ def test_nothing_drawn_cannot_be_handed_over(listening):
     listening.commit_sketch({"version": 1, "id": "k", "camera": "front", "width": 480, "height": 480, "step": 0, "strokes": []})
     with pytest.raises((InvalidInput, Unreachable), match="arrow"):
         listening.command("run_trace")
+
+
+def test_a_policy_of_few_words_that_takes_over_is_told_words_that_it_knows(listening):
+    listening.command("set_policy", {"name": "hold"})
+    own = listening.in_simulator(lambda simulator: simulator.instance.instruction)
+    cube, _ = things(listening)
+    for typed, wanted in (("juggle with everything", own), (f"fetch the {cube} brick", f"lift the {cube} cube")):
+        listening.command("set_policy", {"name": "hold"})
+        listening.command("set_instruction", {"text": typed})
+        listening.command("set_policy", {"name": "bench-vla"})
+        deadline = time.monotonic() + 20
+        while instruction(listening) != wanted:
+            assert time.monotonic() < deadline, instruction(listening)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from workbench.core.events import Event, EventKind
-from workbench.core.types import Prompt
+from workbench.core.types import Prompt, SimState
 from workbench.rollout.prompts import parse_interaction, parse_mask, parse_trace
 from workbench.sketch.plan import parse_plan
 from workbench.sketch.strokes import parse_sketch
@@ -15,6 +15,16 @@ from workbench.sketch.strokes import parse_sketch
 MAX_LEAD: Final = 2_000
 """Steps that a policy is shown again at most; beyond that it starts afresh."""
 _TOLD: Final = frozenset({EventKind.INSTRUCTION, EventKind.SKETCH, EventKind.PLAN, EventKind.TRACE, EventKind.MASK, EventKind.POLICY})
+
+
+class Lineage(NamedTuple):
+    """Where a branch comes from."""
+
+    state: SimState
+    parent_id: str
+    step: int
+    lead: Sequence[SimState] = ()
+    """States before the parent's steps since its prompt and policy were last set; the policy is shown them again."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from workbench.core.events import EventKind, Outcome
 from workbench.core.protocols import PolicyFactory, RolloutObserver, Simulator
 from workbench.core.sketches import Sketch, SketchPlan
 from workbench.core.types import Actor, EpisodeConfig, Intention, Prompt, SimState
+from workbench.rollout.branching import Lineage
 from workbench.rollout.history import EpisodeHistory
 from workbench.rollout.hold import HOLD
 from workbench.rollout.inbox import Inbox
@@ -25,7 +26,7 @@ from workbench.rollout.loop import checked_action
 from workbench.rollout.modes import Command, RolloutMode
 from workbench.rollout.pacing import Clock
 from workbench.rollout.status import LiveScene, LiveState, RolloutStatus
-from workbench.rollout.stepping import Lineage, Stepper
+from workbench.rollout.stepping import Stepper
 
 __all__ = ["SKETCH_POLICY", "SPEED_RANGE", "PolicyFactory", "RolloutController"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from workbench.core.catalog import Catalog
 from workbench.core.errors import WorkbenchError, WrongMode
 from workbench.core.events import EpisodeStart, EventKind, Outcome, new_id
 from workbench.core.protocols import Policy, PolicyFactory, RolloutObserver, Simulator
-from workbench.core.types import Actor, EpisodeConfig, Observation, Prompt, SimState
+from workbench.core.types import Actor, EpisodeConfig, Observation, Prompt
+from workbench.rollout.branching import Lineage
 from workbench.rollout.history import EpisodeHistory
 from workbench.rollout.hold import HOLD, HoldPolicy, hold_action
 from workbench.rollout.inbox import Inbox, Ticket
@@ -42,16 +43,6 @@ JOG_TIMEOUT_S: Final = 0.25
 """A jog that is not renewed for this long ends: the arm holds when the hand, the page or the network is gone."""
 
 _log = logging.getLogger(__name__)
-
-
-class Lineage(NamedTuple):
-    """Where a branch comes from."""
-
-    state: SimState
-    parent_id: str
-    step: int
-    lead: Sequence[SimState] = ()
-    """States before the parent's steps since its prompt and policy were last set; the policy is shown them again."""
 
 
 class Stepper:

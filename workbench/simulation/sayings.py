@@ -76,3 +76,9 @@ def sayings_in(simulator: Simulator) -> tuple[Saying, ...]:
     """Return everything that can be asked of a simulator's present scene; nothing of one that does not tell what stands there."""
     instance = getattr(simulator, "instance", None)
     return sayings_of(instance.scene.props) if isinstance(instance, TaskInstance) else ()
+
+
+def own_words(simulator: Simulator) -> str:
+    """Return the instruction that the present task was drawn with; nothing where the simulator does not tell."""
+    instance = getattr(simulator, "instance", None)
+    return instance.instruction if isinstance(instance, TaskInstance) else ""
