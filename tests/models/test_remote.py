@@ -50,7 +50,7 @@ class Chunks:
 
 def libero(url, **changes):
     """Settings whose first number comes through unscaled."""
-    document = {"url": url, "preset": "libero", "timeout_s": 2, "warm_up_s": 2, "connect_timeout_s": 1}
+    document = {"url": url, "preset": "libero", "timeout_s": 5, "warm_up_s": 5, "connect_timeout_s": 5}
     return settings_from({**document, "action": {"position_scale": 1.0}, **changes})
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import app
 from models.catalog import POLICIES
 from models.check_server import main
 from models.remote import LATENCY, RemotePolicy
@@ -86,3 +87,11 @@ def test_a_server_is_checked_by_an_episode(capsys):
     assert (figures["moving_share"], figures["waiting_share"], figures["is_success"]) == (0.0, 0.0, False)
     assert main([server.url]) == 1
     assert "could not be reached" in capsys.readouterr().err
+
+
+def test_an_address_that_cannot_be_read_is_refused_before_anything_is_opened(capsys, tmp_path):
+    assert app.main(["--root-dir", str(tmp_path / "data"), "serve", "--remote", "http://somewhere"]) == 2
+    assert "ws://HOST:PORT" in capsys.readouterr().err
+    assert app.main(["policy-server", "nobody"]) == 2
+    assert "nobody" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
