@@ -70,7 +70,7 @@ def export_episode(app: AppState, episode_id: str, *, kind: str, step: int) -> P
     info = app.store.episode(episode_id)
     export = EXPORTS[kind]
     at_step = f"-step{step}" if export.suffix == ".png" else ""
-    path = app.settings.exports_dir / f"{info.task}-{info.id[-8:]}{at_step}{export.suffix}"
+    path = app.settings.exports_dir / f"{info.file_stem}{at_step}{export.suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     export.write(app, info, step, path)
     return path

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from panels.board import Board
 from panels.commands import dispatch
 from panels.intention import ASKED_AFTER, IntentionWish
 from panels.reading import PlanReading, SketchReader
 from panels.registry import LiveRegistry, OpenLive
+from panels.status import ShownMoment, StoredEpisode, status_message
 from panels.telling import WordReader, settle_words
 from panels.trail import Trail
 from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, new_id
-from workbench.core.protocols import PolicySpec, Simulator
+from workbench.core.protocols import Simulator
 from workbench.core.sketches import Sketch, SketchPlan, plan_to_dict, sketch_to_dict
 from workbench.core.types import EpisodeConfig, Intention, SimState, Step
 from workbench.rollout.branching import standing_at
 from workbench.rollout.controller import RolloutController
+from workbench.rollout.looking import at_state
 from workbench.rollout.view import LiveView
 
 T = TypeVar("T")
-__all__ = ["LiveRegistry", "LiveSession", "OpenLive", "PlanReading", "StoredEpisode"]
+__all__ = ["LiveRegistry", "LiveSession", "OpenLive", "PlanReading"]
 
 STAGE_SIZE = 480
 """Width and height [px] of a live frame, and of the frame that sketch pixels refer to."""
@@ -35,14 +36,6 @@ CALL_TIMEOUT_S = 20.0
 
 Listener = Callable[[dict[str, Any]], None]
 """Takes a message for one socket; called from any thread, must return at once."""
-
-
-class StoredEpisode(NamedTuple):
-    """A stored episode that is shown instead of the live one."""
-
-    episode_id: str
-    num_steps: int
-    control_hz: float
 
 
 class LiveSession:
@@ -235,11 +228,11 @@ class LiveSession:
         self.push({"type": "status", **self.status()})
         return step
 
-    def show_stored(self, episode_id: str, states: Sequence[SimState], *, config: EpisodeConfig, step: int = 0) -> None:
+    def show_stored(self, episode: StoredEpisode, states: Sequence[SimState], *, config: EpisodeConfig, step: int = 0) -> None:
         """Look at a stored episode on the stage; :meth:`show_step` seeks in it, ``show_step(None)`` returns to live.
 
         Args:
-            episode_id: whose states they are.
+            episode: which one, in words and numbers.
             states: the state before each step, and the final one.
             config: how that episode started.
             step: the step to show first.
@@ -247,7 +240,7 @@ class LiveSession:
         if self.controller.status().mode == "autonomous":
             self.controller.pause()
         with self._lock:
-            self._stored = StoredEpisode(episode_id, max(0, len(states) - 1), config.control_hz)
+            self._stored = episode
         self.view.show_states(states, config=config, step=step)
         self.show_step(step)
 
@@ -298,33 +291,12 @@ class LiveSession:
 
     def status(self) -> dict[str, Any]:
         """Return the JSON status that is always visible on the stage."""
-        status = self.controller.status()
-        stored, shown = self.stored, self.shown_step
-        live_hz = self.config.control_hz if self.config else 20.0
-        return {
-            "mode": str(status.mode),
-            "actor": str(status.actor),
-            "episode_id": status.episode_id,
-            "parent_id": status.parent_id,
-            "task": status.task,
-            "instruction": status.instruction,
-            "policy": status.policy,
-            "step": status.step,
-            "time_s": round(status.time_s, 4),
-            "speed": status.speed if math.isfinite(status.speed) else "max",
-            "actual_speed": round(status.actual_speed, 3) if math.isfinite(status.actual_speed) else None,
-            "policy_ms": round(status.policy_ms, 2),
-            "is_success": status.is_success,
-            "plan_step": status.plan_step,
-            "error": status.error or "",
-            "num_steps": status.step if stored is None else stored.num_steps,
-            "shown_step": shown,
-            "shown_time_s": None if shown is None else round(shown / (stored.control_hz if stored else live_hz), 4),
-            "stored_id": stored.episode_id if stored else None,
-            "gripper": self.trail.gripper,
-            "note": status.note,
-            "driver": driver_facts(status.spec),
-        }
+        return status_message(
+            self.controller.status(),
+            shown=ShownMoment(self.shown_step, self.stored),
+            control_hz=self.config.control_hz if self.config else 20.0,
+            gripper=self.trail.gripper,
+        )
 
     def show_intention(self, wish: IntentionWish) -> None:
         """Show or hide what the policy is about to do; a paused one is asked."""
@@ -419,30 +391,3 @@ MODE_EVENTS = frozenset(
     {EventKind.PAUSE, EventKind.RESUME, EventKind.TAKEOVER, EventKind.HANDBACK, EventKind.HALT, EventKind.POLICY, EventKind.SUCCESS}
 )
 """Events after which panels that depend on who is in control look again."""
-
-
-def driver_facts(spec: PolicySpec | None) -> dict[str, Any] | None:
-    """Return what the page tells of the policy that drives."""
-    if spec is None:
-        return None
-    return {
-        "name": spec.name,
-        "description": spec.description,
-        "reads": sorted(spec.prompts),
-        "is_privileged": spec.is_privileged,
-        "has_intention": spec.has_intention,
-        "has_manners": "slowly" in spec.known_words,
-        "card": spec.card,
-    }
-
-
-def at_state(simulator: Simulator, state: SimState | None, function: Callable[[Simulator], T]) -> T:
-    """Run ``function`` with the simulator in ``state``, then put the present state back exactly; None means as it is."""
-    if state is None:
-        return function(simulator)
-    present = simulator.state()
-    simulator.restore(state)
-    try:
-        return function(simulator)
-    finally:
-        simulator.restore(present)

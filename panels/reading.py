@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from workbench.core.errors import WorkbenchError
 from workbench.core.protocols import Simulator
-from workbench.core.sketches import PlanProblem, Sketch, SketchPlan, plan_to_dict, sketch_to_dict
+from workbench.core.sketches import PlanProblem, PlanStep, Sketch, SketchPlan, plan_to_dict, sketch_to_dict
 from workbench.core.trajectories import Trajectory
 from workbench.core.types import CameraRequest, Observation
-from workbench.rollout.preview import preview_plan
+from workbench.rollout.preview import carried_out, preview_plan
 from workbench.sketch.plan import call_text, interpret, parse_plan, sentence
 from workbench.sketch.recognise import recognise_sketch
 from workbench.sketch.strokes import parse_sketch
@@ -123,13 +123,21 @@ class BuiltInReader:
 
     def preview(self, sketch: Sketch, plan: SketchPlan, run: RunInSimulator) -> PlanReading:
         """Lift a plan to 3-D paths with their warnings, and put it in words."""
-        sentences = tuple(sentence(step, i + 1) for i, step in enumerate(plan.steps))
-        calls = tuple(call_text(step) for step in plan.steps)
         try:
-            trajectories = run(lambda simulator: preview_plan(simulator, plan))
+            paths: tuple[Trajectory, ...] = tuple(run(lambda simulator: preview_plan(simulator, plan)))
         except WorkbenchError as error:
-            return PlanReading(sketch, plan, sentences, calls, error=str(error))
-        return PlanReading(sketch, plan, sentences, calls, tuple(trajectories))
+            return PlanReading(sketch, plan, *in_words(plan.steps, plan.steps), error=str(error))
+        done = [carried_out(step, path) for step, path in zip(plan.steps, paths, strict=True)]
+        return PlanReading(sketch, plan, *in_words(plan.steps, done), paths)
+
+
+def in_words(steps: Sequence[PlanStep], done: Sequence[PlanStep]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the sentences and the calls of what will be done, which for a thing too wide to grasp is not what was asked."""
+    sentences = []
+    for number, (asked, step) in enumerate(zip(steps, done, strict=True), 1):
+        reason = "" if step.verb is asked.verb else f" (too wide for the gripper to {asked.verb.value})"
+        sentences.append(sentence(step, number) + reason)
+    return tuple(sentences), tuple(call_text(step) for step in done)
 
 
 def drawn(observation: Observation) -> Observation:

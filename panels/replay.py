@@ -8,6 +8,7 @@ from typing import overload
 
 from panels.live import CALL_TIMEOUT_S, LiveSession
 from panels.state import AppState
+from panels.status import StoredEpisode
 from sessions.records import EpisodeInfo
 from sessions.replay import branch_point
 from sessions.store import Store
@@ -51,7 +52,8 @@ def open_replay(app: AppState, session: LiveSession, episode_id: str, step: int)
         return
     info = app.store.episode(episode_id)
     states = StoredStates(app.store, info)
-    session.show_stored(episode_id, states, config=info.config, step=min(max(step, 0), info.num_steps))
+    shown = StoredEpisode(episode_id, info.num_steps, info.config.control_hz, info.task, info.instruction)
+    session.show_stored(shown, states, config=info.config, step=min(max(step, 0), info.num_steps))
     session.changed("episode")
 
 

@@ -3,14 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from panels.live import LiveRegistry, LiveSession, at_state
+from panels.live import LiveRegistry, LiveSession
 from panels.registry import CORRECTING_GRACE_S
+from panels.status import StoredEpisode
 from panels.trail import TrailMark
 from tests.panels.fake_live import CONFIG, START, Clock, FakeReader, FakeSimulator, arrow, document, make_session, state
 from workbench.core.errors import InvalidInput, UnknownName, Unreachable
 from workbench.core.events import EpisodeEnd, Event, EventKind, Outcome
 from workbench.core.sketches import plan_to_dict
 from workbench.core.types import PROPRIO, Actor, Step
+from workbench.rollout.looking import at_state
 
 
 def listen(session: LiveSession) -> list[dict]:
@@ -167,13 +169,16 @@ def test_steps_beyond_the_end_are_live():
 
 def test_a_stored_episode_is_sought_within_its_own_length_and_left_for_live():
     session = make_session(num_steps=3)
-    session.show_stored("e0", [state(i) for i in range(101)], config=CONFIG, step=50)
-    assert session.status()["stored_id"] == "e0" and session.status()["num_steps"] == 100
+    told = session.status()["instruction"]
+    stored = StoredEpisode("e0", 100, 20.0, "touch", "touch the red cube")
+    session.show_stored(stored, [state(i) for i in range(101)], config=CONFIG, step=50)
+    status = session.status()
+    assert (status["stored_id"], status["num_steps"], status["task"], status["instruction"]) == ("e0", 100, "touch", "touch the red cube")
     assert session.show_step(1000) == 100
     with pytest.raises(InvalidInput, match="stored"):
         session.branch(None)
     session.show_step(None)
-    assert session.stored is None and session.status()["num_steps"] == 3
+    assert session.stored is None and session.status()["num_steps"] == 3 and session.status()["instruction"] == told
 
 
 def test_a_new_episode_is_followed_live():

@@ -10,7 +10,7 @@ from workbench.core.sketches import PlanProblemKind, PlanStep, SketchPlan, Verb
 from workbench.core.trajectories import Phase
 from workbench.core.types import CameraRequest, EpisodeConfig
 from workbench.evaluation.rovi import GEOMETRIC, draw_prompt
-from workbench.rollout.preview import preview_plan
+from workbench.rollout.preview import carried_out, preview_plan
 from workbench.simulation.simulator import BenchSimulator
 
 
@@ -61,6 +61,19 @@ def test_the_size_of_the_frame_does_not_matter(simulator, size):
     scaled = tuple(replace(s, keypoints=tuple((u * size / 480, v * size / 480) for u, v in s.keypoints)) for s in plan.steps)
     (path,), (same,) = preview_plan(simulator, plan), preview_plan(simulator, replace(plan, width=size, height=size, steps=scaled))
     assert np.abs(path.positions() - same.positions()).max() < 0.008
+
+
+def test_what_is_too_wide_to_move_is_told_as_a_push(simulator):
+    plan = plan_for(simulator, "push_to_zone", 2)
+    told = replace(plan.steps[0], verb=Verb.MOVE)
+    (path,) = preview_plan(simulator, replace(plan, steps=(told,)))
+    assert carried_out(told, path) == replace(told, verb=Verb.PUSH)
+
+
+def test_what_can_be_grasped_is_told_as_it_was_asked(simulator):
+    plan = plan_for(simulator, "place_on_plate", 2)
+    (path,) = preview_plan(simulator, plan)
+    assert carried_out(plan.steps[0], path) == plan.steps[0]
 
 
 def test_an_arrow_from_the_bare_table_is_a_problem_at_its_tail(simulator):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.protocols import Simulator
 from workbench.core.sketches import PlanStep, Point, SketchPlan
-from workbench.core.types import CameraRequest, Observation
+from workbench.core.types import CameraRequest, Observation, SimState
 from workbench.simulation.controllers import IkResult, Kinematics
 from workbench.trajectory.grasp import downward, finger_yaw
 from workbench.trajectory.lift import DepthPicture, depth_picture
 from workbench.trajectory.situation import HOME_YAW_RAD, Situation, TurnRoom, any_turn
+
+T = TypeVar("T")
 
 MAX_SIDE_PX: Final = 640
 """Larger frames are looked at in this size: more pixels cost time and tell no more."""
@@ -121,3 +124,15 @@ def turn_room(kinematics: Kinematics, joints: NDArray[np.float64]) -> TurnRoom:
         return float(angle - upper), float(angle - lower)
 
     return room
+
+
+def at_state(simulator: Simulator, state: SimState | None, function: Callable[[Simulator], T]) -> T:
+    """Run ``function`` with the simulator in ``state``, then put the present state back exactly; None means as it is."""
+    if state is None:
+        return function(simulator)
+    present = simulator.state()
+    simulator.restore(state)
+    try:
+        return function(simulator)
+    finally:
+        simulator.restore(present)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import Unreachable
 from workbench.core.protocols import Simulator
-from workbench.core.sketches import PlanProblem, PlanProblemKind, SketchPlan
+from workbench.core.sketches import PlanProblem, PlanProblemKind, PlanStep, SketchPlan, Verb
 from workbench.core.trajectories import Phase, Trajectory, Waypoint
 from workbench.rollout.looking import REACH_ERROR_M, Look, is_reached, kinematics_of, look, situation_of, solve
 from workbench.simulation.controllers import Kinematics
@@ -45,6 +45,12 @@ def preview_plan(simulator: Simulator, plan: SketchPlan) -> tuple[Trajectory, ..
             situation = replace(situation, ee_position=np.asarray(path.waypoints[-1].position, dtype=float))
         paths.append(replace(path, problems=tuple(replace(p, pixel=seen.to_plan(p.pixel)) for p in path.problems)))
     return tuple(paths)
+
+
+def carried_out(step: PlanStep, path: Trajectory) -> PlanStep:
+    """Return a step with the verb that its path carries out: what is too wide to grasp is pushed where it should be moved."""
+    is_pushed = step.verb is Verb.MOVE and bool(path.waypoints) and all(way.phase is not Phase.RELEASE for way in path.waypoints)
+    return replace(step, verb=Verb.PUSH) if is_pushed else step
 
 
 def _plan_one(situation: Situation, seen: Look, plan: SketchPlan, index: int) -> Trajectory:
