@@ -82,8 +82,14 @@ def test_a_trial_that_ends_in_an_error_is_named_and_the_worker_goes_on(monkeypat
         result = worker.run(Trial("hold", "touch", "words", 1)).result
     assert not result.is_success and result.note == "error: ZeroDivisionError: by nothing"
     assert worker.run(Trial("hold", "touch", "words", 1)).result.num_steps > 0
-    assert "Known" in worker.run(Trial("nobody", "touch", "words", 1)).result.note
     worker.close()
+
+
+def test_a_policy_that_cannot_be_loaded_stops_the_campaign_and_says_why():
+    campaign, journal = Campaign("small", (Cell("nobody", "touch", "words", (1, 2)),)), MemoryJournal()
+    with pytest.raises(InvalidInput, match="Unknown policy 'nobody'"):
+        run_campaign(campaign, SerialRunner(SETUP), journal)
+    assert journal.found == {}
 
 
 def test_a_taped_trial_brings_its_whole_episode(monkeypatch):

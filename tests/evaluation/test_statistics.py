@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.core.errors import InvalidInput
-from workbench.evaluation.statistics import wilson_interval
+from workbench.evaluation.statistics import compare, difference_interval, episodes_needed, mean_interval, ratio_interval, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,60 @@ def test_no_trials_tell_nothing():
 def test_impossible_counts_are_refused(successes, trials):
     with pytest.raises(InvalidInput, match="0 to 3"):
         wilson_interval(successes, trials)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "needed"), [(0.5, 0.55, 1565), (0.5, 0.6, 388), (0.5, 0.7, 93), (0.5, 0.8, 39), (0.8, 0.9, 199)]
+)
+def test_episodes_needed_are_those_of_the_tables(first, second, needed):
+    assert episodes_needed(first, second) == episodes_needed(second, first) == needed
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.5, 0.5), (-0.1, 0.5), (0.5, 1.2)])
+def test_rates_that_are_equal_or_no_rates_are_refused(first, second):
+    with pytest.raises(InvalidInput):
+        episodes_needed(first, second)
+
+
+def test_a_paired_comparison_counts_the_discordant_seeds_alone():
+    first = {seed: seed < 10 for seed in range(20)}
+    second = {seed: seed < 16 for seed in range(30)}
+    found = compare(first, second)
+    assert (found.n, found.first, found.second, found.only_first, found.only_second) == (20, 10, 16, 0, 6)
+    assert found.difference == pytest.approx(0.3) and found.low < 0.3 < found.high and found.low > 0
+    assert found.p_value == pytest.approx(2 / 2**6)
+    assert "20 common seeds" in found.tell() and "p = 0.0312" in found.tell()
+
+
+def test_swapping_the_sides_negates_the_difference_and_keeps_the_p_value():
+    rng = np.random.default_rng(1)
+    a, b = ({s: bool(v) for s, v in enumerate(rng.random(40) < rate)} for rate in (0.4, 0.7))
+    forth, back = compare(a, b), compare(b, a)
+    assert forth.difference == -back.difference and forth.p_value == back.p_value
+    assert forth.low == pytest.approx(-back.high) and forth.high == pytest.approx(-back.low)
+
+
+def test_equal_sides_have_no_difference_and_p_one():
+    same = {s: s % 2 == 0 for s in range(10)}
+    found = compare(same, same)
+    assert (found.difference, found.low, found.high, found.p_value) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_sides_without_a_common_seed_are_refused():
+    with pytest.raises(InvalidInput, match="same seeds"):
+        compare({1: True}, {2: True})
+
+
+def test_the_mean_of_zeros_and_ones_has_wilsons_interval_and_of_numbers_students():
+    assert mean_interval([1.0] * 9 + [0.0])[1:3] == wilson_interval(9, 10)
+    found = mean_interval([1.0, 2.0, 3.0])
+    assert found.mean == 2.0 and found.high - 2.0 == pytest.approx(4.302653 / 3**0.5, abs=1e-5) and found.n == 3
+    with pytest.raises(InvalidInput):
+        mean_interval([])
+
+
+def test_ratio_and_difference_of_pairs_are_those_of_the_means():
+    a = np.array([1.0, 2.0, 4.0])
+    assert ratio_interval(a, 2 * a)[:3] == pytest.approx((2.0, 2.0, 2.0)) and difference_interval(a, a + 3)[:3] == pytest.approx(
+        (3.0, 3.0, 3.0)
+    )

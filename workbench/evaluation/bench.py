@@ -21,7 +21,7 @@ from workbench.simulation.simulator import BenchSimulator
 
 TASKS: Final = ("place_on_plate", "stack", "push_to_zone", "open_drawer")
 FIRST_SEED: Final = 2_000
-RAY_TRIALS: Final = 48
+RAY_TRIALS: Final = 24
 
 
 def _load_expert() -> PolicyFactory:
@@ -38,7 +38,7 @@ SCRIPTED.add("expert", _load_expert, "costs next to nothing beside the simulator
 SETUP: Final = WorkerSetup("workbench.evaluation.bench:SCRIPTED", has_tape=True)
 
 
-def bench_campaign(repeats: int = 6) -> dict[str, Any]:
+def bench_campaign(repeats: int = 4) -> dict[str, Any]:
     """Return control steps a second of the serial runner beside a bare loop of the same calls, measured alternately; ``ratio`` is ours over bare.
 
     ``details`` holds the gain of a second Ray worker where Ray is installed.

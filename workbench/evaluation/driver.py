@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from workbench.core.errors import InvalidInput
 from workbench.evaluation.campaign import Cell, CellResult, Trial, TrialResult, report
 from workbench.evaluation.runners import IsCancelled, Runner, never
 from workbench.evaluation.worker import TrialOutcome
@@ -129,6 +130,9 @@ def run_campaign(
         progress: called at the start and after each trial.
         is_cancelled: asked several times a second by runners that wait.
         clock: seconds.
+
+    Raises:
+        InvalidInput: a policy cannot be loaded at all, for example for want of weights; what was run before is kept.
     """
     found = dict(journal.finished())
     trials = campaign.trials()
@@ -143,6 +147,9 @@ def run_campaign(
     if left:
         with closing(runner.run(left, is_cancelled)) as outcomes:
             for outcome in outcomes:
+                if outcome.refusal:
+                    expected = f"a policy {outcome.trial.policy!r} that can be loaded"
+                    raise InvalidInput(f"campaign {campaign.name!r}", expected=expected, found=outcome.refusal)
                 journal.keep(outcome)
                 found[outcome.trial] = outcome.result
                 tell()

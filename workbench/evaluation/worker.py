@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Final
 
 from workbench.core.catalog import Catalog
+from workbench.core.errors import WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event
 from workbench.core.protocols import Policy, PolicyFactory
 from workbench.core.types import EpisodeConfig, Step
@@ -65,6 +66,8 @@ class TrialOutcome:
     trial: Trial
     result: TrialResult
     tape: EpisodeTape | None = None
+    refusal: str = ""
+    """Why no trial of this policy can be run, for example for want of weights; empty when it can."""
 
 
 class TrialWorker:
@@ -77,6 +80,10 @@ class TrialWorker:
 
     def run(self, trial: Trial) -> TrialOutcome:
         """Run a trial; one that ends in an unexpected error is tried again, and named when that does not help."""
+        try:
+            self._policy(trial)
+        except WorkbenchError as error:
+            return TrialOutcome(trial, TrialResult(trial.seed, False, 0, str(error)), refusal=str(error))
         for attempt in range(1, ATTEMPTS + 1):
             tape = EpisodeTape() if self._setup.has_tape else None
             try:
