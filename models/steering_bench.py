@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from models.bench_vla.checkpoint import WEIGHTS, load_network
-from models.bench_vla.config import BenchVlaConfig
+from models.bench_vla.config import MEMORY_DIM, BenchVlaConfig
 from models.bench_vla.network import BenchVla
 from models.bench_vla.policy import BenchVlaPolicy
 from models.bench_vla.processor import read_inputs
@@ -33,8 +33,8 @@ from workbench.steering.steered import Steering
 
 PROMPT: Final = Prompt(text="pick up the red cube")
 ALPHA: Final = 4.0
-_UNITS: Final = {1: (3, 11, 19, 27), 2: (5, 13, 21), 3: (7, 15, 23)}
-"""Layer -> clamped units: ten neurons in three layers."""
+_UNITS: Final = ((3, 11, 19, 27), (5, 13, 21), (7, 15, 23))
+"""Clamped units of each of the last three layers: ten neurons."""
 _SEVEN_BILLION: Final = (32, 4096, 11008, 32000)
 """Layers, width, neurons a layer and words of a Llama of seven billion parameters."""
 
@@ -50,7 +50,8 @@ def bench_steering(*, rounds: int = 200) -> dict[str, Any]:
     policy = BenchVlaPolicy(network)
     opened = as_steerable(policy)
     stack = opened.sites.stacks[0]
-    edit = ClampNeurons(stack.name, tuple(layer * stack.inner + u for layer, units in _UNITS.items() for u in units), ALPHA)
+    first = len(stack.blocks) - len(_UNITS)
+    edit = ClampNeurons(stack.name, tuple((first + i) * stack.inner + u for i, units in enumerate(_UNITS) for u in units), ALPHA)
     steered, observation = SteeredPolicy(opened, Setting((edit,))), _observation(policy)
     bare_s, steered_s = _alternate(rounds, lambda: _act(policy, observation), lambda: _act(steered, observation))
     details: dict[str, Any] = {"weights": "trained" if WEIGHTS.exists() else "random", "neurons": len(edit.neurons)}
@@ -119,7 +120,7 @@ def _act(policy: Policy, observation: Observation) -> None:
 
 
 def _compare_networks(network: BenchVla, steering: Steering, observation: Observation, rounds: int) -> dict[str, float]:
-    batch = read_inputs(network.config, network.vocabulary, observation, PROMPT, np.zeros(10, dtype=np.float32))
+    batch = read_inputs(network.config, network.vocabulary, observation, PROMPT, np.zeros(MEMORY_DIM, dtype=np.float32))
 
     def bare() -> Tensor:
         with torch.inference_mode():
@@ -147,8 +148,9 @@ def _nnsight_call(network: nn.Module, batch: object) -> Callable[[], Tensor]:
     from nnsight import NNsight
 
     model = NNsight(network)
-    first, second, third = (torch.tensor(units) for units in _UNITS.values())
-    blocks = [model.decoder.layers[layer].mlp.down_proj for layer in _UNITS]
+    first, second, third = (torch.tensor(units) for units in _UNITS)
+    num_layers = len(model.decoder.layers)
+    blocks = [model.decoder.layers[i].mlp.down_proj for i in range(num_layers - len(_UNITS), num_layers)]
 
     def call() -> Tensor:
         with torch.inference_mode(), model.trace(batch):
