@@ -28,7 +28,7 @@ def normalise_state(proprio: ArrayLike, memory: ArrayLike) -> NDArray[np.float32
 
 def to_pictures(pictures: NDArray[np.uint8]) -> torch.Tensor:
     """Return ``(n, 3, h, w) float`` in -1..1 from ``(n, h, w, 3) uint8``."""
-    tensor = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+    tensor = torch.from_numpy(np.require(pictures, requirements=["C", "W"])).permute(0, 3, 1, 2)
     return tensor.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1.0)
 
 
