@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from models import lexicon
-from workbench.simulation.manner import PLAIN, say
+from workbench.simulation.manner import PLAIN, say, strip_manner
 
 MAX_LETTERS: Final = 400
 """Longer texts are no instruction."""
@@ -148,15 +148,16 @@ class Interpreter:
         return Understanding(text, in_manner(best.wording, reading.manner, words), score)
 
     def _rank(self, reading: Reading, text: str) -> list[tuple[float, _Candidate]]:
-        """Return the best wording of every saying with its agreement, best first; among equals the likest letters."""
-        best: dict[int, tuple[float, float, _Candidate]] = {}
+        """Return a wording of every saying with its agreement, best first: the person's own, else the plainest of the best."""
+        plain = strip_manner(" ".join(text.lower().split()))
+        best: dict[int, tuple[tuple[float, bool], _Candidate]] = {}
         for candidate in self.candidates:
-            score = agreement(reading, candidate.reading)
-            if score + 1e-9 >= best.get(candidate.saying, (-1.0,))[0]:
-                entry = (score, SequenceMatcher(None, text.lower(), candidate.wording).ratio(), candidate)
-                best[candidate.saying] = max(best.get(candidate.saying, entry), entry, key=lambda e: e[:2])
-        ordered = sorted(best.values(), key=lambda e: (-e[0], -e[1], e[2].saying))
-        return [(score, candidate) for score, _, candidate in ordered]
+            key = (round(agreement(reading, candidate.reading), 6), candidate.wording == plain)
+            if candidate.saying not in best or key > best[candidate.saying][0]:
+                best[candidate.saying] = (key, candidate)
+        likeness = {i: SequenceMatcher(None, plain, c.wording).ratio() for i, (_, c) in best.items()}
+        ordered = sorted(best.values(), key=lambda e: (-e[0][0], -likeness[e[1].saying], e[1].saying))
+        return [(key[0], candidate) for key, candidate in ordered]
 
     def _refused(self, text: str, reason: str, reading: Reading | None = None) -> Understanding:
         if reading is None:

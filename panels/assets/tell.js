@@ -81,15 +81,24 @@
       this.answer.replaceChildren(...lines);
     }
 
+    /* Another driver takes a while to get ready; it is told when it is there, see show(). */
     async hire(text) {
-      try {
-        this.answer.querySelector(".offer").disabled = true;
-        this.answer.querySelector(".offer").textContent = "The bench VLA is getting ready …";
-        await VLAW.socket.request("set_policy", { name: READER });
-        for (let i = 0; i < 1200 && this.status.driver?.name !== READER; i++) await new Promise((done) => setTimeout(done, 50));
-        await this.tell(text);
-      } catch (error) {
-        console.info("the driver was not changed:", error.message);
+      const offer = this.answer.querySelector(".offer");
+      offer.disabled = true;
+      offer.textContent = "The bench VLA is getting ready …";
+      const done = await VLAW.socket.command("set_policy", { name: READER });
+      this.waiting = done ? { text, error: this.status.error } : null;
+    }
+
+    hired(status) {
+      const { text, error } = this.waiting;
+      if (status.driver?.name === READER) {
+        this.waiting = null;
+        this.tell(text);
+      } else if (status.error && status.error !== error) {
+        this.waiting = null;
+        this.answer.dataset.state = "refused";
+        this.answer.replaceChildren(make("p", { textContent: status.error }));
       }
     }
 
@@ -97,6 +106,7 @@
       const isNew = status.episode_id !== this.status.episode_id;
       const isGoing = this.status.mode === "paused" && status.mode === "autonomous";
       this.status = status;
+      if (this.waiting) this.hired(status);
       if (isNew) this.answer.hidden = true;
       if (isGoing) this.answer.querySelector(".go")?.remove();
       const placeholder = status.instruction || "Say what to do, for example: put the red cube on the white plate";

@@ -171,7 +171,7 @@ def test_a_policy_of_few_words_that_takes_over_is_told_words_that_it_knows(liste
     listening.command("set_policy", {"name": "hold"})
     own = listening.in_simulator(lambda simulator: simulator.instance.instruction)
     cube, _ = things(listening)
-    for typed, wanted in (("juggle with everything", own), (f"fetch the {cube} brick", f"lift the {cube} cube")):
+    for typed, wanted in (("juggle with everything", own), (f"fetch the {cube} brick", f"pick up the {cube} cube")):
         listening.command("set_policy", {"name": "hold"})
         listening.command("set_instruction", {"text": typed})
         listening.command("set_policy", {"name": "bench-vla"})
