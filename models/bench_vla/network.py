@@ -126,6 +126,9 @@ class BenchVla(nn.Module):
         self.plan = nn.Linear((1 + 2 * NUM_ROLES) * width, width)
         self.segment = nn.Parameter(0.02 * torch.randn(self.token_slices["action"].stop, width))
         self.decoder = LlamaModel(_llama_config(config, self.vocabulary.size))
+        self.aim = nn.Sequential(_mlp(2 * NUM_ROLES * seen, 4 * width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        for parameter in self.aim[-1].parameters():
+            nn.init.zeros_(parameter)
         for layer in self.decoder.layers:
             cast(LlamaDecoderLayer, layer).self_attn.is_causal = False
 
@@ -178,7 +181,8 @@ class BenchVla(nn.Module):
         """Return the token sequences ``(C, num_tokens, width)`` of some asks."""
         state = self.state(batch.state[chosen])[:, None]
         front, wrist = self.front_target(sight.front_seen[chosen]), self.wrist_target(sight.wrist_seen[chosen])
-        plan = self.plan(torch.cat([state, front, wrist], dim=1).flatten(1))
+        aim = self.aim(torch.cat([sight.front_seen[chosen], sight.wrist_seen[chosen]], dim=1).flatten(1))
+        plan = self.plan(torch.cat([state, front, wrist], dim=1).flatten(1)) + aim
         tokens = [
             state,
             self.interaction(batch.interaction[chosen])[:, None],
