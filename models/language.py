@@ -8,17 +8,17 @@ understood; a sentence that fits nothing well, or several things equally well, i
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from difflib import SequenceMatcher, get_close_matches
-from functools import cache, partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from functools import partial
 from typing import Final
 
 import numpy as np
 
-from models import lexicon
-from workbench.simulation.manner import PLAIN, say, strip_manner
+from models.sentence_reading import Reading, Thing, read
+from models.sentences import Embed
+from workbench.simulation.manner import say, strip_manner
 
 MAX_LETTERS: Final = 400
 """Longer texts are no instruction."""
@@ -28,10 +28,12 @@ TIE: Final = 0.02
 """Sentences that agree equally well within this are not told apart."""
 UNKNOWN: Final = 0.3
 """Price of a word that means nothing here."""
-TYPO: Final = 0.8
-"""Least likeness of the letters of a misspelt word."""
 NUM_SUGGESTIONS: Final = 3
-_TOKEN: Final = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
+NAMED: Final = 0.84
+"""Agreement without an action of a sentence that names all things."""
+LIKE: Final = 0.7
+MARGIN: Final = 0.1
+"""Least likeness by meaning of a sentence with an unknown action, and how much less like the next must be."""
 _RELATED: Final[Mapping[frozenset[str], float]] = {
     frozenset({"touch", "press"}): 0.6,
     frozenset({"push", "press"}): 0.8,
@@ -53,32 +55,6 @@ _LEADS_TO: Final[Mapping[str, frozenset[str]]] = {
     "turn": frozenset({"pick"}),
 }
 """Actions that may be said beside another one that they are a part of."""
-
-
-@dataclass(frozen=True)
-class Thing:
-    """A thing that is named; an empty part was not said."""
-
-    colour: str = ""
-    kind: str = ""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a sentence says."""
-
-    actions: tuple[str, ...] = ()
-    objects: tuple[Thing, ...] = ()
-    """Things without a preposition."""
-    goals: tuple[Thing, ...] = ()
-    """Things after a preposition."""
-    relation: str = ""
-    turn: frozenset[str] = frozenset()
-    """Direction and degrees, as far as said."""
-    manner: str = PLAIN
-    unknown: tuple[str, ...] = ()
-    """Words that mean nothing here."""
-    is_negated: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,8 +101,13 @@ class Interpreter:
     things: frozenset[Thing]
     """What can be named."""
 
-    def understand(self, text: str) -> Understanding:
-        """Map free words to the nearest instruction that is possible in the scene."""
+    def understand(self, text: str, find_embed: Callable[[], Embed | None] = lambda: None) -> Understanding:
+        """Map free words to the nearest instruction that is possible in the scene.
+
+        Args:
+            text: as typed.
+            find_embed: gives what compares sentences by their meaning, if there is such a thing; asked only when words are not known.
+        """
         words = text.strip()
         if not self.sayings:
             return Understanding(text, reason="Nothing here can be named in words.")
@@ -140,6 +121,9 @@ class Interpreter:
         ranked = self._rank(reading, words)
         score, best = ranked[0]
         if score < ACCEPT:
+            meant = self._by_meaning(reading, words, find_embed) if reading.unknown else None
+            if meant is not None:
+                return Understanding(text, in_manner(self.sayings[meant][0], reading.manner, words), score)
             return self._refused(text, self._why_not(reading), reading)
         rivals = [c for s, c in ranked if s > score - TIE and c.saying != best.saying]
         if rivals:
@@ -158,6 +142,19 @@ class Interpreter:
         likeness = {i: SequenceMatcher(None, plain, c.wording).ratio() for i, (_, c) in best.items()}
         ordered = sorted(best.values(), key=lambda e: (-e[0][0], -likeness[e[1].saying], e[1].saying))
         return [(key[0], candidate) for key, candidate in ordered]
+
+    def _by_meaning(self, reading: Reading, text: str, find_embed: Callable[[], Embed | None]) -> int | None:
+        """Return the saying that names the very things and is nearest in meaning, when an action is not known; None when none stands out."""
+        bare = replace(reading, unknown=(), actions=())
+        fitting = [c.saying for score, c in self._rank(bare, text) if score >= NAMED]
+        embed = find_embed() if fitting else None
+        if embed is None:
+            return None
+        rows = embed([text, *(self.sayings[i][0] for i in fitting)])
+        likeness = rows[1:] @ rows[0]
+        order = np.argsort(-likeness)
+        margin = float(likeness[order[0]] - likeness[order[1]]) if len(order) > 1 else 1.0
+        return fitting[int(order[0])] if likeness[order[0]] >= LIKE and margin >= MARGIN else None
 
     def _refused(self, text: str, reason: str, reading: Reading | None = None) -> Understanding:
         if reading is None:
@@ -204,129 +201,6 @@ def in_manner(instruction: str, manner: str, text: str) -> str:
     wordings = {say(instruction, manner, rng) for _ in range(12)}
     plain = " ".join(text.lower().split())
     return plain if plain in wordings else min(wordings, key=lambda w: (len(w), w))
-
-
-@dataclass
-class _Scan:
-    """A sentence while it is read, word by word."""
-
-    words: list[str]
-    known: frozenset[Thing]
-    actions: list[str] = field(default_factory=list)
-    objects: list[Thing] = field(default_factory=list)
-    goals: list[Thing] = field(default_factory=list)
-    relation: str = ""
-    turn: set[str] = field(default_factory=set)
-    manner: str = PLAIN
-    unknown: list[str] = field(default_factory=list)
-    is_goal: bool = False
-    """Whether a preposition stands before what comes."""
-    colour: str = ""
-    """Of a thing whose noun may still come."""
-
-    def close_thing(self, kind: str = "", *, is_wild: bool = False) -> None:
-        """Note the thing that was named, if there is one."""
-        if self.colour or kind or is_wild:
-            thing, things = Thing(self.colour, kind), self.goals if self.is_goal else self.objects
-            if thing not in things:
-                things.append(thing)
-            self.is_goal = False
-        self.colour = ""
-
-
-def read(text: str, known: frozenset[Thing]) -> Reading:
-    """Read a sentence.
-
-    Args:
-        text: any words.
-        known: the things that are there; a word that may mean several things means one of these.
-    """
-    words = _TOKEN.findall(text.lower().replace("\u2019", "'"))
-    scan = _Scan([_spelt(word) for word in words], known)
-    position = 0
-    while position < len(scan.words):
-        length = next((n for n in range(min(5, len(words) - position), 0, -1) if _take(scan, position, n)), 1)
-        position += length
-    scan.close_thing()
-    return Reading(
-        tuple(dict.fromkeys(scan.actions)),
-        tuple(scan.objects),
-        tuple(scan.goals),
-        scan.relation,
-        frozenset(scan.turn),
-        scan.manner,
-        tuple(scan.unknown),
-        not lexicon.NEGATIONS.isdisjoint(scan.words),
-    )
-
-
-def _take(scan: _Scan, position: int, length: int) -> bool:
-    """Read ``length`` words at a place as one phrase; tell whether they are one."""
-    phrase = " ".join(scan.words[position : position + length])
-    if phrase in lexicon.COLOURS:
-        scan.close_thing()
-        scan.colour = lexicon.COLOURS[phrase][0]
-    elif phrase in lexicon.KINDS and _names_thing(scan, phrase):
-        scan.close_thing(_meant(phrase, scan.colour, scan.known))
-    elif phrase in lexicon.WILD:
-        scan.close_thing(is_wild=True)
-    elif phrase in lexicon.IDLE:
-        pass
-    elif phrase in lexicon.DIRECTIONS and ("turn" in scan.actions or "clockwise" in phrase):
-        scan.turn.add(lexicon.DIRECTIONS[phrase][0])
-    elif phrase in lexicon.MANNERS:
-        scan.manner = lexicon.MANNERS[phrase][0] if scan.manner == PLAIN else scan.manner
-    elif phrase in lexicon.VERBS:
-        scan.close_thing()
-        scan.actions.append(lexicon.VERBS[phrase][0])
-    elif phrase in lexicon.RELATIONS:
-        scan.close_thing()
-        scan.relation, scan.is_goal = lexicon.RELATIONS[phrase][0], True
-    elif phrase.isdigit() or phrase in lexicon.NUMBERS:
-        scan.turn.add(str(lexicon.NUMBERS.get(phrase, phrase)))
-    elif length == 1 and phrase not in lexicon.NEGATIONS:
-        scan.unknown.append(phrase)
-    else:
-        return False
-    return True
-
-
-def _meant(phrase: str, colour: str, known: frozenset[Thing]) -> str:
-    """Return the kind of thing that a noun means: its own, or one that stands there in that colour, or at all, or the likeliest."""
-    meanings = sorted(lexicon.KINDS[phrase], key=lambda kind: kind != phrase)
-    here = [k for k in meanings if Thing(colour, k) in known] or [k for k in meanings if k in {thing.kind for thing in known}]
-    return (here or meanings)[0]
-
-
-def _names_thing(scan: _Scan, phrase: str) -> bool:
-    """Tell whether a word that may also be an action ("tap", "dial") names a thing: behind its colour, or behind an action."""
-    return phrase not in lexicon.VERBS or bool(scan.colour) or bool(scan.actions)
-
-
-@cache
-def _known_words() -> tuple[str, ...]:
-    """Return every word of the lexicon."""
-    tables = (lexicon.COLOURS, lexicon.KINDS, lexicon.VERBS, lexicon.RELATIONS, lexicon.DIRECTIONS, lexicon.MANNERS, lexicon.NUMBERS)
-    phrases = [phrase for table in tables for phrase in table]
-    single = {word for phrase in phrases for word in phrase.split()}
-    return tuple(sorted(single | lexicon.WILD | lexicon.IDLE | lexicon.NEGATIONS))
-
-
-def _spelt(word: str) -> str:
-    """Return a word as the lexicon spells it: without its ending, or with its letters put right; one that is like none as it is."""
-    known = _known_words()
-    if word in known or len(word) < 3 or any(c.isdigit() for c in word):
-        return word
-    stems = [
-        stem + end for cut in ("ing", "ed", "es", "s") if word.endswith(cut) for stem in _stems(word[: -len(cut)]) for end in ("", "e")
-    ]
-    found = next((stem for stem in stems if stem in known), None)
-    return found or next(iter(get_close_matches(word, [k for k in known if len(k) >= 3], n=1, cutoff=TYPO)), word)
-
-
-def _stems(stem: str) -> tuple[str, ...]:
-    """Return a stem, and without a doubled last letter."""
-    return (stem, stem[:-1]) if len(stem) > 2 and stem[-1] == stem[-2] else (stem,)
 
 
 def agreement(said: Reading, possible: Reading) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from models.language import MAX_LETTERS, Interpreter, Understanding, in_manner, interpreter_of
+from models.sentences import find_embed
 from workbench.core.errors import InvalidInput
 from workbench.core.protocols import PolicySpec, Simulator
 from workbench.simulation.manner import MANNERS, PLAIN, manner_of, strip_manner
@@ -71,7 +72,7 @@ def understand(session: LiveSession, text: str, words: Collection[str]) -> Under
     key = (config.digest(), frozenset(words))
     if session.words.key != key:
         session.words = WordReader(key, session.in_simulator(lambda simulator: _interpreter_for(simulator, words)))
-    return session.words.interpreter.understand(text)
+    return session.words.interpreter.understand(text, find_embed)
 
 
 def tell_manner(session: LiveSession, name: str) -> dict[str, Any]:
