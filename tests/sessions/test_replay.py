@@ -10,7 +10,7 @@ from workbench.core.errors import InvalidInput, NotStored
 from workbench.core.events import EpisodeStart, EventKind, Outcome, new_id
 from workbench.core.protocols import PolicySpec
 from workbench.core.sketches import Sketch, Stroke, StrokeKind
-from workbench.core.types import ActionChunk, Actor, CameraRequest, EpisodeConfig, Prompt
+from workbench.core.types import ActionChunk, Actor, CameraRequest, EpisodeConfig, Interaction, Mask, Prompt, Trace
 from workbench.rollout.loop import Choice, begin_episode, change_prompt, emit, finish_episode, tick
 from workbench.simulation.perturbations import disturb, draw_shift
 from workbench.simulation.scene import PropKind
@@ -144,6 +144,28 @@ def test_a_branch_point_holds_what_was_in_force_at_its_step(tmp_path):
         with pytest.raises(NotStored):
             branch_point(store, head.episode_id, 7)
         assert EventKind.SKETCH in [e.kind for e in store.events(head.episode_id)]
+
+
+def test_traces_and_masks_come_back_whole_from_the_disk(tmp_path):
+    trace = Trace("front", 256, 256, ((1.5, 2.0), (30.0, 40.25)), (0.0, 1.5), (0.9, 0.8), (1.0, 0.0), "human", "drawn")
+    mask = Mask("front", np.random.default_rng(0).random((48, 64)) > 0.7, "oracle")
+    with Store.open(tmp_path / "workbench.db") as store, Recorder(store) as recorder:
+        simulator = BenchSimulator()
+        config = EpisodeConfig(NAMES[0], 5)
+        text = simulator.reset(config)
+        head = EpisodeStart(new_id(), "replays", config.to_dict(), text, "wild")
+        episode = begin_episode(simulator, Wild(), head, prompt=Prompt(text=text, trace=trace), observer=recorder)
+        tick(episode, lambda observation, proposal: Choice(proposal, Actor.POLICY))
+        change_prompt(episode, {"mask": mask, "interaction": Interaction.PUSH})
+        tick(episode, lambda observation, proposal: Choice(proposal, Actor.POLICY))
+        finish_episode(episode, Outcome.STOPPED)
+        simulator.close()
+    with Store.open(tmp_path / "workbench.db", read_only=True) as store:
+        before, after = (branch_point(store, head.episode_id, k).prompt for k in (0, 2))
+    assert (before.trace, before.mask, before.interaction) == (trace, None, None)
+    assert (after.text, after.trace, after.interaction) == (text, trace, Interaction.PUSH)
+    np.testing.assert_array_equal(after.mask.pixels, mask.pixels)
+    assert (after.mask.camera, after.mask.source) == (mask.camera, mask.source)
 
 
 def test_branches_are_compared_on_their_common_time_line(recorded):
