@@ -71,13 +71,14 @@ class FunnelMeter:
         """Look at the world after a step."""
         world = self._world
         self._path.append(world.ee_position)
+        is_at_right, is_shut = is_at(world, self._right), world.gripper_command < 0.5
         if not self._is_near:
             self._is_wrong_first = self._is_wrong_first or any(is_at(world, name) for name in self._others)
-            self._is_near = is_at(world, self._right)
-        is_holding = world.is_held(self._right)
-        if is_holding:
+            self._is_near = is_at_right
+        if is_at_right and not self._is_held:  # contacts are costly to ask for, so only here
+            self._is_held = is_shut and world.is_held(self._right) if self._needs_grasp else world.is_touching(GRIPPER, self._right)
+        if is_at_right and is_shut and self._is_held and self._needs_grasp:
             self._heights.append(float(world.ee_position[2]))
-        self._is_held = self._is_held or is_holding or (not self._needs_grasp and world.is_touching(GRIPPER, self._right))
         self._has_moved_wrong = self._has_moved_wrong or self._is_wrong_moved()
         if self._goal:
             self._has_reached = self._has_reached or relations.distance(world, self._right, self._goal) <= GOAL_NEAR
