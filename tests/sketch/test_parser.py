@@ -71,6 +71,18 @@ def test_a_stroke_that_is_crossed_by_another_stays_one():
     assert len(read.strokes) == 2 and score_reading(truth, read).distances.max() <= 6
 
 
+@pytest.mark.parametrize("degrees", [15, 20, 25, 30, 40, 60, 90])
+@pytest.mark.parametrize("width_px", [3.0, 8.0])
+def test_two_strokes_of_one_colour_go_straight_on_where_they_cross(degrees, width_px):
+    half = 0.38 * np.array([np.cos(np.radians(degrees / 2)), np.sin(np.radians(degrees / 2))])
+    ends = [(0.5 - half * (1, sign), 0.5 + half * (1, sign)) for sign in (1, -1)]
+    first, second = (tuple((float(x), float(y)) for x, y in line) for line in ends)
+    look = {"width_px": width_px, "is_geometric": True}
+    truth = sketch_of(arrow(0, *first, **look), Stroke("b0", StrokeKind.ARROW, second, STEP_COLOURS[0], **look))
+    read = parse_image(draw_sketch(GREY, truth))
+    assert len(read.strokes) == 2 and score_reading(truth, read).distances.max() <= 8
+
+
 @pytest.mark.parametrize("size", [(360, 640), (1080, 1920)])
 def test_other_frame_sizes_give_the_same_fractions(size):
     picture = np.full((*size, 3), 96, np.uint8)

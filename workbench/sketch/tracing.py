@@ -22,6 +22,9 @@ MAX_CORNER_RAD: Final = float(np.radians(125))
 MAX_BARB_PX: Final = 34.0
 MAX_BARB_TURN_RAD: Final = float(np.radians(80))
 """A line shorter than this that turns back by more is a barb, not the last leg of a path."""
+MAX_CROSSING_RAD: Final = float(np.radians(40))
+"""Two lines that run over each other at a small angle are told apart if both go on through the overlap turning by less."""
+LEAST_CROSSING_RAD: Final = float(np.radians(12))
 MAX_GAP_PX: Final = 100.0
 HIDDEN_CORNER_PX: Final = 22.0
 """A corner of a path may be hidden by another stroke if both legs end this near to it."""
@@ -170,7 +173,7 @@ def _through_junctions(curves: Sequence[Curve], ink: Ink) -> list[Array]:
             uses[node] = uses.get(node, 0) + 1
     for curve in curves:
         is_inner = uses[curve.start] > 1 and uses[curve.end] > 1 and curve.start != curve.end
-        if is_inner and _is_overlap(curve, ink):
+        if is_inner and (_is_overlap(curve, ink) or _is_crossing(curve, curves, ink)):
             parent[root(curve.start)] = root(curve.end)
         else:
             kept.append(curve)
@@ -184,7 +187,11 @@ def _through_junctions(curves: Sequence[Curve], ink: Ink) -> list[Array]:
     for ends in at_node.values():
         is_barb = any(kept[e.curve].length < MAX_BARB_PX * ink.scale for e in ends)
         limit = MAX_TURN_RAD if len(ends) > 2 else MAX_BARB_TURN_RAD if is_barb else MAX_CORNER_RAD
-        pairs += _best_pairs([(turn_between(a, b), a, b) for a, b in combinations(ends, 2)], limit)
+        crossing = _straightest(ends) if len(ends) == 4 else None
+        if crossing is not None and max(turn_between(a, b) for a, b in crossing) <= limit:
+            pairs += crossing
+        else:
+            pairs += _best_pairs([(turn_between(a, b), a, b) for a, b in combinations(ends, 2)], limit)
     return join([c.points for c in kept], pairs)
 
 
@@ -193,6 +200,34 @@ def _is_overlap(curve: Curve, ink: Ink) -> bool:
     u, v = curve.points[len(curve.points) // 2].astype(int)
     is_thick = ink.depth[v, u] > 1.25 * ink.half_width + 0.4 and curve.length < 10 * ink.half_width
     return is_thick or curve.length < 2.5 * ink.half_width + 2 * ink.scale
+
+
+def _is_crossing(curve: Curve, curves: Sequence[Curve], ink: Ink) -> bool:
+    """Tell whether a short line is the overlap of two lines that cross at a small angle: each comes in at one end, goes out at the other."""
+    sides = []
+    for node in (curve.start, curve.end):
+        side = [end_of(c.points, False, i, ink) for i, c in enumerate(curves) if c.start == node and c is not curve]
+        side += [end_of(c.points, True, i, ink) for i, c in enumerate(curves) if c.end == node and c is not curve]
+        sides.append(side)
+    here, there = sides
+    if len(here) != 2 or len(there) != 2:
+        return False
+    # Two lines of one width run over each other for the longer, the smaller the angle between them.
+    angle = max(LEAST_CROSSING_RAD, min(np.pi - turn_between(*side) for side in sides))
+    if curve.length > 1.3 * (2 * ink.half_width + ink.scale) / np.sin(angle / 2):
+        return False
+    ways = ((here[0], there[0]), (here[1], there[1])), ((here[0], there[1]), (here[1], there[0]))
+    return any(max(turn_between(a, b) for a, b in way) < MAX_CROSSING_RAD for way in ways)
+
+
+def _straightest(ends: Sequence[End]) -> list[tuple[End, End]]:
+    """Return the two pairs of four ends that turn least together: the straightest one alone may leave the others a sharp turn."""
+    first, *rest = ends
+    ways = []
+    for i, partner in enumerate(rest):
+        others = (*rest[:i], *rest[i + 1 :])
+        ways.append([(first, partner), (others[0], others[1])])
+    return min(ways, key=lambda way: sum(turn_between(a, b) ** 2 for a, b in way))
 
 
 def _best_pairs(ranked: Sequence[tuple[float, End, End]], limit: float) -> list[tuple[End, End]]:
