@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -48,9 +47,9 @@ class DeskStatus:
 class CampaignDesk:
     """Runs one campaign at a time in the background; every method returns at once."""
 
-    def __init__(self, store: Store, policies: str, *, on_end: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, store: Store, policies: str) -> None:
         """Write to ``store``; workers import their policies by the name ``policies``."""
-        self._store, self._setup, self._on_end = store, WorkerSetup(policies, has_tape=True), on_end
+        self._store, self._setup = store, WorkerSetup(policies, has_tape=True)
         self._lock = threading.Lock()
         self._status = DeskStatus()
         self._cancel = threading.Event()
@@ -89,7 +88,6 @@ class CampaignDesk:
             except Exception as problem:
                 error = bug_message(problem)
             self._change(is_running=False, error=error)
-            self._on_end()
 
         self._thread = threading.Thread(target=run, name="campaign", daemon=True)
         self._thread.start()

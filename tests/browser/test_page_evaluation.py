@@ -32,7 +32,8 @@ def test_twenty_trials_are_run_cancelled_and_gone_on_with(page, workbench):
     (stored,) = list_campaigns(workbench.store)
     assert stored.status == "cancelled" and 0 < stored.num_trials < 20
     page.locator("#evaluation-resume").click()
-    page.wait_for_function("/20 of 20 trials/.test(document.querySelector('#evaluation-state').innerText)", timeout=WAIT_MS)
+    state = "document.querySelector('#evaluation-state').innerText"
+    page.wait_for_function(f"{state}.includes('20 of 20 trials') && !{state}.includes('running')", timeout=WAIT_MS)
     page.wait_for_function("document.querySelector('#evaluation-table').innerText.includes('to 100')", timeout=30_000)
     assert find_campaign(workbench.store, stored.id).status == "done"
     assert page.evaluate("Number(document.querySelector('#stage .stage').dataset.frames)") >= frames
