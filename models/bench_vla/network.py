@@ -77,6 +77,8 @@ class Sight(NamedTuple):
 
     words: Tensor
     """``(A, max_words, width)``."""
+    roles: Tensor
+    """``(A, 2, width)``: what the words say of target and goal."""
     front: Targets
     wrist: Targets
     front_seen: Tensor
@@ -126,9 +128,7 @@ class BenchVla(nn.Module):
         self.plan = nn.Linear((1 + 2 * NUM_ROLES) * width, width)
         self.segment = nn.Parameter(0.02 * torch.randn(self.token_slices["action"].stop, width))
         self.decoder = LlamaModel(_llama_config(config, self.vocabulary.size))
-        self.aim = nn.Sequential(_mlp(2 * NUM_ROLES * seen, 4 * width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-        for parameter in self.aim[-1].parameters():
-            nn.init.zeros_(parameter)
+        self.aim = Aim(2 * NUM_ROLES * seen, width)
         for layer in self.decoder.layers:
             cast(LlamaDecoderLayer, layer).self_attn.is_causal = False
 
@@ -175,13 +175,13 @@ class BenchVla(nn.Module):
         front_tokens = front_picture.tokens.repeat_interleave(per_frame, dim=0)
         front_tokens = front_tokens.index_add(0, batch.prompted, prompt_tokens.to(front_tokens.dtype))
         wrist_tokens = wrist_picture.tokens.repeat_interleave(per_frame, dim=0)
-        return Sight(words, front, wrist, front_seen, wrist_seen, front_tokens, wrist_tokens)
+        return Sight(words, roles, front, wrist, front_seen, wrist_seen, front_tokens, wrist_tokens)
 
     def embed(self, batch: Batch, sight: Sight, chosen: Tensor) -> Tensor:
         """Return the token sequences ``(C, num_tokens, width)`` of some asks."""
         state = self.state(batch.state[chosen])[:, None]
         front, wrist = self.front_target(sight.front_seen[chosen]), self.wrist_target(sight.wrist_seen[chosen])
-        aim = self.aim(torch.cat([sight.front_seen[chosen], sight.wrist_seen[chosen]], dim=1).flatten(1))
+        aim = self.aim(torch.cat([sight.front_seen[chosen], sight.wrist_seen[chosen]], dim=1).flatten(1), sight.roles[chosen].flatten(1))
         plan = self.plan(torch.cat([state, front, wrist], dim=1).flatten(1)) + aim
         tokens = [
             state,
@@ -234,6 +234,24 @@ class BenchVla(nn.Module):
         """Return ``(C, 10, width)``: the given coordinates, or the plan ``(C, width)`` where the network shall answer."""
         given: Tensor = self.decoder.embed_tokens(trace.clamp(min=0) + self.vocabulary.first_coordinate)
         return torch.where((trace >= 0)[..., None], given, plan[:, None])
+
+
+class Aim(nn.Module):
+    """What is seen at the targets, where they are from the arm, and what the words say, put together; starts at zero."""
+
+    def __init__(self, num_seen: int, width: int) -> None:
+        super().__init__()
+        self.seen = _mlp(num_seen, 4 * width, 4 * width)
+        self.last = nn.Linear(4 * width, width)
+        self.said = nn.Linear(NUM_ROLES * width, 4 * width)
+        for layer in (self.last, self.said):
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
+
+    def forward(self, seen: Tensor, said: Tensor) -> Tensor:
+        """Map ``(C, num_seen)`` and ``(C, 2 * width)`` to ``(C, width)``."""
+        aim: Tensor = self.last(functional.gelu(self.seen(seen) + self.said(said)))
+        return aim
 
 
 class TextRoles(nn.Module):
