@@ -178,3 +178,16 @@ def test_a_policy_of_few_words_that_takes_over_is_told_words_that_it_knows(liste
         deadline = time.monotonic() + 20
         while instruction(listening) != wanted:
             assert time.monotonic() < deadline, instruction(listening)
+
+
+def test_a_running_policy_goes_on_at_once_with_what_it_is_told(listening):
+    cube, _ = things(listening)
+    listening.command("resume")
+    told = tell(listening, f"grab the {cube} block")["instruction"]
+    begun = listening.controller.status().step
+    deadline = time.monotonic() + 20
+    while listening.controller.status().step < begun + 6:
+        assert time.monotonic() < deadline, listening.controller.status()
+        time.sleep(0.02)
+    listening.command("pause")
+    assert instruction(listening) == told and Listener.last.told[-1].text == told
