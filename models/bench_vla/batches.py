@@ -89,7 +89,7 @@ class Labels(NamedTuple):
     actions: Tensor
     """``(C, 8, 7) float``."""
     has_action: Tensor
-    """``(C, 8) bool``."""
+    """``(C, 8) bool``; false when all is done: an arm that learnt to keep still would stop short of the goal."""
     trace: Tensor
     """``(C, 10) int64``."""
     has_trace: Tensor
@@ -198,7 +198,7 @@ class BatchMaker:
         return Labels(
             chosen=torch.from_numpy(chosen),
             actions=torch.from_numpy(asks["actions"][chosen]),
-            has_action=torch.from_numpy(asks["valid"][chosen]),
+            has_action=torch.from_numpy(asks["valid"][chosen] & ~asks["done"][chosen, None]),
             trace=torch.from_numpy(trace),
             has_trace=torch.from_numpy(asks["has_path"][chosen] & ~asks["is_detour"][chosen] & ~is_given),
             done=torch.from_numpy(asks["done"][chosen].astype(np.float32)),

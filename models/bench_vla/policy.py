@@ -20,8 +20,10 @@ CONTROL_HZ = 20.0
 """Rate of the demonstrations, and so of its actions."""
 _DONE_AT = 0.9
 """Probability of having finished from which it stops."""
-_NEAR_BINS = 2
-"""Bins on each side of the likeliest one that make up an action's value."""
+_NEAR_BINS = 8
+"""Bins on each side of the likeliest one that make up an action's value: a quarter of the range, as small steps are spread over many bins."""
+_NEAR_CELLS = 4
+"""The same for a coordinate of a trace."""
 
 
 def load_policy(simulator: Simulator) -> BenchVlaPolicy:
@@ -138,7 +140,7 @@ def _peaks(probabilities: Tensor) -> NDArray[np.float64]:
     """Return the mean cell around the likeliest one, ``(10, cells)`` to ``(10,)``."""
     cells = torch.arange(probabilities.shape[-1], dtype=torch.float32)
     best = probabilities.argmax(-1, keepdim=True)
-    near = probabilities * ((cells - best).abs() <= 2 * _NEAR_BINS)
+    near = probabilities * ((cells - best).abs() <= _NEAR_CELLS)
     means: NDArray[np.float64] = ((near * (cells + 0.5)).sum(-1) / near.sum(-1)).double().numpy()
     return means
 
