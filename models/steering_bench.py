@@ -145,8 +145,10 @@ def _compare_networks(network: BenchVla, steering: Steering, observation: Observ
 
 def _nnsight_call(network: nn.Module, batch: object) -> Callable[[], Tensor]:
     """Return the same clamp by nnsight (MIT), written as its documentation shows edits of a module's input."""
-    from nnsight import NNsight
+    from nnsight import NNsight, save
+    from nnsight._c import unmount
 
+    unmount("save")  # importing it puts that name on every object of the process
     model = NNsight(network)
     first, second, third = (torch.tensor(units) for units in _UNITS)
     num_layers = len(model.decoder.layers)
@@ -157,7 +159,7 @@ def _nnsight_call(network: nn.Module, batch: object) -> Callable[[], Tensor]:
             blocks[0].input = blocks[0].input.index_fill(-1, first, ALPHA)
             blocks[1].input = blocks[1].input.index_fill(-1, second, ALPHA)
             blocks[2].input = blocks[2].input.index_fill(-1, third, ALPHA)
-            output = model.output.save()
+            output = save(model.output)
         actions: Tensor = output.actions
         return actions
 

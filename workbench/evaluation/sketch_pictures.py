@@ -34,6 +34,9 @@ UNSEEN: Final = 20.0
 MIN_HEAD_SPACE_PX: Final = 26.0
 """Between the tip of an arrow and the line of any other symbol."""
 
+_KINDS: Final = tuple(kind for kind in PropKind if kind not in (PropKind.BALL, PropKind.CYLINDER, PropKind.CORNER))
+"""Kinds of things in a scene: published figures are of these, whatever kinds are added later."""
+
 Image8 = NDArray[np.uint8]
 
 
@@ -190,11 +193,10 @@ def _points(points: np.ndarray) -> tuple[Point, ...]:
 
 def render_scene(rng: np.random.Generator) -> list[Image8]:
     """Return pictures ``(480, 480, 3)`` of one random MuJoCo scene; half of its things have exactly a symbol's colour."""
-    kinds = list(PropKind)
     props = []
     for i in range(int(rng.integers(4, 10))):
         x, y, yaw = rng.uniform(0.28, 0.72), rng.uniform(-0.35, 0.35), rng.uniform(-np.pi, np.pi)
-        kind, colour = kinds[int(rng.integers(len(kinds)))], str(rng.choice(list(COLOURS)))
+        kind, colour = _KINDS[int(rng.integers(len(_KINDS)))], str(rng.choice(list(COLOURS)))
         props.append(Prop(kind, f"prop{i}", colour, float(x), float(y), float(yaw), scale=float(rng.uniform(0.7, 1.3))))
     table = 0.6 * rng.uniform(0.2, 0.9) + 0.4 * rng.uniform(0.2, 0.9, 3)
     look = {"table": tuple(table.tolist()), "light": float(rng.uniform(0.5, 1.5))}

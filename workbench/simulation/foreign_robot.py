@@ -79,7 +79,7 @@ def attach_robot(spec: mujoco.MjSpec, path: str) -> None:
 
 def _adopt(ours: object, theirs: object) -> None:
     """Give one settings structure all values of another."""
-    for name in dir(ours):
+    for name in vars(type(ours)):  # not dir(): libraries there are that put names of their own on every object
         if not name.startswith("_"):
             setattr(theirs, name, getattr(ours, name))
 
