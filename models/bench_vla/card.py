@@ -14,7 +14,7 @@ wrist 64 x 64), proprioception and a prompt (words, a mask, a trace, in any comb
 
 - **Made from** {frames:,} frames of scripted demonstrations and static scenes with {asks:,} instructions, all with seeds below 1,000,000.
 - **Trained** for {minutes} minutes and {steps:,} steps on two CPU cores. Again: `python app.py train bench-vla`
-- **Limits**: it knows the words, things and tasks of the bench alone; it was never shown a real picture.
+{note}- **Limits**: it knows the words, things and tasks of the bench alone; it was never shown a real picture.
 """
 _TABLE: Final = """
 ## Measured
@@ -31,11 +31,12 @@ def write_card(path: Path, facts: Mapping[str, Any], report: Mapping[str, Any], 
 
     Args:
         path: a Markdown file.
-        facts: what the training told of itself.
+        facts: what the training told of itself; ``note`` is one sentence more, if there is one.
         report: of the campaign, empty when there was none.
         curve: losses over the training.
     """
-    parts = [_HEAD.format(**facts)]
+    note = f"- **Note**: {facts['note']}\n" if facts.get("note") else ""
+    parts = [_HEAD.format(**{**facts, "note": note})]
     findings = report.get("findings", [])
     if findings:
         episodes = max(int(cell["n"]) for cell in report["cells"])
