@@ -79,7 +79,6 @@
     }
 
     show(drawing) {
-      if (drawing.plan?.id !== this.drawing?.plan?.id) this.offer(0, drawing.plan?.steps.length ?? 0);
       this.drawing = drawing;
       this.redraw();
     }
@@ -87,6 +86,8 @@
     draw() {
       const { drawing } = this;
       const { sketch, plan } = drawing;
+      if (plan?.id !== this.offered) this.offer(0, plan?.steps.length ?? 0);
+      this.offered = plan?.id;
       const focused = document.activeElement?.closest?.("[data-key]")?.dataset.key;
       this.strokes.replaceChildren(...sketch.strokes.map((s, i) => this.strokeRow(s, i, sketch)));
       this.steps.replaceChildren(...(plan?.steps ?? []).map((s, i) => this.stepRow(s, i, plan, drawing.sentences[i])));

@@ -70,6 +70,7 @@ def test_the_history_lists_an_episode_after_it_ran_and_opens_it(page, workbench)
 
 def press(page, locator):
     """Put the mouse down in the middle of an element, as a person does a tenth of a second before they let go."""
+    locator.scroll_into_view_if_needed()
     box = locator.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
