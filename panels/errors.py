@@ -7,11 +7,11 @@ import inspect
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import gradio as gr
 
-from workbench.core.errors import WorkbenchError
+from workbench.core.errors import UnknownName, WorkbenchError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,6 +35,10 @@ def shown_errors(handler: Callable[P, R]) -> Callable[P, R]:
             return handler(*args, **kwargs)
         except gr.Error:
             raise
+        except UnknownName as error:
+            if error.kind == "tab":  # the stage of a tab that was closed says so, and offers a new one
+                return cast(R, gr.skip())
+            raise gr.Error(plain(str(error)), title="Not possible", print_exception=False) from error
         except WorkbenchError as error:
             raise gr.Error(plain(str(error)), title="Not possible", print_exception=False) from error
         except Exception as error:
