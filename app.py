@@ -116,14 +116,12 @@ def name_remote(text: str) -> None:
 def run_policy_server(args: argparse.Namespace) -> None:
     """Serve one policy to other programs until interrupted."""
     from models.catalog import POLICIES
-    from models.serve import Listening, PolicyServer
+    from models.serve import Listening, serve_until_interrupted
     from models.serve_policy import make_service
     from workbench.simulation.simulators import SIMULATORS
 
     service = make_service(args.name, POLICIES.load(args.name), SIMULATORS.load)
-    with PolicyServer(service, Listening(args.host, args.port, args.api_key_env)) as server:
-        print(f"Policy {args.name!r} answers at {server.url} (health: /healthz)", file=sys.stderr, flush=True)
-        server.serve_forever()
+    serve_until_interrupted(service, Listening(args.host, args.port, args.api_key_env))
 
 
 def run_export(args: argparse.Namespace) -> dict[str, Any]:

@@ -11,11 +11,13 @@ pings, and two clients never use the policy at once.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import hmac
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -236,6 +238,25 @@ class PolicyServer:
     def _metadata(self) -> dict[str, Any]:
         service = self.service
         return {**service.metadata, "policy": service.name, "protocol": PROTOCOL, "abilities": sorted(service.abilities)}
+
+
+def add_listening_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that :class:`Listening` is made of: ``--host``, ``--port``, ``--api-key-env``."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this computer only)")
+    parser.add_argument("--port", type=int, default=8000, help="port (default 8000; 0 takes any)")
+    parser.add_argument("--api-key-env", default="", metavar="NAME", help="variable that holds the key which clients must send")
+
+
+def serve_until_interrupted(service: Service, listening: Listening) -> None:
+    """Serve, say on stderr where, and return when interrupted.
+
+    Raises:
+        InvalidInput: a key is asked for, but its variable is empty.
+        ServiceFailed: it cannot listen there.
+    """
+    with PolicyServer(service, listening) as server:
+        print(f"Policy {service.name!r} answers at {server.url} (health: /healthz)", file=sys.stderr, flush=True)
+        server.serve_forever()
 
 
 async def _tell_and_close(connection: ServerConnection, text: str) -> None:

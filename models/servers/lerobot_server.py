@@ -20,7 +20,7 @@ import torch
 from lerobot.configs import FeatureType, PreTrainedConfig
 from lerobot.policies.factory import get_policy_class, make_pre_post_processors
 
-from models.serve import Listening, PolicyServer, Service
+from models.serve import Listening, Service, add_listening_options, serve_until_interrupted
 from workbench.core.errors import InvalidInput, UnknownName, WorkbenchError
 from workbench.core.types import PROPRIO, PROPRIO_DIM
 
@@ -211,9 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted; return the exit status."""
     parser = argparse.ArgumentParser(prog="lerobot_server", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("policy", help="directory with config.json and model.safetensors, or a hub id")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this computer only)")
-    parser.add_argument("--port", type=int, default=8000, help="port (default 8000; 0 takes any)")
-    parser.add_argument("--api-key-env", default="", metavar="NAME", help="variable that holds the key which clients must send")
+    add_listening_options(parser)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--camera", action="append", default=[], type=_pair, metavar="CAMERA=FEATURE", help="front=observation.images.top")
     parser.add_argument("--state", nargs="*", default=[], metavar="PART", help=f"what the state is made of: {', '.join(PROPRIO)}")
@@ -222,9 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         policy = LeRobotPolicy(args.policy, args.device, cameras=dict(args.camera), state=args.state, is_lenient=args.lenient)
         service = Service(policy.name, lambda: LeRobotSession(policy), policy.metadata())
-        with PolicyServer(service, Listening(args.host, args.port, args.api_key_env)) as server:
-            print(f"Policy {policy.name!r} answers at {server.url}", file=sys.stderr, flush=True)
-            server.serve_forever()
+        serve_until_interrupted(service, Listening(args.host, args.port, args.api_key_env))
     except WorkbenchError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from models.serve import Listening, PolicyServer, Service
+from models.serve import Listening, Service, add_listening_options, serve_until_interrupted
 from workbench.core.errors import InvalidInput, UnknownName, WorkbenchError
 
 IMAGE_SIZE: Final = 224
@@ -114,9 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--unnorm-key", default="bridge_orig", help="whose statistics give the actions their units (default bridge_orig)")
     parser.add_argument("--camera", default="front", help="camera of the workbench that it sees (default front)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this computer only)")
-    parser.add_argument("--port", type=int, default=8000, help="port (default 8000; 0 takes any)")
-    parser.add_argument("--api-key-env", default="", metavar="NAME", help="variable that holds the key which clients must send")
+    add_listening_options(parser)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", default="bfloat16", choices=("bfloat16", "float16", "float32"))
     args = parser.parse_args(argv)
@@ -130,9 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         model, processor = load(args.policy, device=args.device, dtype=args.dtype)
         service = make_service("openvla", model, processor, unnorm_key=args.unnorm_key, camera=args.camera)
-        with PolicyServer(service, Listening(args.host, args.port, args.api_key_env)) as server:
-            print(f"Policy 'openvla' answers at {server.url}", file=sys.stderr, flush=True)
-            server.serve_forever()
+        serve_until_interrupted(service, Listening(args.host, args.port, args.api_key_env))
     except WorkbenchError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2
