@@ -35,11 +35,9 @@ def shown_errors(handler: Callable[P, R]) -> Callable[P, R]:
             return handler(*args, **kwargs)
         except gr.Error:
             raise
-        except UnknownName as error:
-            if error.kind == "tab":  # the stage of a tab that was closed says so, and offers a new one
-                return cast(R, gr.skip())
-            raise gr.Error(plain(str(error)), title="Not possible", print_exception=False) from error
         except WorkbenchError as error:
+            if isinstance(error, UnknownName) and error.kind == "tab":  # the stage of a closed tab says so, and offers a new one
+                return cast(R, gr.skip())
             raise gr.Error(plain(str(error)), title="Not possible", print_exception=False) from error
         except Exception as error:
             raise gr.Error(bug_message(error), title="A bug", print_exception=False) from error
