@@ -113,6 +113,7 @@ class BatchMaker:
         """Draw ``num_frames`` frames with ``asks_per_frame`` asks of each; the first of these goes through the decoder."""
         self.shards, self.config = shards, config
         self._num_frames, self._asks_per_frame = num_frames, asks_per_frame
+        self._vocabulary = Vocabulary(config)
         self._groups: dict[tuple[int, int], NDArray[np.int64]] = {}
         self._num_grouped = 0
 
@@ -153,7 +154,6 @@ class BatchMaker:
 
     def _read(self, asked: Asked, tellings: list[Telling], rng: np.random.Generator) -> Batch:
         frames, asks = asked.frames, asked.asks
-        vocabulary = Vocabulary(self.config)
         told = [text if telling.has_words else "" for text, telling in zip(asked.texts, tellings, strict=True)]
         prompted = [a for a, telling in enumerate(tellings) if telling.has_mask or telling.has_trace]
         side = self.config.front_side
@@ -176,7 +176,7 @@ class BatchMaker:
         return Batch(
             front=_change_light(to_pictures(frames["front"]), rng),
             wrist=_change_light(to_pictures(frames["wrist"]), rng),
-            words=torch.from_numpy(np.stack([vocabulary.encode(text) for text in told])),
+            words=torch.from_numpy(np.stack([self._vocabulary.encode(text) for text in told])),
             state=torch.from_numpy(state + rng.normal(0, _STATE_NOISE, state.shape).astype(np.float32)),
             interaction=torch.from_numpy(interaction),
             prompt=torch.from_numpy(channels),

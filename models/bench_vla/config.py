@@ -9,6 +9,8 @@ from typing import Any, Final
 from workbench.core.errors import InvalidInput
 from workbench.core.types import PROPRIO_DIM
 
+CONTROL_HZ: Final = 20.0
+"""Rate of the demonstrations, and so of the actions."""
 MEMORY_DIM: Final = 10
 """Length of the short proprioceptive memory, see :mod:`models.bench_vla.memory`."""
 NUM_ROLES: Final = 2

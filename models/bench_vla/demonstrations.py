@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from models.bench_vla import static_scenes
 from models.bench_vla.asks import Ask, is_clear, possible_asks, take_turns
-from models.bench_vla.demonstrations_episodes import CAMERAS, CONTROL_HZ, WEIGHTS, Moment, Record, draw_manner, play
+from models.bench_vla.config import CONTROL_HZ
+from models.bench_vla.demonstrations_episodes import CAMERAS, WEIGHTS, Moment, Record, draw_manner, play
 from models.bench_vla.labels import find_stage, outline_in, path_in, point_in, role_point, solid_points
 from models.bench_vla.motion import ProxyWorld, roll_out
 from models.bench_vla.shards import EPISODE, INTERACTIONS, STATIC, TASK_NAMES, ShardWriter

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bench_vla.config import CONTROL_HZ
 from models.bench_vla.memory import ShortMemory
 from models.bench_vla.motion import CHUNK, ProxyWorld
 from models.bench_vla.static_scenes import draw_strength
@@ -28,7 +29,6 @@ from workbench.simulation.world import GRIPPER
 
 Floats = NDArray[np.float64]
 
-CONTROL_HZ: Final = 20.0
 CAMERAS: Final = (CameraRequest("front", 128, 128), CameraRequest("wrist", 64, 64))
 
 WEIGHTS: Final = {

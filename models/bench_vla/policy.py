@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.bench_vla.checkpoint import find_weights, load_network
-from models.bench_vla.config import NUM_ROLES, ROLE_NAMES
+from models.bench_vla.config import CONTROL_HZ, NUM_ROLES, ROLE_NAMES
 from models.bench_vla.memory import SHUT_BELOW, ShortMemory
 from models.bench_vla.network import BenchVla, Output, Targets
 from models.bench_vla.processor import FRONT, WRIST, read_inputs
@@ -16,13 +18,11 @@ from workbench.core.geometry import quat_conjugate, quat_from_rotvec, quat_multi
 from workbench.core.protocols import PolicySpec, Simulator
 from workbench.core.types import PROPRIO, ActionChunk, CameraRequest, Intention, Observation, Prompt, Target, Trace
 
-CONTROL_HZ = 20.0
-"""Rate of the demonstrations, and so of its actions."""
-_DONE_AT = 0.9
+_DONE_AT: Final = 0.9
 """Probability of having finished from which it stops."""
-_NEAR_BINS = 8
+_NEAR_BINS: Final = 8
 """Bins on each side of the likeliest one that make up an action's value: a quarter of the range, as small steps are spread over many bins."""
-_NEAR_CELLS = 4
+_NEAR_CELLS: Final = 4
 """The same for a coordinate of a trace."""
 
 
@@ -130,19 +130,22 @@ def _between(before: Observation, actions: NDArray[np.float32], now: Observation
 
 def _values(probabilities: Tensor, centres: Tensor) -> Tensor:
     """Return the mean of the bins around the likeliest one: ``(8, 7, bins)`` and ``(7, bins)`` to ``(8, 7)``."""
-    index = torch.arange(probabilities.shape[-1])
-    best = probabilities.argmax(-1, keepdim=True)
-    near = probabilities * ((index - best).abs() <= _NEAR_BINS)
-    return (near * centres).sum(-1) / near.sum(-1)
+    return _mean_near_best(probabilities, centres, _NEAR_BINS)
 
 
 def _peaks(probabilities: Tensor) -> NDArray[np.float64]:
     """Return the mean cell around the likeliest one, ``(10, cells)`` to ``(10,)``."""
-    cells = torch.arange(probabilities.shape[-1], dtype=torch.float32)
-    best = probabilities.argmax(-1, keepdim=True)
-    near = probabilities * ((cells - best).abs() <= _NEAR_CELLS)
-    means: NDArray[np.float64] = ((near * (cells + 0.5)).sum(-1) / near.sum(-1)).double().numpy()
+    centres = torch.arange(probabilities.shape[-1]) + 0.5
+    means: NDArray[np.float64] = _mean_near_best(probabilities, centres, _NEAR_CELLS).double().numpy()
     return means
+
+
+def _mean_near_best(probabilities: Tensor, centres: Tensor, radius: int) -> Tensor:
+    """Return the mean of the bins within ``radius`` of the likeliest one: ``(..., bins)`` to ``(...)``."""
+    index = torch.arange(probabilities.shape[-1])
+    best = probabilities.argmax(-1, keepdim=True)
+    near = probabilities * ((index - best).abs() <= radius)
+    return (near * centres).sum(-1) / near.sum(-1)
 
 
 def _targets(camera: str, seen: Targets) -> list[Target]:

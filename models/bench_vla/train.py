@@ -16,7 +16,8 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from models.bench_vla.batches import BatchMaker, Labels
@@ -118,12 +119,10 @@ class Trainer:
 
     def resume(self, path: Path) -> None:
         """Go on from what :meth:`save` wrote."""
-        from safetensors import safe_open
-
         with safe_open(path, framework="pt") as file:
             head = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         self.step, self.seconds = int(head["step"]), float(head["seconds"])
-        tensors = load_file(path)
         self.network.load_state_dict(_below("network.", tensors))
         self.average.load_state_dict(_below("average.", tensors))
         states: dict[int, dict[str, Tensor]] = {}

@@ -24,7 +24,7 @@ from models.bench_vla.vocabulary import collect_words
 from workbench.core.errors import InvalidInput
 from workbench.evaluation.cards import STUDIES
 from workbench.evaluation.driver import MemoryJournal, run_campaign
-from workbench.evaluation.runners import ProcessRunner, SerialRunner
+from workbench.evaluation.launching import runner_maker
 from workbench.evaluation.studies import StudyOptions, study_report
 from workbench.evaluation.worker import WorkerSetup
 from workbench.simulation.manner import MANNERS, say
@@ -143,6 +143,6 @@ def evaluate(weights: Path, *, episodes: int, workers: int, progress: Progress) 
     study = STUDIES.load("bench-vla")
     campaign = study.plan(StudyOptions(episodes))
     setup = WorkerSetup("models.catalog:POLICIES")
-    runner = ProcessRunner(setup, workers) if workers > 1 else SerialRunner(setup)
+    runner = runner_maker(setup, workers=workers)("")
     run = run_campaign(campaign, runner, MemoryJournal(), progress=lambda now: progress(now.tell()))
     return study_report(study, run.report(), run.results)
