@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from workbench.core.anatomy import Anatomy
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event
 from workbench.core.geometry import Pinhole
+from workbench.core.masks import Candidate, Embedding, MaskPrompt, Picture, TrackedMask
 from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Observation, Prompt, SimState, Step, StepResult
 
 Quality = Literal["policy", "live", "still"]
@@ -145,6 +146,61 @@ class Simulator(Protocol):
 
 PolicyFactory = Callable[[Simulator], Policy]
 """Makes a policy for one simulator, in the thread that steps it, after the simulator was reset."""
+
+
+@dataclass(frozen=True)
+class SegmenterSpec:
+    """What a segmenter is."""
+
+    name: str
+    description: str = ""
+    is_privileged: bool = False
+    """True when it reads simulator truth; everything made with it says so."""
+    tracks_by: str = "association"
+    """How its tracker works, in a word: ``memory`` (a learned one), ``association`` (nearest in place, colour and shape) or ``truth``."""
+    is_live: bool = True
+    """Whether it keeps up with a live stage on a CPU; the page warns when not."""
+
+
+class Segmenter(Protocol):
+    """Finds the object that a person points at. Any thread may call it, one call at a time."""
+
+    @property
+    def spec(self) -> SegmenterSpec:
+        """What it is."""
+        ...
+
+    def embed(self, picture: Picture) -> Embedding:
+        """Look at a picture once; the costly part."""
+        ...
+
+    def segment(self, embedding: Embedding, prompt: MaskPrompt) -> tuple[Candidate, ...]:
+        """Return one to three masks for a prompt that is not empty, best first; more than one only for an ambiguous prompt."""
+        ...
+
+    def make_tracker(self) -> Tracker:
+        """Return a tracker with a memory of its own; weights are shared."""
+        ...
+
+
+class Tracker(Protocol):
+    """Follows objects through a stream of pictures of one size, with a memory that stays bounded. Used by one thread."""
+
+    def start(self, picture: Picture) -> None:
+        """Forget every object; this is the present frame."""
+        ...
+
+    def prompt(self, object_id: str, prompt: MaskPrompt) -> TrackedMask:
+        """Add an object on the present frame, or correct one; what is remembered of it and of the others stays."""
+        ...
+
+    def track(self, picture: Picture) -> Mapping[str, TrackedMask]:
+        """Go on to the next frame; return every object's mask there."""
+        ...
+
+    def remove(self, object_id: str) -> None:
+        """Follow an object no longer; an unknown one is no error."""
+        ...
 
 
 class RolloutObserver(Protocol):
