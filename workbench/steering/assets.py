@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from workbench.core.anatomy import ALL_TOKENS, Anatomy
 from workbench.core.errors import InvalidInput, InvalidShape, UnknownName
+from workbench.steering.places import Part, Site, check_layer, width_of
 from workbench.steering.records import from_json, to_json
-from workbench.steering.sites import Part, Site, check_layer, width_of
 
 
 @dataclass(frozen=True)

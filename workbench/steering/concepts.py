@@ -6,10 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.core.anatomy import Anatomy, Stack
 from workbench.core.errors import InvalidInput
@@ -22,9 +19,12 @@ from workbench.steering.edits import (
     SteerFeature,
     SteeringEdit,
 )
+from workbench.steering.places import Part, neuron_of
 from workbench.steering.records import from_json, to_json
 from workbench.steering.scopes import Scope
-from workbench.steering.sites import Part, neuron_of
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _VERSION: Final = 1
 _WHOLE_BELOW: Final = 4_000_000
@@ -159,5 +159,5 @@ def fingerprint(module: nn.Module) -> str:
         if len(flat) > _WHOLE_BELOW:
             flat = flat[:: len(flat) // _NUM_SAMPLED]
         digest.update(f"{name} {tuple(tensor.shape)} ".encode())
-        digest.update(flat.to("cpu", torch.float32).contiguous().numpy().tobytes())
+        digest.update(flat.float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

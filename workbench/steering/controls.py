@@ -19,7 +19,7 @@ from workbench.steering.edits import (
     SteerFeature,
     SteeringEdit,
 )
-from workbench.steering.sites import neuron_of
+from workbench.steering.places import neuron_of
 
 
 def random_neurons(stack: Stack, neurons: tuple[int, ...], rng: np.random.Generator) -> tuple[int, ...]:

@@ -9,9 +9,9 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from workbench.core.errors import InvalidInput
+from workbench.steering.places import Part
 from workbench.steering.records import from_json, to_json
 from workbench.steering.scopes import Scope
-from workbench.steering.sites import Part
 
 MAX_STRENGTH: Final = 1000.0
 """Largest alpha, dose or feature value; far beyond anything useful (sliders go to 20, 1.5 and 15)."""
