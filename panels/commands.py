@@ -9,35 +9,17 @@ Mac, Cmd counts as Ctrl. A key may mean different things in different contexts; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from panels import command_handlers as handlers
+from panels.command import Command
 from workbench.core.errors import InvalidInput, UnknownName
 
 if TYPE_CHECKING:
     from panels.live import LiveSession
-
-
-@dataclass(frozen=True)
-class Command:
-    """One thing a person can do."""
-
-    name: str
-    title: str
-    group: str
-    keys: tuple[str, ...] = ()
-    tooltip: str = ""
-    """What happens, in a sentence."""
-    context: str = "stage"
-    handler: Callable[[LiveSession, Any], handlers.Result | None] | None = None
-    """None: acts in the page only."""
-    args: type[BaseModel] = handlers.NoArgs
-    is_quick: bool = False
-    """True when the handler only records intent, so that it may run before slower commands that were sent earlier."""
 
 
 _TABLE: Final = (
