@@ -47,6 +47,19 @@ def _load_bench_vla() -> PolicyFactory:
     return load_policy
 
 
+def _load_trace_follower() -> PolicyFactory:
+    from workbench.rollout.trace_policy import TracePolicy
+
+    return TracePolicy
+
+
+def _load_trace_blend() -> PolicyFactory:
+    from workbench.rollout.trace_blend import BlendPolicy
+
+    make_base = _load_bench_vla()
+    return lambda simulator: BlendPolicy(make_base(simulator), simulator)
+
+
 def _load_pi0() -> PolicyFactory:
     from models.native import keep_triton_out
 
@@ -65,6 +78,8 @@ def _load_remote() -> PolicyFactory:
 POLICIES: Final[Catalog[PolicyFactory]] = Catalog("policy")
 POLICIES.add("sketch", _load_sketch, "does what is drawn: arrows and circles become paths of the gripper")
 POLICIES.add("bench-vla", _load_bench_vla, "our own small vision-language-action model: words, masks, traces")
+POLICIES.add("trace-follower", _load_trace_follower, "goes along a drawn or edited path, point by point")
+POLICIES.add("trace-blend", _load_trace_blend, "the bench VLA, nudged towards a path: one share of each")
 POLICIES.add("expert", _load_expert, "scripted demonstration that reads the simulator's truth (privileged)")
 POLICIES.add("hold", _load_hold, "keeps still")
 POLICIES.add("remote", _load_remote, "a policy server of openpi's protocol; its address is given by --remote")

@@ -102,6 +102,8 @@ class Trace:
     source: str = "human"
     """``human`` or ``model``."""
     parent_id: str | None = None
+    weight: float = 1.0
+    """How much it counts for a policy that weighs it against its own wish: 0 the policy alone, 1 the trace alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +156,8 @@ class Intention:
     """``(T, 7) float32``: probability of the chosen bin of each action token."""
     entropies: NDArray[np.float32] | None = None
     """``(T, 7) float32`` [nat]."""
+    proposals: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """Whose wish -> where it would take the end-effector next, ``(N, 3)`` in the world [m]; when several are weighed against each other."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,6 +65,10 @@ class ChunkQueue:
         """Return the next action ``(7,) float32``."""
         return self._actions[self._next]
 
+    def rest(self) -> NDArray[np.float32]:
+        """Return what is left ``(T, 7) float32``; T is 0 when the policy must be asked."""
+        return self._actions[self._next :]
+
     def advance(self) -> None:
         """Take the next action off: it was executed, or somebody else acted in its place."""
         self._next += 1

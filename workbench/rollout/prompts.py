@@ -29,6 +29,7 @@ def trace_to_dict(trace: Trace) -> dict[str, Any]:
         **{name: None if getattr(trace, name) is None else list(getattr(trace, name)) for name in _POINT_FIELDS},
         "source": trace.source,
         "parent_id": trace.parent_id,
+        "weight": trace.weight,
     }
 
 
@@ -49,6 +50,7 @@ def parse_trace(data: object) -> Trace:
         points=tuple((u, v) for u, v in points),
         source=_word("trace, source", fields.get("source", "human")),
         parent_id=None if parent_id is None else _word("trace, parent_id", parent_id),
+        weight=_share("trace, weight", fields.get("weight", 1.0)),
         **per_point,
     )
 
@@ -137,6 +139,12 @@ def _per_point(name: str, value: object, num_points: int) -> tuple[float, ...] |
         raise InvalidInput(f"trace, {name}", expected=f"{num_points} numbers", found=repr(value)[:60])
     assert isinstance(value, list | tuple)
     return tuple(float(n) for n in value)
+
+
+def _share(what: str, value: object) -> float:
+    if not _is_number(value) or not 0 <= value <= 1:  # type: ignore[operator]
+        raise InvalidInput(what, expected="0 to 1", found=repr(value)[:60])
+    return float(value)  # type: ignore[arg-type]
 
 
 def _is_count(value: object) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.core.geometry import quat_from_matrix, quat_from_rotvec, quat_multiply
 from workbench.simulation.appearance import Look, Texture, read_look
+from workbench.simulation.obstacles import add_obstacle
 from workbench.simulation.props import add_prop
 from workbench.simulation.robot import EE_SITE, PHYSICS_PERIOD_S, add_robot
 from workbench.simulation.scene import Scene
@@ -66,6 +67,8 @@ def build_model(scene: Scene, robot: str = "") -> mujoco.MjModel:
     _add_cameras(spec, look)
     for prop in scene.props:
         add_prop(spec, replace(prop, rgb=look.colours.get(prop.colour, prop.rgb)))
+    for index, obstacle in enumerate(scene.obstacles):
+        add_obstacle(spec, obstacle, index)
     return spec.compile()
 
 

@@ -13,6 +13,7 @@ from workbench.simulation.appearance import read_look
 from workbench.simulation.distractors import add_distractors
 from workbench.simulation.noise import read_noise
 from workbench.simulation.objects import change_objects
+from workbench.simulation.obstacles import apply_obstacles
 from workbench.simulation.scene import TaskInstance
 from workbench.simulation.starts import draw_start
 
@@ -21,8 +22,9 @@ def apply_options(instance: TaskInstance, options: Mapping[str, Any]) -> TaskIns
     """Return the task as an episode's ``options`` want it; the order in which they are named does not matter.
 
     Known are ``{"look": {...}}``, see :mod:`workbench.simulation.appearance`; ``{"objects": {"scale": 1.2, "shape": "cylinder"}}``;
-    ``{"distractors": {"num": 3, "seed": 5}}``; ``{"start": {"radius_rad": 0.3, "seed": 5}}``, another pose of the arm; and
-    ``{"noise": {...}}``, see :mod:`workbench.simulation.noise`.
+    ``{"distractors": {"num": 3, "seed": 5}}``; ``{"start": {"radius_rad": 0.3, "seed": 5}}``, another pose of the arm;
+    ``{"obstacles": {"boxes": [...]}}``, see :mod:`workbench.simulation.obstacles`; and ``{"noise": {...}}``, see
+    :mod:`workbench.simulation.noise`.
 
     Raises:
         UnknownName: there is no such option, or no such part of one.
@@ -94,5 +96,6 @@ _OPTIONS: Final = {
     "objects": _apply_objects,
     "distractors": _apply_distractors,
     "start": _apply_start,
+    "obstacles": apply_obstacles,
     "noise": _check_noise,
 }

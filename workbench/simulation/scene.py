@@ -82,6 +82,20 @@ class Prop:
 
 
 @dataclass(frozen=True)
+class Obstacle:
+    """A box that is fixed to the table [m]."""
+
+    x: float
+    """Middle of its foot in the world."""
+    y: float
+    width: float
+    """Along world Y."""
+    depth: float
+    """Along world X."""
+    height: float
+
+
+@dataclass(frozen=True)
 class Scene:
     """Everything that :func:`workbench.simulation.build.build_model` needs."""
 
@@ -92,6 +106,8 @@ class Scene:
     """Opening at the start, 0..1."""
     look: Mapping[str, Any] = field(default_factory=dict)
     """Appearance, as :func:`workbench.simulation.appearance.read_look` understands it."""
+    obstacles: tuple[Obstacle, ...] = ()
+    """What stands in the way and is part of no task."""
 
     def prop(self, name: str) -> Prop:
         """Return the prop of that name."""

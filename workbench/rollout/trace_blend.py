@@ -1,0 +1,86 @@
+"""A policy that is nudged along a path: at each step a share of its own action and a share of the path follower's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.core.protocols import Policy, PolicySpec, Simulator
+from workbench.core.types import ActionChunk, Intention, Observation, Prompt
+from workbench.rollout.chunking import ChunkQueue
+from workbench.rollout.trace_policy import TracePolicy
+
+NUM_SHOWN: Final = 8
+"""Control steps that the shown proposals reach ahead."""
+
+
+class BlendPolicy:
+    """Weighs a policy's own wish against the way along its prompt's trace, by the trace's weight.
+
+    The policy is not told the trace: its wish is what it would do by itself. The gripper follows whoever weighs more.
+    """
+
+    def __init__(self, base: Policy, simulator: Simulator) -> None:
+        self._base, self._follower = base, TracePolicy(simulator)
+        self._queue = ChunkQueue()
+        self._told = ""
+        self.spec: PolicySpec = replace(
+            base.spec,
+            name="trace-blend",
+            prompts=(base.spec.prompts - {"mask"}) | {"trace"},
+            action_horizon=1,
+            description=f"{base.spec.name}, nudged along a path: the slider in the Trajectory tab sets how much the path counts.",
+            has_intention=True,
+        )
+
+    @property
+    def note(self) -> str:
+        """Why the path cannot be followed, for the person."""
+        return self._follower.note
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Forget the episode so far."""
+        self._base.reset(rng)
+        self._follower.reset(rng)
+        self._queue.clear()
+        self._told = ""
+
+    def act(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
+        """Return one action, the weighted mean of both; without a trace the policy's own."""
+        if prompt.id != self._told:
+            self._told = prompt.id
+            self._queue.clear()
+        own = self._own(observation, prompt, rng)
+        if prompt.trace is None:
+            self._queue.advance()
+            return ActionChunk(own[:1], 20.0, self._queue.scores, self._queue.intention)
+        drawn = self._follower.act(observation, prompt, rng)
+        weight = prompt.trace.weight
+        action = blended(own[0], drawn.actions[0], weight)
+        self._queue.advance()
+        scores = {**self._queue.scores, **drawn.scores} if weight >= 0.5 else {**drawn.scores, **self._queue.scores}
+        shown = {"policy": _reach(observation, own), "trace": self._follower.ahead(observation, NUM_SHOWN)}
+        intention = replace(self._queue.intention or Intention(), proposals=shown)
+        return ActionChunk(action[None], drawn.control_hz, scores, intention)
+
+    def _own(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return what is left of the policy's own chunk, asked without the trace when it is used up."""
+        if self._queue.is_empty:
+            self._queue.put(self._base.act(observation, replace(prompt, trace=None), rng), self._base.spec.action_horizon)
+        return self._queue.rest()
+
+
+def blended(own: NDArray[np.float32], drawn: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
+    """Return the action ``(7,)`` between a policy's own (weight 0) and the one along the path (weight 1)."""
+    action = ((1.0 - weight) * own + weight * drawn).astype(np.float32)
+    action[6] = drawn[6] if weight >= 0.5 else own[6]
+    return action
+
+
+def _reach(observation: Observation, actions: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return where actions ``(T, 7)`` take the end-effector, ``(T + 1, 3)`` in the world [m], from where it is."""
+    moves = np.vstack([np.zeros((1, 3)), np.cumsum(actions[:, :3], axis=0)])
+    return np.asarray(observation.part("ee_position"), dtype=float) + moves
