@@ -13,7 +13,7 @@ from torch import Tensor
 from models.bench_vla.config import NUM_PROMPT_CHANNELS, NUM_ROLES, BenchVlaConfig
 from models.bench_vla.network import Batch
 from models.bench_vla.normalisation import normalise_state, to_pictures
-from models.bench_vla.prompts import draw_outline, draw_trace, five_points
+from models.bench_vla.prompts import NUM_AHEAD, draw_outline, draw_trace, five_points, look_along
 from models.bench_vla.shards import EPISODE, STATIC, TASK_NAMES, ShardSet
 from models.bench_vla.shards import Batch as Asked
 from models.bench_vla.vocabulary import Vocabulary
@@ -82,14 +82,14 @@ _SHARES: Final = {
 
 
 class Labels(NamedTuple):
-    """What the network should answer; ``chosen`` asks went through the decoder."""
+    """What the network should answer; ``chosen`` asks go through the decoder."""
 
     chosen: Tensor
     """``(C,) int64``."""
     actions: Tensor
-    """``(C, 8, 7) float``."""
+    """``(A, 8, 7) float``."""
     has_action: Tensor
-    """``(C, 8) bool``; false when all is done: an arm that learnt to keep still would stop short of the goal."""
+    """``(A, 8) bool``; false when all is done: an arm that learnt to keep still would stop short of the goal."""
     trace: Tensor
     """``(C, 10) int64``."""
     has_trace: Tensor
@@ -160,6 +160,7 @@ class BatchMaker:
         channels = np.zeros((len(prompted), NUM_PROMPT_CHANNELS, side, side), dtype=np.float32)
         mask_role = np.full(len(prompted), -1, dtype=np.int64)
         trace = np.full((len(tellings), 2 * self.config.num_trace_points), -1, dtype=np.int64)
+        ahead = np.zeros((len(tellings), NUM_AHEAD, 6), dtype=np.float32)
         interaction = np.zeros(len(tellings), dtype=np.int64)
         for row, ask in enumerate(prompted):
             if tellings[ask].has_trace:
@@ -168,6 +169,7 @@ class BatchMaker:
                 path[:, 2] = np.nan if rng.random() < _DROP_HEIGHT else path[:, 2]
                 path[:, 3] = np.nan if rng.random() < _DROP_GRIPPER else path[:, 3]
                 draw_trace(channels[row], path[_DRAWN])
+                ahead[ask] = look_along(path[_DRAWN])
             if tellings[ask].has_mask:
                 mask_role[row] = asks["role_now"][ask]
                 draw_outline(channels[row], _shake(asks["outlines"][ask, mask_role[row]], rng))
@@ -183,6 +185,7 @@ class BatchMaker:
             prompted=torch.tensor(prompted, dtype=torch.int64),
             mask_role=torch.from_numpy(mask_role),
             trace=torch.from_numpy(trace),
+            ahead=torch.from_numpy(ahead),
         )
 
     def _label(self, asked: Asked, tellings: list[Telling]) -> Labels:
@@ -197,8 +200,8 @@ class BatchMaker:
         is_masked = np.array([t.has_mask for t in tellings])[:, None] & (asks["role_now"][:, None] == np.arange(NUM_ROLES))
         return Labels(
             chosen=torch.from_numpy(chosen),
-            actions=torch.from_numpy(asks["actions"][chosen]),
-            has_action=torch.from_numpy(asks["valid"][chosen] & ~asks["done"][chosen, None]),
+            actions=torch.from_numpy(asks["actions"]),
+            has_action=torch.from_numpy(asks["valid"] & ~asks["done"][:, None]),
             trace=torch.from_numpy(trace),
             has_trace=torch.from_numpy(asks["has_path"][chosen] & ~asks["is_detour"][chosen] & ~is_given),
             done=torch.from_numpy(asks["done"][chosen].astype(np.float32)),

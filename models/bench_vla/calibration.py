@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.bench_vla.normalisation import read_pose
 from workbench.core.types import CameraRequest
@@ -17,8 +18,11 @@ from workbench.simulation.rig import find_rig
 from workbench.simulation.scene import Scene
 
 NUM_FEATURES: Final = 9
+NUM_RELATIONS: Final = 16
 _PLANE_M: Final = 0.03
 """Height of the things on the table, about: pixels are lifted to this plane."""
+_FLAT_M: Final = (0.015, 0.0)
+"""Height of what is pushed, and of the flat place where it goes."""
 _SCALES_M: Final = (0.3, 0.1, 0.03)
 """Far and near ways are both told finely."""
 
@@ -46,27 +50,54 @@ class Calibration(nn.Module):
         self.wrist: Tensor
         self.focal: Tensor
 
-    def from_front(self, points: Tensor, state: Tensor) -> Tensor:
-        """Return ``(A, R, 9)``: ways from the end-effector to points ``(A, R, 2)`` in 0..1 of the front picture."""
+    def from_front(self, points: Tensor, state: Tensor, height: float | Tensor = _PLANE_M) -> Tensor:
+        """Return ``(A, R, 9)``: ways from the end-effector to points ``(A, R, 2)`` in 0..1 of the front picture, at heights ``(A, R)`` [m]."""
         position, _ = read_pose(state)
-        rays = self._rays(points, 0) @ self.front[:3, :3].T
-        return _ways(self.front[:3, 3].expand(len(state), 3), rays, position)
+        return _scaled(self._lift_front(points, height) - position[:, None])
+
+    def relate(self, points: Tensor, state: Tensor) -> Tensor:
+        """Return ``(A, 16)``: the way on the table from the first to the second of points ``(A, 2, 2)``, and where the arm is along it.
+
+        What pushes must come down behind a thing on the line to its goal, and turn across it.
+        """
+        position, rotation = read_pose(state)
+        heights = torch.tensor(_FLAT_M, dtype=points.dtype, device=points.device).expand(points.shape[:2])
+        spots = self._lift_front(points, heights)[..., :2]
+        way, offset = spots[:, 1] - spots[:, 0], position[:, :2] - spots[:, 0]
+        along = functional.normalize(way, dim=-1, eps=1e-3)
+        pointing = rotation[:, :2, 0]
+        lead, turn = _turn_into(along, offset), _turn_into(along, pointing)
+        double = torch.stack([turn[:, 0] ** 2 - turn[:, 1] ** 2, 2 * turn[:, 0] * turn[:, 1]], dim=-1)
+        return torch.cat([_scaled(way), _scaled(lead), along, double], dim=-1)
 
     def from_wrist(self, points: Tensor, state: Tensor) -> Tensor:
         """Return ``(A, R, 9)``: ways from the end-effector to points ``(A, R, 2)`` in 0..1 of the wrist picture."""
         position, rotation = read_pose(state)
         rays = self._rays(points, 1) @ self.wrist[:3, :3].T @ rotation.transpose(1, 2)
         origin = position + (rotation @ self.wrist[:3, 3, None])[..., 0]
-        return _ways(origin, rays, position)
+        return _scaled(_lift(origin, rays, _PLANE_M) - position[:, None])
+
+    def _lift_front(self, points: Tensor, height: float | Tensor) -> Tensor:
+        rays = self._rays(points, 0) @ self.front[:3, :3].T
+        return _lift(self.front[:3, 3].expand(len(points), 3), rays, height)
 
     def _rays(self, points: Tensor, camera: int) -> Tensor:
         level = (points - 0.5) / self.focal[camera]
         return torch.cat([level, torch.ones_like(level[..., :1])], dim=-1)
 
 
-def _ways(origin: Tensor, rays: Tensor, position: Tensor) -> Tensor:
-    """Follow rays ``(A, R, 3)`` from ``origin`` ``(A, 3)`` down to the plane; return the ways from ``position``, at several scales."""
-    down = rays[..., 2:].clamp(max=-1e-2)
-    length = ((_PLANE_M - origin[:, None, 2:]) / down).clamp(0, 3)
-    way = origin[:, None] + length * rays - position[:, None]
-    return torch.cat([torch.tanh(way / scale) for scale in _SCALES_M], dim=-1)
+def _lift(origin: Tensor, rays: Tensor, height: float | Tensor) -> Tensor:
+    """Follow rays ``(A, R, 3)`` from ``origin`` ``(A, 3)`` down to ``height`` ``(A, R)`` [m]: ``(A, R, 3)``."""
+    down = rays[..., 2].clamp(max=-1e-2)
+    length = ((height - origin[:, None, 2]) / down).clamp(0, 3)
+    return origin[:, None] + length[..., None] * rays
+
+
+def _scaled(ways: Tensor) -> Tensor:
+    """Return ways ``(..., n)`` [m] at several scales, ``(..., 3 n)``."""
+    return torch.cat([torch.tanh(ways / scale) for scale in _SCALES_M], dim=-1)
+
+
+def _turn_into(along: Tensor, way: Tensor) -> Tensor:
+    """Return ``(A, 2)``: the parts of a way ``(A, 2)`` along and across a direction."""
+    return torch.stack([(along * way).sum(-1), along[:, 0] * way[:, 1] - along[:, 1] * way[:, 0]], dim=-1)

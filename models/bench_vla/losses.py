@@ -26,21 +26,31 @@ class Weights:
     wrist: float = 0.3
     trace: float = 0.15
     done: float = 0.2
+    rough: float = 0.5
 
 
-def find_losses(output: Output, labels: Labels, bin_centres: Tensor) -> dict[str, Tensor]:
-    """Return the mean of each loss [nat], by the names of :class:`Weights`."""
+def find_losses(output: Output, rough: Tensor, labels: Labels, bin_centres: Tensor) -> dict[str, Tensor]:
+    """Return the mean of each loss [nat], by the names of :class:`Weights`.
+
+    Args:
+        output: of the network.
+        rough: ``(A, 8, 7, num_bins)`` logits read off the plan of every ask, before the decoder. They serve learning alone: a plan costs
+            little, so many more asks teach it than go through the decoder.
+        labels: what should be answered.
+        bin_centres: ``(7, num_bins)``.
+    """
     bins = _soft_bins(labels.actions, bin_centres)
-    action = -(bins * output.actions.float().log_softmax(-1)).sum(-1).mean(-1)  # (C, 8)
+    action = _bin_loss(output.actions, bins[labels.chosen])
     cells = torch.arange(output.trace.shape[-1], device=output.trace.device)
     near = torch.exp(-0.5 * ((cells - labels.trace[..., None]) / _TRACE_SPREAD) ** 2)
     trace = -(near / near.sum(-1, keepdim=True) * output.trace.float().log_softmax(-1)).sum(-1).mean(-1)
     return {
-        "action": _mean(action, labels.has_action),
+        "action": _mean(action, labels.has_action[labels.chosen]),
         "front": _mean(_map_loss(output.front.logits, labels.front), labels.has_front),
         "wrist": _mean(_map_loss(output.wrist.logits, labels.wrist), labels.has_wrist),
         "trace": _mean(trace, labels.has_trace),
         "done": functional.binary_cross_entropy_with_logits(output.done.float(), labels.done),
+        "rough": _mean(_bin_loss(rough, bins), labels.has_action),
     }
 
 
@@ -55,6 +65,11 @@ def _soft_bins(actions: Tensor, centres: Tensor) -> Tensor:
     clipped = torch.minimum(torch.maximum(actions, centres[:, 0]), centres[:, -1])
     bumps = torch.exp(-0.5 * ((centres - clipped[..., None]) / (_ACTION_SPREAD * spacing)) ** 2)
     return bumps / bumps.sum(-1, keepdim=True)
+
+
+def _bin_loss(logits: Tensor, bins: Tensor) -> Tensor:
+    """Return ``(..., 8)``: cross entropy of ``(..., 8, 7, num_bins)`` to soft labels, the mean over the dimensions."""
+    return -(bins * logits.float().log_softmax(-1)).sum(-1).mean(-1)
 
 
 def _map_loss(logits: Tensor, targets: Tensor) -> Tensor:

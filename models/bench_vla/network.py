@@ -23,8 +23,10 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaModel
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
-from models.bench_vla.calibration import NUM_FEATURES, Calibration
+from models.bench_vla.calibration import NUM_FEATURES, NUM_RELATIONS, Calibration
 from models.bench_vla.config import NUM_PROMPT_CHANNELS, NUM_ROLES, STATE_DIM, BenchVlaConfig
+from models.bench_vla.normalisation import read_pose
+from models.bench_vla.prompts import NUM_AHEAD
 from models.bench_vla.stem import Pyramid, Stem, Window, fourier, local_mean, sample_at
 from models.bench_vla.vocabulary import Vocabulary
 from workbench.core.types import ACTION_DIM, Interaction
@@ -35,6 +37,8 @@ _POINT_FEATURES: Final = 24
 _KEY_WIDTH: Final = 32
 _PATCH: Final = 16
 """Side of the part of a picture that one token stands for [px]."""
+_NUM_LED: Final = NUM_RELATIONS + NUM_AHEAD * (NUM_FEATURES + 3)
+"""How the targets lie to each other, and the points of a given trace: way, is its height told, opening, is it told."""
 _PEAK_CELLS: Final = 0.6
 """Width of the peak that a mask puts into a target map, as wide as that of a trained map [cells]."""
 
@@ -61,6 +65,8 @@ class Batch:
     """``(P,) int64``: the role whose map the mask replaces, -1 for no mask."""
     trace: Tensor
     """``(A, 10) int64`` given coordinates u1 v1 ... u5 v5, -1 where no trace is given."""
+    ahead: Tensor
+    """``(A, 7, 6) float``: the given trace point by point, see :func:`models.bench_vla.prompts.look_along`; zeros where none is given."""
 
 
 class Targets(NamedTuple):
@@ -90,6 +96,19 @@ class Sight(NamedTuple):
     """``(A, 16, width)``."""
 
 
+class Plan(NamedTuple):
+    """What is known before the decoder, ask by ask: of the arm, of what is seen at the targets, and both together."""
+
+    state: Tensor
+    """``(A, width)``."""
+    front: Tensor
+    """``(A, 2, width)``."""
+    wrist: Tensor
+    """``(A, 2, width)``."""
+    whole: Tensor
+    """``(A, width)``: what action and trace tokens begin with."""
+
+
 class Output(NamedTuple):
     """What one pass gives."""
 
@@ -101,6 +120,8 @@ class Output(NamedTuple):
     """``(A,)`` logit of having finished."""
     front: Targets
     wrist: Targets
+    plan: Tensor
+    """``(A, width)`` of all asks, also those that did not go through the decoder."""
 
 
 class BenchVla(nn.Module):
@@ -157,8 +178,9 @@ class BenchVla(nn.Module):
             chosen: ``(C,) int64`` asks that go through the decoder, by default all; target maps are made for all.
         """
         sight = self.look(batch)
-        tokens = self.embed(batch, sight, torch.arange(len(batch.words), device=batch.words.device) if chosen is None else chosen)
-        return self.read(self.decode(tokens), sight)
+        plan = self.make_plan(batch, sight)
+        tokens = self.embed(batch, sight, plan, torch.arange(len(batch.words), device=batch.words.device) if chosen is None else chosen)
+        return self.read(self.decode(tokens), sight, plan)
 
     def look(self, batch: Batch) -> Sight:
         """Read the pictures, and find in them what the words or masks mean."""
@@ -177,22 +199,29 @@ class BenchVla(nn.Module):
         wrist_tokens = wrist_picture.tokens.repeat_interleave(per_frame, dim=0)
         return Sight(words, roles, front, wrist, front_seen, wrist_seen, front_tokens, wrist_tokens)
 
-    def embed(self, batch: Batch, sight: Sight, chosen: Tensor) -> Tensor:
+    def make_plan(self, batch: Batch, sight: Sight) -> Plan:
+        """Put together where the targets are from the arm, what is told, and where a given trace leads."""
+        state, front, wrist = self.state(batch.state), self.front_target(sight.front_seen), self.wrist_target(sight.wrist_seen)
+        has_goal = 1 - sight.front.logits[:, 1].softmax(-1)[:, :1]
+        relations = has_goal * self.calibration.relate(sight.front.window.point, batch.state)
+        seen = torch.cat([sight.front_seen, sight.wrist_seen], dim=1).flatten(1)
+        aim = self.aim(seen, sight.roles.flatten(1), torch.cat([relations, self._read_ahead(batch)], dim=-1))
+        parts = torch.cat([state[:, None], front, wrist], dim=1)
+        return Plan(state, front, wrist, self.plan(parts.flatten(1)) + aim)
+
+    def embed(self, batch: Batch, sight: Sight, plan: Plan, chosen: Tensor) -> Tensor:
         """Return the token sequences ``(C, num_tokens, width)`` of some asks."""
-        state = self.state(batch.state[chosen])[:, None]
-        front, wrist = self.front_target(sight.front_seen[chosen]), self.wrist_target(sight.wrist_seen[chosen])
-        aim = self.aim(torch.cat([sight.front_seen[chosen], sight.wrist_seen[chosen]], dim=1).flatten(1), sight.roles[chosen].flatten(1))
-        plan = self.plan(torch.cat([state, front, wrist], dim=1).flatten(1)) + aim
+        whole = plan.whole[chosen]
         tokens = [
-            state,
+            plan.state[chosen][:, None],
             self.interaction(batch.interaction[chosen])[:, None],
             sight.words[chosen],
-            front,
-            wrist,
+            plan.front[chosen],
+            plan.wrist[chosen],
             sight.front_tokens[chosen],
             sight.wrist_tokens[chosen],
-            self._trace_inputs(batch.trace[chosen], plan),
-            plan[:, None].expand(-1, self.config.horizon * ACTION_DIM, -1),
+            self._trace_inputs(batch.trace[chosen], whole),
+            whole[:, None].expand(-1, self.config.horizon * ACTION_DIM, -1),
         ]
         return torch.cat(tokens, dim=1) + self.segment
 
@@ -206,7 +235,7 @@ class BenchVla(nn.Module):
         normalised: Tensor = self.decoder.norm(hidden)
         return normalised
 
-    def read(self, hidden: Tensor, sight: Sight) -> Output:
+    def read(self, hidden: Tensor, sight: Sight, plan: Plan) -> Output:
         """Read trace, actions and the end off the last layer, by the table of tokens."""
         slices, table, config = self.token_slices, self.decoder.embed_tokens.weight, self.config
         first = self.vocabulary.first_coordinate
@@ -215,7 +244,17 @@ class BenchVla(nn.Module):
         bins = table[self.vocabulary.first_action :].view(ACTION_DIM, config.num_bins, config.width)
         logits = torch.einsum("ahdw,dbw->ahdb", actions, bins)
         done = self.done(hidden[:, slices["proprio"]][:, 0])[:, 0]
-        return Output(logits, trace, done, sight.front, sight.wrist)
+        return Output(logits, trace, done, sight.front, sight.wrist, plan.whole)
+
+    def _read_ahead(self, batch: Batch) -> Tensor:
+        """Return ``(A, 84)``: ways from the end-effector to the points of a given trace, and the openings there; zeros without one."""
+        points, height, has_height = batch.ahead[..., :2], batch.ahead[..., 2], batch.ahead[..., 3]
+        position, _ = read_pose(batch.state)
+        # Where no height is told, the trace is read as if it kept the height of the arm.
+        height = torch.where(has_height > 0, height, position[:, None, 2])
+        ways = self.calibration.from_front(points, batch.state, height)
+        is_given = (batch.trace[:, :1] >= 0).to(ways.dtype)
+        return is_given * torch.cat([ways, batch.ahead[..., 3:]], dim=-1).flatten(1)
 
     def _attend(self, picture: Pyramid, query: Tensor, null: Tensor, prompt: tuple[Batch, Tensor] | None) -> Targets:
         """Attend from two queries ``(A, 2, key)`` to the pictures; a mask replaces the map of the role that it is for."""
@@ -237,20 +276,21 @@ class BenchVla(nn.Module):
 
 
 class Aim(nn.Module):
-    """What is seen at the targets, where they are from the arm, and what the words say, put together; starts at zero."""
+    """What is seen at the targets, where they are from the arm, what the words say and where a trace leads; starts at zero."""
 
     def __init__(self, num_seen: int, width: int) -> None:
         super().__init__()
         self.seen = _mlp(num_seen, 4 * width, 4 * width)
         self.last = nn.Linear(4 * width, width)
         self.said = nn.Linear(NUM_ROLES * width, 4 * width)
-        for layer in (self.last, self.said):
+        self.led = _mlp(_NUM_LED, 2 * width, 4 * width)
+        for layer in (self.last, self.said, self.led[-1]):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
 
-    def forward(self, seen: Tensor, said: Tensor) -> Tensor:
-        """Map ``(C, num_seen)`` and ``(C, 2 * width)`` to ``(C, width)``."""
-        aim: Tensor = self.last(functional.gelu(self.seen(seen) + self.said(said)))
+    def forward(self, seen: Tensor, said: Tensor, led: Tensor) -> Tensor:
+        """Map ``(A, num_seen)``, ``(A, 2 * width)`` and ``(A, num_led)`` to ``(A, width)``."""
+        aim: Tensor = self.last(functional.gelu(self.seen(seen) + self.said(said) + self.led(led)))
         return aim
 
 

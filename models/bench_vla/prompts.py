@@ -17,6 +17,9 @@ MASK, TIME, HEIGHT, GRIPPER = range(NUM_PROMPT_CHANNELS)
 TOP_HEIGHT_M: Final = 0.40
 """Height that is drawn brightest."""
 _LINE_PX: Final = 3
+_LOOK_AHEAD: Final = np.array([0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 9.0])
+"""Distances along a trace at which it is read point by point, in sides of the picture; the last is its end."""
+NUM_AHEAD: Final = len(_LOOK_AHEAD)
 _LEAST: Final = 0.15
 """Value of the least time, height and opening: a line is seen wherever there is one."""
 
@@ -57,6 +60,27 @@ def shrink_mask(mask: NDArray[np.bool_], side: int) -> NDArray[np.float32]:
     area = np.asarray(picture, dtype=np.float32) / 255
     least = min(0.5, float(area.max()))
     return (area >= max(least, 1e-6)).astype(np.float32)
+
+
+def look_along(path: ArrayLike) -> NDArray[np.float32]:
+    """Return ``(7, 6)``: u, v, height [m] and whether it is known, opening and whether it is known, at growing distances along a path.
+
+    Args:
+        path: ``(n, 4)``: u, v in 0..1, height [m], opening 0..1; nan where height or opening are not known.
+    """
+    points = np.asarray(path, dtype=float)
+    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
+    at = np.minimum(_LOOK_AHEAD, lengths[-1])
+    # A path may stand still on the picture while it opens the gripper: what comes later there counts.
+    later = np.minimum(np.searchsorted(lengths, at, side="right"), len(points) - 1)
+    ahead = np.zeros((len(at), 6), dtype=np.float32)
+    for i in range(2):
+        ahead[:, i] = np.interp(at, lengths, points[:, i])
+    heights = np.interp(at, lengths, points[:, 2])
+    for column, values in ((2, heights), (4, points[later, 3])):
+        is_known = np.isfinite(values)
+        ahead[:, column], ahead[:, column + 1] = np.where(is_known, values, 0.0), is_known
+    return ahead
 
 
 def five_points(path: ArrayLike, num_points: int, num_coordinates: int) -> NDArray[np.int64]:

@@ -18,13 +18,14 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.bench_vla.batches import BatchMaker, Labels
 from models.bench_vla.checkpoint import save_network
 from models.bench_vla.config import BenchVlaConfig
 from models.bench_vla.losses import Weights, find_losses, weigh
 from models.bench_vla.network import Batch, BenchVla
+from workbench.core.types import ACTION_DIM
 
 _QUEUE: Final = 3
 _AVERAGE: Final = 0.999
@@ -59,8 +60,13 @@ class Trainer:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = BenchVla(config).to(self._device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self._num_actions = (config.horizon, ACTION_DIM, config.num_bins)
+        self._rough = nn.Linear(config.width, math.prod(self._num_actions)).to(self._device)
         self._optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay
+            [*self.network.parameters(), *self._rough.parameters()],
+            lr=settings.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=settings.weight_decay,
         )
         self.step, self.seconds = 0, 0.0
         self._centres = torch.from_numpy(self.network.vocabulary.bin_centres).to(self._device)
@@ -79,7 +85,9 @@ class Trainer:
             group["lr"] = self.settings.learning_rate * self._schedule()
         batch, labels = _to(batch, self._device), Labels(*(t.to(self._device) for t in labels))
         with _autocast(self._device):
-            losses = find_losses(self.network(batch, labels.chosen), labels, self._centres)
+            output = self.network(batch, labels.chosen)
+            rough = self._rough(output.plan).unflatten(-1, self._num_actions)
+            losses = find_losses(output, rough, labels, self._centres)
             total = weigh(losses, Weights())
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
@@ -110,6 +118,7 @@ class Trainer:
         save_network(self._out / "bench-vla.safetensors", self.network.config, self.average.state_dict(), about=facts, dtype=torch.float16)
         tensors = {f"network.{n}": t for n, t in self.network.state_dict().items()}
         tensors |= {f"average.{n}": t for n, t in self.average.state_dict().items()}
+        tensors |= {f"rough.{n}": t for n, t in self._rough.state_dict().items()}
         for number, state in self._optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{n}": t for n, t in state.items()}
         part = self._out / "training.safetensors.part"
@@ -125,6 +134,7 @@ class Trainer:
         self.step, self.seconds = int(head["step"]), float(head["seconds"])
         self.network.load_state_dict(_below("network.", tensors))
         self.average.load_state_dict(_below("average.", tensors))
+        self._rough.load_state_dict(_below("rough.", tensors))
         states: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _below("optimiser.", tensors).items():
             number, field = name.split(".")

@@ -141,6 +141,7 @@ def bench_vla():
         prompted=torch.arange(0),
         mask_role=torch.zeros(0, dtype=torch.int64),
         trace=torch.full((1, 10), -1),
+        ahead=torch.zeros(1, 7, 6),
     )
     return network, lambda: network(batch)
 

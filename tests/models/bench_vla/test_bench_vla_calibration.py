@@ -43,3 +43,27 @@ def test_the_pose_is_read_back_from_a_normalised_state(observation):
 def test_a_ray_that_never_meets_the_table_gives_a_bounded_way(observation):
     state = torch.from_numpy(normalise_state(observation.proprio[None], np.zeros((1, 10))))
     assert torch.isfinite(Calibration().from_front(torch.tensor([[[0.5, -0.3]]]), state)).all()
+
+
+def test_a_pixel_of_a_point_of_known_height_gives_the_way_to_it(observation):
+    place = observation.part("ee_position") + [0.02, 0.03, 0.05]
+    pinhole = observation.cameras["front"]
+    point = torch.tensor(pinhole.project(place[None])[0] / pinhole.width, dtype=torch.float32)[None]
+    state = torch.from_numpy(normalise_state(observation.proprio[None], np.zeros((1, 10))))
+    way = Calibration().from_front(point, state, torch.tensor([[place[2]]], dtype=torch.float32))[0, 0, :3].numpy()
+    np.testing.assert_allclose(np.arctanh(way) * 0.3, [0.02, 0.03, 0.05], atol=2e-4)
+
+
+def test_two_places_on_the_table_give_the_way_between_them_and_where_the_arm_is_along_it(observation):
+    ee = observation.part("ee_position")
+    first, second = np.array([ee[0] + 0.05, ee[1], 0.015]), np.array([ee[0] + 0.25, ee[1], 0.0])
+    pinhole = observation.cameras["front"]
+    points = torch.tensor(pinhole.project(np.stack([first, second]))[0] / pinhole.width, dtype=torch.float32)[None]
+    state = torch.from_numpy(normalise_state(observation.proprio[None], np.zeros((1, 10))))
+    found = Calibration().relate(points, state)[0].numpy()
+    np.testing.assert_allclose(np.arctanh(found[:2]) * 0.3, [0.2, 0.0], atol=1e-3)
+    np.testing.assert_allclose(np.arctanh(found[6:8]) * 0.3, [-0.05, 0.0], atol=1e-3)
+    np.testing.assert_allclose(found[12:14], [1.0, 0.0], atol=5e-3)
+    axis = matrix_from_quat(observation.part("ee_quaternion"))[:2, 0]
+    yaw = np.arctan2(axis[1], axis[0])
+    np.testing.assert_allclose(found[14:], np.hypot(*axis) ** 2 * np.array([np.cos(2 * yaw), np.sin(2 * yaw)]), atol=1e-2)

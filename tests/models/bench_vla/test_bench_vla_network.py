@@ -10,6 +10,7 @@ from models.bench_vla.batches import Labels
 from models.bench_vla.config import BenchVlaConfig
 from models.bench_vla.losses import find_losses
 from models.bench_vla.network import Batch, BenchVla
+from models.bench_vla.prompts import NUM_AHEAD
 from models.bench_vla.stem import local_mean
 from models.bench_vla.vocabulary import Vocabulary
 from workbench.core.types import ACTION_DIM
@@ -37,6 +38,7 @@ def make_batch(num_frames=2, per_frame=2, prompted=()):
         prompted=torch.tensor(prompted, dtype=torch.int64),
         mask_role=torch.full((len(prompted),), -1),
         trace=torch.full((num_asks, 10), -1),
+        ahead=torch.from_numpy(rng.random((num_asks, NUM_AHEAD, 6)).astype(np.float32)),
     )
 
 
@@ -50,7 +52,8 @@ def test_it_gives_bins_for_every_action_token_and_coordinate(network):
 
 def test_the_sequence_is_as_long_as_its_groups(network):
     batch = make_batch()
-    tokens = network.embed(batch, network.look(batch), torch.arange(4))
+    sight = network.look(batch)
+    tokens = network.embed(batch, sight, network.make_plan(batch, sight), torch.arange(4))
     assert tokens.shape == (4, network.token_slices["action"].stop, CONFIG.width)
 
 
@@ -71,7 +74,9 @@ def test_an_ask_does_not_depend_on_the_others(network):
 
 def test_chosen_asks_are_answered_as_among_all(network):
     batch = make_batch()
-    torch.testing.assert_close(network(batch, torch.tensor([2])).actions[0], network(batch).actions[2])
+    some, all_asks = network(batch, torch.tensor([2])), network(batch)
+    torch.testing.assert_close(some.actions[0], all_asks.actions[2])
+    assert torch.equal(some.plan, all_asks.plan)
 
 
 def test_attention_is_full_not_causal(network):
@@ -104,6 +109,17 @@ def test_a_given_trace_enters_the_sequence(network):
     assert not torch.allclose(network(batch).actions, network(given).actions)
 
 
+def test_where_a_trace_leads_counts_only_where_one_is_given():
+    torch.manual_seed(2)
+    network, batch = BenchVla(CONFIG).eval(), make_batch()
+    torch.nn.init.normal_(network.aim.last.weight)
+    torch.nn.init.normal_(network.aim.led[-1].weight)
+    given = replace(batch, trace=torch.full_like(batch.trace, 100))
+    elsewhere = torch.rand_like(batch.ahead)
+    assert torch.equal(network(batch).plan, network(replace(batch, ahead=elsewhere)).plan)
+    assert not torch.allclose(network(given).plan, network(replace(given, ahead=elsewhere)).plan)
+
+
 def test_the_mean_place_of_a_map_lies_between_cells_and_ignores_a_far_second_peak():
     logits = torch.full((1, 16 * 16), -20.0).view(16, 16)
     logits[4, 6], logits[4, 7], logits[12, 12] = 5.0, 5.0, 4.9
@@ -134,11 +150,13 @@ def test_the_network_learns_one_batch_by_heart():
     network, batch = BenchVla(CONFIG), make_batch()
     labels = make_labels([[0.3, 0.7], [0.3, 0.7], [0.8, 0.2], [0.8, 0.2]])
     centres = torch.from_numpy(network.vocabulary.bin_centres)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    rough = torch.nn.Linear(CONFIG.width, 8 * ACTION_DIM * CONFIG.num_bins)
+    optimiser = torch.optim.AdamW([*network.parameters(), *rough.parameters()], lr=3e-3)
     first = None
     for _ in range(60):
-        losses = find_losses(network(batch), labels, centres)
-        total = losses["action"] + losses["front"]
+        output = network(batch)
+        losses = find_losses(output, rough(output.plan).view(4, 8, ACTION_DIM, -1), labels, centres)
+        total = losses["action"] + losses["front"] + losses["rough"]
         first = float(total.detach()) if first is None else first
         optimiser.zero_grad()
         total.backward()
@@ -158,5 +176,5 @@ def test_unknown_labels_give_no_gradient(network):
     )
     with torch.no_grad():
         output = network(make_batch())
-    losses = find_losses(output, nothing, torch.from_numpy(network.vocabulary.bin_centres))
-    assert [float(losses[name]) for name in ("action", "front", "wrist", "trace")] == [0.0] * 4
+    losses = find_losses(output, torch.zeros_like(output.actions), nothing, torch.from_numpy(network.vocabulary.bin_centres))
+    assert [float(losses[name]) for name in ("action", "front", "wrist", "trace", "rough")] == [0.0] * 5

@@ -9,7 +9,7 @@ import torch
 from models.bench_vla.config import BenchVlaConfig
 from models.bench_vla.network import BenchVla
 from models.bench_vla.policy import BenchVlaPolicy, _between, _values
-from models.bench_vla.prompts import HEIGHT, MASK, TIME, draw_trace, five_points, shrink_mask
+from models.bench_vla.prompts import HEIGHT, MASK, TIME, draw_trace, five_points, look_along, shrink_mask
 from models.bench_vla.training import known_words
 from models.bench_vla.vocabulary import Vocabulary
 from workbench.core.errors import InvalidInput
@@ -108,6 +108,18 @@ def test_a_trace_without_heights_leaves_their_channel_empty():
     channels = np.zeros((4, 128, 128), dtype=np.float32)
     draw_trace(channels, [[0.1, 0.5, np.nan, np.nan], [0.9, 0.5, np.nan, np.nan]])
     assert channels[TIME].any() and not channels[HEIGHT].any()
+
+
+def test_a_path_is_read_at_growing_distances_to_its_end():
+    ahead = look_along([[0.1, 0.5, 0.2, 1.0], [0.2, 0.5, 0.1, 0.0], [0.2, 0.6, 0.1, 0.0]])
+    np.testing.assert_allclose(ahead[0], [0.1, 0.5, 0.2, 1, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(ahead[2, :4], [0.15, 0.5, 0.15, 1], atol=1e-6)
+    np.testing.assert_allclose(ahead[-1], [0.2, 0.6, 0.1, 1, 0, 1], atol=1e-6)
+
+
+def test_what_a_path_does_not_tell_is_marked():
+    ahead = look_along([[0.1, 0.5, np.nan, np.nan], [0.9, 0.5, np.nan, np.nan]])
+    assert not ahead[:, 2:].any() and np.isfinite(ahead).all()
 
 
 def test_five_points_are_evenly_along_the_path():
