@@ -46,7 +46,7 @@ def test_a_ray_that_never_meets_the_table_gives_a_bounded_way(observation):
 
 
 def test_a_pixel_of_a_point_of_known_height_gives_the_way_to_it(observation):
-    place = observation.part("ee_position") + [0.02, 0.03, 0.05]
+    place = observation.part("ee_position") + np.array([0.02, 0.03, 0.05])
     pinhole = observation.cameras["front"]
     point = torch.tensor(pinhole.project(place[None])[0] / pinhole.width, dtype=torch.float32)[None]
     state = torch.from_numpy(normalise_state(observation.proprio[None], np.zeros((1, 10))))
