@@ -39,6 +39,8 @@ _TASK_SHARES: Final = {
 _DROP_INTERACTION: Final = 0.15
 _DROP_HEIGHT: Final = 0.4
 _DROP_GRIPPER: Final = 0.3
+_SHUT_HALF: Final = 0.5
+"""How often the half open gripper of a push is told as a shut one: a person who draws a push knows open and shut alone."""
 _DRAWN: Final = np.linspace(0, 31, 14).round().astype(int)
 """Points of a path that are drawn."""
 _BRIGHTNESS: Final = 0.12
@@ -168,6 +170,8 @@ class BatchMaker:
                 trace[ask] = five_points(path, self.config.num_trace_points, self.config.num_coordinates)
                 path[:, 2] = np.nan if rng.random() < _DROP_HEIGHT else path[:, 2]
                 path[:, 3] = np.nan if rng.random() < _DROP_GRIPPER else path[:, 3]
+                if rng.random() < _SHUT_HALF:
+                    path[:, 3] = np.where(path[:, 3] == 0.5, 0.0, path[:, 3])
                 draw_trace(channels[row], path[_DRAWN])
                 ahead[ask] = look_along(path[_DRAWN])
             if tellings[ask].has_mask:

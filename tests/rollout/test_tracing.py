@@ -39,7 +39,7 @@ def test_an_arrow_closes_at_its_tail_and_opens_at_its_head_wherever_it_was_drawn
     assert simulator.state().equals(before)
     assert (trace.camera, trace.width, trace.height) == ("front", TRACE_PX, TRACE_PX)
     begin, close, release = measure(trace).events
-    assert (begin.is_open, close.is_open, release.is_open) == (True, False, True) and begin.point == 0
+    assert (begin.opening, close.opening, release.opening) == (1.0, 0.0, 1.0) and begin.point == 0
     pinhole = simulator.observe((CameraRequest("front", TRACE_PX, TRACE_PX),)).cameras["front"]
     roles = simulator.instance.roles
     for event, name in ((close, roles["pick"]), (release, roles["place"])):
@@ -59,7 +59,7 @@ def test_the_depths_lift_the_trace_to_the_path_that_the_preview_shows(simulator)
 
 def test_a_circle_on_a_cube_ends_in_it_with_the_gripper_shut(simulator):
     trace = trace_of_step(simulator, plan_on(simulator, "front", Verb.PICK), 0)
-    assert trace.gripper[-1] == 0.0 and [e.is_open for e in measure(trace).events] == [True, False]
+    assert trace.gripper[-1] == 0.0 and [e.opening for e in measure(trace).events] == [1.0, 0.0]
 
 
 def test_a_turn_on_the_spot_cannot_be_told_as_a_trace(simulator):

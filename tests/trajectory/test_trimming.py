@@ -14,6 +14,7 @@ CAMERA = look_down()
 
 
 def see(position, step, *, is_open=True, camera=CAMERA) -> Observation:
+    """Look at the robot; ``is_open`` may be a part of one as well."""
     proprio = np.zeros(PROPRIO_DIM, dtype=np.float32)
     proprio[PROPRIO["ee_position"]] = position
     proprio[PROPRIO["gripper_command"]] = float(is_open)
@@ -173,6 +174,14 @@ def test_degenerate_traces_do_no_harm(points):
     assert len(ahead.points) <= max(2, len(points))
 
 
+def test_a_half_open_gripper_is_neither_open_nor_shut():
+    push = trace_of([HOME, TAIL, HEAD], gripper=(0.5, 0.5, 0.5))
+    assert [e.opening for e in measure(push).events] == [0.5]
+    for opening, is_done in ((1.0, False), (0.0, False), (0.47, True), (0.55, True)):
+        progress = advance(push, Progress(), sight_of(see(straight(HOME, TAIL)[5], 0, is_open=opening), push))
+        assert progress.num_events == int(is_done)
+
+
 PLACES = st.tuples(st.floats(0.25, 0.65), st.floats(-0.3, 0.3), st.floats(0.02, 0.3))
 
 
@@ -189,7 +198,7 @@ def test_whatever_the_robot_does_progress_never_goes_back_and_the_end_stays(corn
         ahead = what_lies_ahead(trace, progress, sight)
         assert ahead.points[-1] == trace.points[-1] or length - progress.arc < NEAR or len(ahead.points) <= 2
         if has_gripper:
-            waiting = [e.is_open for e in measure(trace).events[progress.num_events :]]
+            waiting = [e.opening > 0.5 for e in measure(trace).events[progress.num_events :]]
             left = [g > 0.5 for g in ahead.gripper]
             changes = [b for a, b in pairwise(left) if a != b]
             assert changes[-len(waiting) :] == waiting or not waiting

@@ -47,21 +47,21 @@ class PlannedPath:
     positions: Floats
     """``(N, 3)`` end-effector in the world [m]."""
     openings: Floats
-    """``(N,)`` commanded opening, 0 or 1, on the way to and at each of them."""
+    """``(N,)`` commanded opening, 0 shut .. 1 open, on the way to and at each of them."""
 
 
 def plan_path(simulator: BenchSimulator, manner: str = PLAIN) -> PlannedPath:
     """Let the expert play the task from the present state, and put that state back exactly."""
     before = simulator.state()
     expert, rng = ScriptedExpert(simulator, manner=MANNERS[manner]), np.random.default_rng(0)
-    positions, openings = [simulator.world.ee_position], [float(simulator.world.gripper_command > 0.5)]
+    positions, openings = [simulator.world.ee_position], [float(simulator.world.gripper_command)]
     try:
         for _ in range(round(simulator.task.time_limit_s * simulator.control_hz)):
             chunk = expert.act(simulator.observe(()), Prompt(), rng)
             if chunk.scores["done"]:
                 break
             simulator.step(chunk.actions[0])
-            opening = float(chunk.actions[0, 6] > 0.5)
+            opening = float(chunk.actions[0, 6])
             position = simulator.world.ee_position
             if opening != openings[-1] or np.linalg.norm(position - positions[-1]) >= _MIN_STEP:
                 positions.append(position)

@@ -5,8 +5,8 @@ Here the end-effector is projected into the picture that the trace was drawn on,
 
 - Progress never goes back. At each step it is the nearest point of the path at or after the last one, within a window, so that a
   path that crosses or retraces itself is travelled in order.
-- A gripper event (the wanted opening crosses one half) holds progress back until the gripper was commanded so near the event's point;
-  what was not yet done stays in what lies ahead.
+- A gripper event (another opening is wanted) holds progress back until the gripper was commanded so near the event's point; what was
+  not yet done stays in what lies ahead.
 - A robot that was pushed off finds the path again farther ahead, up to the next gripper event; when it is near to none of it, the trace
   leads from where it is back to the path, and :attr:`Progress.trouble` says so.
 
@@ -41,17 +41,20 @@ HASTE: Final = 0.3
 """Price of each bit of progress, in distance from the path: on a path that retraces itself the earlier part is taken."""
 SAMPLE: Final = 0.004
 """Distance of the points among which the nearest is sought."""
+OTHER: Final = 0.3
+"""Openings that differ by more are not the same: half open, as for a push, is neither open nor shut."""
 _SAME: Final = 1e-9
 
 
 class GripperEvent(NamedTuple):
-    """Where along a trace the gripper is to open or close."""
+    """Where along a trace another opening of the gripper is wanted."""
 
     point: int
     """Index of the trace's point."""
     arc: float
     """Length of the path up to that point."""
-    is_open: bool
+    opening: float
+    """What is wanted from there on, 0 shut .. 1 open."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +86,8 @@ class Sight:
     place: NDArray[np.float64] | None
     """``(2,)``, shares of the frame's larger side; None when the camera does not show it."""
     depth_m: float
-    is_open: bool
-    """Whether the gripper is commanded to be open."""
+    opening: float
+    """What the gripper is commanded, 0 shut .. 1 open."""
     blindness: str = ""
     """Why there is no place, for the person."""
 
@@ -110,22 +113,24 @@ def measure(trace: Trace) -> Path:
     """Measure a trace along its length; a trace without points gives a path of length 0 at the frame's origin."""
     points = np.asarray(trace.points or ((0.0, 0.0),), dtype=float) / max(trace.width, trace.height)
     arcs = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-    wanted = [opening > 0.5 for opening in trace.gripper or ()]
-    changed = [i for i, is_open in enumerate(wanted) if i == 0 or is_open != wanted[i - 1]]
-    return Path(points, arcs, tuple(GripperEvent(i, float(arcs[i]), wanted[i]) for i in changed))
+    events: list[GripperEvent] = []
+    for i, opening in enumerate(trace.gripper or ()):
+        if not events or _differ(opening, events[-1].opening):
+            events.append(GripperEvent(i, float(arcs[i]), opening))
+    return Path(points, arcs, tuple(events))
 
 
 def sight_of(observation: Observation, trace: Trace) -> Sight:
     """Project the end-effector of an observation into the picture of a trace; the camera may have another size there."""
-    is_open = bool(observation.part("gripper_command")[0] > 0.5)
+    opening = float(observation.part("gripper_command")[0])
     if trace.camera not in observation.cameras:
-        return Sight(observation.step, None, 0.0, is_open, f"the camera {trace.camera!r} is not observed")
+        return Sight(observation.step, None, 0.0, opening, f"the camera {trace.camera!r} is not observed")
     pinhole = observation.cameras[trace.camera].resized(trace.width, trace.height)
     pixels, depths = pinhole.project(np.asarray(observation.part("ee_position"), dtype=float))
     u, v, depth = float(pixels[0, 0]), float(pixels[0, 1]), float(depths[0])
     if depth <= 0 or not (0 <= u <= trace.width and 0 <= v <= trace.height):
-        return Sight(observation.step, None, depth, is_open, f"the gripper is outside the picture of {trace.camera!r}")
-    return Sight(observation.step, np.array([u, v]) / max(trace.width, trace.height), depth, is_open)
+        return Sight(observation.step, None, depth, opening, f"the gripper is outside the picture of {trace.camera!r}")
+    return Sight(observation.step, np.array([u, v]) / max(trace.width, trace.height), depth, opening)
 
 
 def advance(trace: Trace, progress: Progress, sight: Sight) -> Progress:
@@ -144,7 +149,7 @@ def advance(trace: Trace, progress: Progress, sight: Sight) -> Progress:
     trouble = f"the gripper is off the trace by {100 * gap:.0f} % of the picture" if gap > LOST else ""
     num_events = progress.num_events
     for event in path.events[num_events:]:
-        if event.is_open != sight.is_open or event.arc - arc > REACH:
+        if _differ(event.opening, sight.opening) or event.arc - arc > REACH:
             break
         arc, num_events = max(arc, event.arc), num_events + 1
     return Progress(arc, num_events, gap, sight.step, trouble)
@@ -175,8 +180,8 @@ def what_lies_ahead(trace: Trace, progress: Progress, sight: Sight) -> Trace:
         depths = depths and (sight.depth_m, *depths[1:])
     gripper = None
     if trace.gripper is not None:
-        is_open = path.events[progress.num_events - 1].is_open if progress.num_events else sight.is_open
-        gripper = (float(is_open),) * len(arcs) + trace.gripper[first:]
+        opening = path.events[progress.num_events - 1].opening if progress.num_events else sight.opening
+        gripper = (opening,) * len(arcs) + trace.gripper[first:]
     points = tuple((float(u), float(v)) for u, v in max(trace.width, trace.height) * places) + trace.points[first:]
     return replace(trace, points=points, times_s=_cut(path, trace.times_s, arcs, first), depths_m=depths, gripper=gripper)
 
@@ -212,6 +217,10 @@ class TraceTrimmer:
         """Share of the path that lies behind, 0..1."""
         length = measure(self.trace).length if self.trace else 0.0
         return min(1.0, self.progress.arc / length) if length > 0 else 1.0
+
+
+def _differ(a: float, b: float) -> bool:
+    return abs(a - b) > OTHER
 
 
 def _stop(path: Path, progress: Progress) -> float:
