@@ -20,6 +20,8 @@ _LINE_PX: Final = 3
 _LOOK_AHEAD: Final = np.array([0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 9.0])
 """Distances along a trace at which it is read point by point, in sides of the picture; the last is its end."""
 NUM_AHEAD: Final = len(_LOOK_AHEAD)
+_LEG: Final = 0.03
+"""Longest leg that is drawn in one shade, in sides of the picture."""
 _LEAST: Final = 0.15
 """Value of the least time, height and opening: a line is seen wherever there is one."""
 
@@ -29,20 +31,34 @@ def draw_trace(channels: NDArray[np.float32], path: ArrayLike) -> None:
 
     Args:
         channels: zeros, or a mask.
-        path: ``(n, 4)``: u, v in 0..1, height [m], opening 0..1; nan where height or opening are not known.
+        path: ``(n, 4)``: u, v in 0..1, height [m], and the opening 0..1 wanted from there on; nan where height or opening are not known.
     """
-    points = np.asarray(path, dtype=float)
+    points, arcs = _finely(np.asarray(path, dtype=float))
     side = channels.shape[-1]
     pixels = [(float(u) * side, float(v) * side) for u, v in points[:, :2]]
-    share = np.linspace(0.0, 1.0, len(points))
-    values = {TIME: share, HEIGHT: np.clip(points[:, 2] / TOP_HEIGHT_M, 0.0, 1.0), GRIPPER: np.clip(points[:, 3], 0.0, 1.0)}
+    height, opening = np.clip(points[:, 2] / TOP_HEIGHT_M, 0.0, 1.0), np.clip(points[:, 3], 0.0, 1.0)
+    values = {TIME: arcs[1:] / max(arcs[-1], 1e-9), HEIGHT: height[1:], GRIPPER: opening[:-1]}
     for channel, value in values.items():
         picture = Image.new("L", (side, side))
         draw = ImageDraw.Draw(picture)
-        for start, end, shade in zip(pixels[:-1], pixels[1:], value[1:], strict=True):
+        for start, end, shade in zip(pixels[:-1], pixels[1:], value, strict=True):
             if np.isfinite(shade):
                 draw.line([start, end], fill=round(255 * (_LEAST + (1 - _LEAST) * float(shade))), width=_LINE_PX)
         channels[channel] = np.asarray(picture, dtype=np.float32) / 255
+
+
+def _finely(path: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a path ``(n, 4)`` with more points on its long legs, and the length up to each ``(m,)``: a few corners look as many points."""
+    lengths = _lengths(path)
+    arcs = np.union1d(lengths, np.arange(0.0, lengths[-1], _LEG))
+    reached = np.searchsorted(lengths, arcs, side="right") - 1
+    columns = [np.interp(arcs, lengths, path[:, i]) for i in range(3)]
+    return np.column_stack([*columns, path[reached, 3]]), arcs
+
+
+def _lengths(path: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the length on the picture up to each point of a path ``(n, >= 2)``."""
+    return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path[:, :2], axis=0).T))])
 
 
 def draw_outline(channels: NDArray[np.float32], outline: ArrayLike) -> None:
@@ -69,15 +85,15 @@ def look_along(path: ArrayLike) -> NDArray[np.float32]:
         path: ``(n, 4)``: u, v in 0..1, height [m], opening 0..1; nan where height or opening are not known.
     """
     points = np.asarray(path, dtype=float)
-    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
+    lengths = _lengths(points)
     at = np.minimum(_LOOK_AHEAD, lengths[-1])
-    # A path may stand still on the picture while it opens the gripper: what comes later there counts.
-    later = np.minimum(np.searchsorted(lengths, at, side="right"), len(points) - 1)
+    # What is wanted at a point holds from there on; where a path stands still on the picture, what comes last there counts.
+    reached = np.searchsorted(lengths, at, side="right") - 1
     ahead = np.zeros((len(at), 6), dtype=np.float32)
     for i in range(2):
         ahead[:, i] = np.interp(at, lengths, points[:, i])
     heights = np.interp(at, lengths, points[:, 2])
-    for column, values in ((2, heights), (4, points[later, 3])):
+    for column, values in ((2, heights), (4, points[reached, 3])):
         is_known = np.isfinite(values)
         ahead[:, column], ahead[:, column + 1] = np.where(is_known, values, 0.0), is_known
     return ahead
@@ -86,7 +102,7 @@ def look_along(path: ArrayLike) -> NDArray[np.float32]:
 def five_points(path: ArrayLike, num_points: int, num_coordinates: int) -> NDArray[np.int64]:
     """Return the coordinates ``(2 * num_points,) int64``, u1 v1 u2 v2 ..., of points evenly along a path ``(n, >= 2)`` in 0..1."""
     points = np.asarray(path, dtype=float)[:, :2]
-    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    lengths = _lengths(points)
     wanted = np.linspace(0.0, lengths[-1], num_points)
     even = np.stack([np.interp(wanted, lengths, points[:, i]) for i in range(2)], axis=1)
     cells: NDArray[np.int64] = np.clip(np.floor(even * num_coordinates), 0, num_coordinates - 1).astype(np.int64)

@@ -104,6 +104,20 @@ def test_a_trace_is_drawn_from_early_to_late_and_by_height():
     assert not channels[MASK].any()
 
 
+def test_a_few_corners_look_like_many_points():
+    corners = np.array([[0.1, 0.2, 0.3, 1.0], [0.5, 0.6, 0.1, 0.0], [0.9, 0.6, 0.1, 0.0]])
+    along = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+    dense = np.concatenate(
+        [corners[0] + along[:-1, None] * (corners[1] - corners[0]), corners[1] + along[:, None] * (corners[2] - corners[1])]
+    )
+    dense[:4, 3] = 1.0
+    few, many = np.zeros((2, 4, 128, 128), dtype=np.float32)
+    draw_trace(few, corners)
+    draw_trace(many, dense)
+    np.testing.assert_allclose(few, many, atol=0.06)
+    np.testing.assert_allclose(look_along(corners), look_along(dense), atol=1e-6)
+
+
 def test_a_trace_without_heights_leaves_their_channel_empty():
     channels = np.zeros((4, 128, 128), dtype=np.float32)
     draw_trace(channels, [[0.1, 0.5, np.nan, np.nan], [0.9, 0.5, np.nan, np.nan]])
@@ -112,7 +126,7 @@ def test_a_trace_without_heights_leaves_their_channel_empty():
 
 def test_a_path_is_read_at_growing_distances_to_its_end():
     ahead = look_along([[0.1, 0.5, 0.2, 1.0], [0.2, 0.5, 0.1, 0.0], [0.2, 0.6, 0.1, 0.0]])
-    np.testing.assert_allclose(ahead[0], [0.1, 0.5, 0.2, 1, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(ahead[0], [0.1, 0.5, 0.2, 1, 1, 1], atol=1e-6)
     np.testing.assert_allclose(ahead[2, :4], [0.15, 0.5, 0.15, 1], atol=1e-6)
     np.testing.assert_allclose(ahead[-1], [0.2, 0.6, 0.1, 1, 0, 1], atol=1e-6)
 
