@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workbench.core.anatomy import Anatomy
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event
 from workbench.core.geometry import Pinhole
-from workbench.core.masks import Candidate, Embedding, MaskPrompt, Picture, TrackedMask
+from workbench.core.masks import Candidate, Embedding, MaskPrompt, ObjectIds, Picture, TrackedMask
 from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Observation, Prompt, SimState, Step, StepResult
 
 Quality = Literal["policy", "live", "still"]
@@ -100,6 +100,19 @@ class View(Protocol):
 
     def close(self) -> None:
         """Release the GL context; in the thread that used it."""
+        ...
+
+
+@runtime_checkable
+class Surveyor(Protocol):
+    """A view that also tells depth and truth; not every simulator's does."""
+
+    def depth(self, physics: NDArray[np.float64], camera: CameraRequest) -> NDArray[np.float32]:
+        """Return ``(H, W) float32`` metric z-depth [m] of a state's ``physics`` part."""
+        ...
+
+    def object_ids(self, physics: NDArray[np.float64], camera: CameraRequest) -> ObjectIds:
+        """Return which thing is seen where, in that state."""
         ...
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import MissingDependency, TooLarge, UnknownName
 from workbench.core.geometry import Pinhole
+from workbench.core.masks import ObjectIds
 from workbench.core.protocols import Quality
 from workbench.core.types import CameraRequest
 from workbench.simulation.build import KEY_LIGHT, TABLE
@@ -95,6 +97,27 @@ def find_camera(model: mujoco.MjModel, name: str, free: FreeCameras = MappingPro
     return int(index)
 
 
+@contextmanager
+def _needing_egl() -> Iterator[None]:
+    """Say what is missing when there is no way to draw."""
+    try:
+        yield
+    except (AttributeError, ImportError, RuntimeError, mujoco.FatalError) as error:
+        raise MissingDependency(
+            "Rendering", needs="a working EGL library", install="apt-get install libegl1 libgl1-mesa-dri, and set MUJOCO_GL=egl"
+        ) from error
+
+
+def make_gl() -> mujoco.GLContext:
+    """Return a GL context that renderers of this thread may share, one after the other or side by side; free it when they are closed.
+
+    Raises:
+        MissingDependency: there is no EGL library that works.
+    """
+    with _needing_egl():
+        return mujoco.GLContext(MAX_SIDE, MAX_SIDE)
+
+
 class SceneRenderer:
     """Draws one model. Make, use and close it in one thread; it keeps one GL context for all sizes."""
 
@@ -109,15 +132,11 @@ class SceneRenderer:
         self._camera = mujoco.MjvCamera()
         self._contexts: dict[_Detail, mujoco.MjrContext] = {}
         self._shadows = make_shadows(self._model)
-        try:
-            self._is_gl_shared = gl is not None
-            self._gl = mujoco.GLContext(MAX_SIDE, MAX_SIDE) if gl is None else gl
+        self._is_gl_shared = gl is not None
+        self._gl: mujoco.GLContext | None = make_gl() if gl is None else gl
+        with _needing_egl():
             self._gl.make_current()
             self._get_context(_FAST)
-        except (AttributeError, ImportError, RuntimeError, mujoco.FatalError) as error:
-            raise MissingDependency(
-                "Rendering", needs="a working EGL library", install="apt-get install libegl1 libgl1-mesa-dri, and set MUJOCO_GL=egl"
-            ) from error
 
     def rgb(self, data: mujoco.MjData, request: CameraRequest, quality: Quality = "policy") -> NDArray[np.uint8]:
         """Return ``(H, W, 3) uint8`` RGB."""
@@ -231,12 +250,36 @@ class _flags:  # noqa: N801 - reads as a statement: `with _flags(...)`
             self._scene.flags[flag] = before
 
 
-class BenchView:
-    """Draws states of one model: the core's ``View``. Made and used in one thread."""
+class GeomNames(NamedTuple):
+    """What the geoms of a model belong to."""
 
-    def __init__(self, model: mujoco.MjModel, free: FreeCameras = MappingProxyType({}), *, gl: mujoco.GLContext | None = None) -> None:
-        """Take a model that nobody writes to, the cameras to be used besides its own, and perhaps a GL context to share."""
+    owners: tuple[str, ...]
+    """For each geom the unique name of its thing; empty for what is no thing, such as the table."""
+    labels: Mapping[str, str] = MappingProxyType({})
+    """What a person calls a thing; by default its own name."""
+
+
+class BenchView:
+    """Draws states of one model: the core's ``View`` and ``Surveyor``. Made and used in one thread."""
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        free: FreeCameras = MappingProxyType({}),
+        *,
+        gl: mujoco.GLContext | None = None,
+        names: GeomNames | None = None,
+    ) -> None:
+        """Take a model that nobody writes to.
+
+        Args:
+            model: what is drawn.
+            free: cameras to be used besides the model's own.
+            gl: a GL context to share.
+            names: what its geoms belong to; by default to the bodies that they are fixed to.
+        """
         self._model, self._free = model, free
+        self._names = names or GeomNames(tuple(model.body(int(body)).name for body in model.geom_bodyid))
         self._data = mujoco.MjData(model)
         self._renderer = SceneRenderer(model, free, gl=gl)
 
@@ -249,6 +292,14 @@ class BenchView:
         """Return ``(H, W) float32`` metric z-depth [m]."""
         self._place(physics)
         return self._renderer.depth(self._data, camera)
+
+    def object_ids(self, physics: NDArray[np.float64], camera: CameraRequest) -> ObjectIds:
+        """Return which thing is seen where."""
+        self._place(physics)
+        owners, labels = self._names
+        things = tuple(dict.fromkeys(owner for owner in owners if owner))
+        table = np.array([things.index(owner) + 1 if owner else 0 for owner in owners] + [0], dtype=np.int32)
+        return ObjectIds(table[self._renderer.geom_ids(self._data, camera)], tuple(labels.get(thing, thing) for thing in things))
 
     def pinhole(self, physics: NDArray[np.float64], camera: CameraRequest) -> Pinhole:
         """Return the camera's intrinsics and pose in that state."""

@@ -17,7 +17,7 @@ from workbench.core.protocols import OnSlice, SimulatorSpec, View
 from workbench.core.types import ACTION_DIM, PROPRIO, PROPRIO_DIM, CameraRequest, EpisodeConfig, Observation, SimState, StepResult
 from workbench.simulation.appearance import CAMERAS
 from workbench.simulation.build import build_model
-from workbench.simulation.cameras import BenchView, SceneRenderer, make_pinhole
+from workbench.simulation.cameras import BenchView, GeomNames, SceneRenderer, make_gl, make_pinhole
 from workbench.simulation.controllers import DeltaPoseController, Kinematics, check_action
 from workbench.simulation.episode_options import apply_options
 from workbench.simulation.noise import Noise, read_noise
@@ -29,7 +29,7 @@ from workbench.simulation.scene import Scene, TaskInstance
 from workbench.simulation.stepping import Stepper
 from workbench.simulation.task import Task
 from workbench.simulation.tasks import TASKS
-from workbench.simulation.world import World
+from workbench.simulation.world import ARM, GRIPPER, World
 
 SLICE_PERIOD_S: Final = 0.01
 """Time between two calls of ``on_slice`` [s]."""
@@ -56,6 +56,7 @@ class BenchSimulator:
 
     def __init__(self) -> None:
         self._moment = Moment()
+        self._gl: mujoco.GLContext | None = None
         self._renderer: SceneRenderer | None = None
         self._robot: str | None = None
         self._kinematics: Kinematics
@@ -286,11 +287,17 @@ class BenchSimulator:
 
     def open_view(self) -> Callable[[], View]:
         """Return a factory, callable in another thread, of a view on the present scene."""
-        return partial(BenchView, self._model)
+        props = {prop.name: prop.label for prop in self.instance.scene.props}
+        things = {*props, GRIPPER, ARM}
+        owners = tuple(owner if owner in things else "" for owner in self.world.geom_owners)
+        return partial(BenchView, self._model, names=GeomNames(owners, props))
 
     def close(self) -> None:
         """Release everything; in the thread that used it."""
         self._close_renderer()
+        if self._gl is not None:
+            self._gl.free()
+            self._gl = None
 
     def _physics(self) -> NDArray[np.float64]:
         state = np.empty(self._num_physics)
@@ -299,7 +306,8 @@ class BenchSimulator:
 
     def _get_renderer(self) -> SceneRenderer:
         if self._renderer is None:
-            self._renderer = SceneRenderer(self._model)
+            self._gl = make_gl() if self._gl is None else self._gl  # outlives the episode
+            self._renderer = SceneRenderer(self._model, gl=self._gl)
         return self._renderer
 
     def _rgb(self, data: mujoco.MjData, camera: CameraRequest) -> NDArray[np.uint8]:
