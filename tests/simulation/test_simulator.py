@@ -167,6 +167,18 @@ def test_pictures_are_refused_once_the_simulator_has_moved_on(simulator):
         observation.images["side"]
 
 
+def test_later_episodes_are_drawn_as_by_a_fresh_simulator(simulator):
+    cameras = [CameraRequest("front", 128, 128), CameraRequest("wrist", 64, 64)]
+    for config in (EpisodeConfig("stack", 3, options={"look": {"table_texture": {"pattern": "checker"}}}), EpisodeConfig("pick", 4)):
+        fresh = BenchSimulator()
+        for drawn_by in (simulator, fresh):
+            drawn_by.reset(config)
+        ours, theirs = simulator.observe(cameras), fresh.observe(cameras)
+        for camera in cameras:
+            assert np.array_equal(ours.images[camera.name], theirs.images[camera.name])
+        fresh.close()
+
+
 def test_restoring_makes_old_pictures_stale_too(simulator):
     simulator.reset(EpisodeConfig("touch", 0))
     observation = simulator.observe([CameraRequest("front", 32, 32)])

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -70,6 +71,13 @@ class _Helper:
     pipe: Connection
     trial: Trial | None = None
 
+    def give(self, waiting: deque[Trial]) -> None:
+        """Send it the next trial, if it has none."""
+        if self.trial is None and waiting:
+            self.trial = waiting.popleft()
+            with suppress(OSError):  # it has died: whoever waits for its answer finds out
+                self.pipe.send(self.trial)
+
 
 @dataclass(frozen=True)
 class ProcessRunner:
@@ -91,9 +99,7 @@ class ProcessRunner:
                 if is_cancelled():
                     return
                 for helper in helpers:
-                    if helper.trial is None and waiting:
-                        helper.trial = waiting.popleft()
-                        helper.pipe.send(helper.trial)
+                    helper.give(waiting)
                 busy = [h for h in helpers if h.trial]
                 ready = wait([h.pipe for h in busy], timeout=POLL_S)
                 for helper in busy:
@@ -117,7 +123,7 @@ class ProcessRunner:
         assert trial is not None
         helper.trial = None
         try:
-            yield helper.pipe.recv()
+            outcome = helper.pipe.recv()
         except (EOFError, OSError):
             helper.process.join()
             _stop(helper)
@@ -129,11 +135,15 @@ class ProcessRunner:
             else:
                 note = f"error: the worker process ended with status {helper.process.exitcode}, {deaths[trial]} times"
                 yield TrialOutcome(trial, TrialResult(trial.seed, False, 0, note))
+        else:
+            helper.give(waiting)  # it runs the next one while this one is kept
+            yield outcome
 
 
 def serve_trials(setup: WorkerSetup, pipe: Connection) -> None:
     """Run the trials that come through a pipe until it is closed; the main function of a worker process."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("LP_NUM_THREADS", "0")  # software rendering: handing over small pictures costs more than drawing them
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     worker = TrialWorker(setup)
