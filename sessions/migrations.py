@@ -263,3 +263,67 @@ _CAMPAIGN_RUNS: Final = (
     FROM trials t JOIN campaigns c ON c.num = t.campaign
     GROUP BY c.num, t.policy, t.task, t.prompt, t.edits, t.perturbation, t.setting""",
 )
+
+
+@migrations()
+def m007_trial_paths(db: Database) -> None:
+    """Where the end-effector went in each trial, so that steering can be compared at equal length later on."""
+    db.execute("ALTER TABLE trials ADD COLUMN path BLOB")
+
+
+@migrations()
+def m008_steering(db: Database) -> None:
+    """Directions and the like, concepts, presets of the steering desk, and recorded activations."""
+    for statement in _STEERING:
+        db.execute(statement)
+
+
+_STEERING: Final = (
+    """
+    CREATE TABLE steering_assets (
+        num INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        policy TEXT NOT NULL,
+        meta TEXT NOT NULL,
+        arrays BLOB NOT NULL,
+        made REAL NOT NULL,
+        is_deleted INTEGER NOT NULL DEFAULT 0
+    )""",
+    """
+    CREATE TABLE concepts (
+        num INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        policy TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        document TEXT NOT NULL,
+        made REAL NOT NULL,
+        is_deleted INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (name, policy, version)
+    )""",
+    """
+    CREATE TABLE steering_presets (
+        num INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        policy TEXT NOT NULL,
+        mix TEXT NOT NULL,
+        made REAL NOT NULL,
+        UNIQUE (name, policy)
+    )""",
+    """
+    CREATE TABLE activation_shards (
+        num INTEGER PRIMARY KEY,
+        episode_id TEXT NOT NULL,
+        file TEXT NOT NULL UNIQUE,
+        policy TEXT NOT NULL,
+        sites TEXT NOT NULL,
+        first_step INTEGER NOT NULL,
+        last_step INTEGER NOT NULL,
+        num_calls INTEGER NOT NULL,
+        num_bytes INTEGER NOT NULL,
+        made REAL NOT NULL
+    )""",
+    "CREATE INDEX activation_shards_by_episode ON activation_shards(episode_id, first_step)",
+)

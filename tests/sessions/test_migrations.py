@@ -18,6 +18,8 @@ SCHEMA_AFTER = {
     "m004_campaigns": "87f937e3536bf479",
     "m005_views": "b00d4d21e064b846",
     "m006_campaign_runs": "8e56714d396c1fbd",
+    "m007_trial_paths": "bc2bda53f2a1db7b",
+    "m008_steering": "c09d429ffcfb08c3",
 }
 """Digest of the schema that each released migration leads to: one that was released is never edited, a new one gets a line here."""
 
