@@ -6,7 +6,7 @@ from typing import Final
 
 from workbench.core.catalog import Catalog
 from workbench.core.errors import InvalidInput
-from workbench.core.protocols import Policy, PolicyFactory, Simulator
+from workbench.core.protocols import Policy, PolicyFactory, Segmenter, Simulator
 
 
 def _load_sketch() -> PolicyFactory:
@@ -75,6 +75,18 @@ def _load_remote() -> PolicyFactory:
     return make_remote()
 
 
+def _load_oracle() -> Segmenter:
+    from workbench.segmentation.oracle import OracleSegmenter
+
+    return OracleSegmenter()
+
+
+def _load_classical() -> Segmenter:
+    from workbench.segmentation.classical import ClassicalSegmenter
+
+    return ClassicalSegmenter()
+
+
 POLICIES: Final[Catalog[PolicyFactory]] = Catalog("policy")
 POLICIES.add("sketch", _load_sketch, "does what is drawn: arrows and circles become paths of the gripper")
 POLICIES.add("bench-vla", _load_bench_vla, "our own small vision-language-action model: words, masks, traces")
@@ -84,3 +96,7 @@ POLICIES.add("expert", _load_expert, "scripted demonstration that reads the simu
 POLICIES.add("hold", _load_hold, "keeps still")
 POLICIES.add("remote", _load_remote, "a policy server of openpi's protocol; its address is given by --remote")
 POLICIES.add("pi0", _load_pi0, "pi0 from a checkpoint of yours, named by the variable VLAW_PI0")
+
+SEGMENTERS: Final[Catalog[Segmenter]] = Catalog("segmenter")
+SEGMENTERS.add("classical", _load_classical, "region growing by colour: no weights, any picture")
+SEGMENTERS.add("oracle", _load_oracle, "simulator's truth (privileged): no real robot has it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -115,6 +115,8 @@ class Mask:
     """``(H, W) bool``."""
     source: str = "human"
     """``human``, ``tracker`` or ``oracle``."""
+    newest: Callable[[], Mask] | None = None
+    """Where the object is tracked beside the loop: returns its newest mask, at once, in any thread."""
 
 
 @dataclass(frozen=True, eq=False)

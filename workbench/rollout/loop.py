@@ -31,7 +31,8 @@ from workbench.core.types import ACTION_DIM, Actor, CameraRequest, EpisodeConfig
 from workbench.rollout.chunking import ChunkQueue
 from workbench.rollout.hold import HoldPolicy
 from workbench.rollout.observers import Fanout
-from workbench.rollout.prompts import mask_to_dict, trace_to_dict
+from workbench.rollout.present import present_prompt, trace_left, with_newest_mask
+from workbench.rollout.prompts import TRACKED, mask_to_dict, trace_to_dict
 from workbench.trajectory.trimming import TraceTrimmer
 
 DONE: Final = "done"
@@ -180,7 +181,7 @@ def change_prompt(episode: LiveEpisode, changes: Mapping[str, Any]) -> None:
         TypeError: a change is no field of a prompt.
     """
     before = episode.prompt
-    episode.prompt = replace(before, **{"trace": _trace_left(episode), **changes})
+    episode.prompt = replace(before, **{"trace": trace_left(episode), **changes})
     if "trace" in changes:
         episode.given_trace = episode.prompt.trace
     episode.chunk.clear()
@@ -345,30 +346,18 @@ def _observe(episode: LiveEpisode) -> Observation:
     return episode.simulator.observe(cameras)
 
 
-def _trimmed(episode: LiveEpisode, observation: Observation) -> Prompt:
-    """Return the prompt with what lies ahead of its trace; as it is for a policy that does not understand traces."""
-    prompt = episode.prompt
-    if not episode.is_tracing:
-        return prompt
-    ahead = episode.trimmer.trim(prompt.trace, observation)
-    return prompt if ahead is prompt.trace else replace(prompt, trace=ahead)
-
-
-def _trace_left(episode: LiveEpisode) -> Trace | None:
-    """Return what is left of the prompt's trace."""
-    trimmer, trace = episode.trimmer, episode.prompt.trace
-    has_begun = trimmer.trace == trace and (trimmer.progress.arc > 0 or trimmer.progress.num_events > 0)
-    return trimmer.ahead if has_begun else trace
-
-
 def _propose(episode: LiveEpisode, observation: Observation) -> NDArray[np.float32] | None:
     """Return the policy's next action ``(7,) float32``, asking it only when its chunk is used up."""
-    prompt = _trimmed(episode, observation)
+    prompt = present_prompt(episode, observation)
     if episode.is_policy_down:
         return None
     if not episode.chunk.is_empty:
         episode.policy_ms = 0.0
         return episode.chunk.peek()
+    told, prompt = prompt.mask, with_newest_mask(prompt)
+    if prompt.mask is not told and prompt.mask is not None:
+        interaction = prompt.interaction.value if prompt.interaction else None
+        emit(episode, EventKind.MASK, {"mask": mask_to_dict(prompt.mask), "interaction": interaction, TRACKED: True}, actor="system")
     begun = time.perf_counter()
     try:
         chunk = episode.policy.act(observation, prompt, policy_rng(episode.seed, observation.step))

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from workbench.core.errors import InvalidInput, TooLarge
 from workbench.core.types import Interaction, Mask, Trace
 
+TRACKED: Final = "is_tracked"
+"""Marks an event that only tells where a masked object has moved to: nobody was told anything else."""
 MAX_POINTS: Final = 10_000
 MAX_SIDE_PX: Final = 8192
+_PARTS: Final = frozenset({"text", "sketch", "plan", "trace", "mask", "interaction"})
 _POINT_FIELDS: Final = ("times_s", "depths_m", "gripper")
 """Fields of a trace that hold one number for each point, or nothing."""
 
@@ -99,6 +102,13 @@ def parse_interaction(data: object) -> Interaction | None:
     if data not in [i.value for i in Interaction]:
         raise InvalidInput("interaction", expected=", ".join(i.value for i in Interaction), found=repr(data)[:60])
     return Interaction(data)
+
+
+def check_parts(changes: Mapping[str, Any]) -> None:
+    """Raise InvalidInput unless all changes are parts of a prompt."""
+    unknown = set(changes) - _PARTS
+    if unknown:
+        raise InvalidInput("prompt", expected=f"parts {sorted(_PARTS)}", found=str(sorted(unknown)))
 
 
 def _mapping(what: str, data: object) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -39,6 +39,9 @@ class Moment(NamedTuple):
     step: int
 
 
+NEVER: Final = Moment("", 0)
+
+
 @dataclass(frozen=True, eq=False)
 class MaskedObject:
     """One object of a picture."""
@@ -53,9 +56,9 @@ class MaskedObject:
     """``(H, W) bool``, where it is now, or was seen last."""
     confidence: float
     sight: Sight = Sight.VISIBLE
-    prompt: MaskPrompt = MaskPrompt()
+    prompt: MaskPrompt = field(default_factory=MaskPrompt)
     """What was said about it on the frame of ``asked_at``; a mask in it is what it was before."""
-    asked_at: Moment = Moment("", 0)
+    asked_at: Moment = NEVER
     candidates: tuple[Candidate, ...] = ()
     """What one click may mean; empty when there is nothing to choose."""
     choice: int = 0

@@ -1,0 +1,522 @@
+"""Objects that are masked on the live picture and tracked beside the loop, in a thread of their own.
+
+The stepping thread never waits for it: it publishes states as always, and whoever needs a mask reads the newest one. How many control
+steps that one is behind is known at every moment (:attr:`TrackingView.lag`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from workbench.core.errors import InvalidInput, WorkbenchError
+from workbench.core.events import EventKind, new_id
+from workbench.core.masks import Embedding, MaskPrompt, Picture
+from workbench.core.protocols import Tracker
+from workbench.rollout.controller import RolloutController
+from workbench.rollout.picturing import PICTURE_PX, Photographer, Snap
+from workbench.rollout.tracking_places import Place, is_in_hand, place_of
+from workbench.segmentation.objects import (
+    BoardState,
+    MaskedObject,
+    Moment,
+    ObjectBoard,
+    Sight,
+    changed_object,
+    chosen,
+    prompt_with,
+    sight_of,
+)
+from workbench.segmentation.pool import SegmenterPool
+
+T = TypeVar("T")
+
+MIN_AREA_PX: Final = 6
+"""A smaller mask cannot be tracked."""
+MAX_HZ: Final = 20.0
+"""Frames are tracked at most this often: the control rate."""
+REST_SHARE: Final = 0.6
+"""Of the time that a frame took, the tracker rests before the next one, so that the loop keeps its core."""
+CATCH_UP_FRAMES: Final = 24
+"""A click on an earlier frame is tracked to the present over at most this many frames."""
+LOST_AFTER_S: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person pointed at, in 0..1 of a camera's picture."""
+
+    camera: str
+    step: int | None = None
+    """Step of the frame that was clicked; None for the present one."""
+    points: tuple[tuple[float, float], ...] = ()
+    labels: tuple[int, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    is_new: bool = False
+    """Whether this begins a new object, although one is selected."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrackingView:
+    """What others may read."""
+
+    version: int
+    state: BoardState
+    segmenter: str
+    moment: Moment
+    lag: int
+    """Control steps between the present and the newest tracked frame."""
+    track_ms: float
+    """Time that the newest frame took."""
+    asking: str | None
+    """Lost object for which the policy waits."""
+    can_undo: bool
+    can_redo: bool
+    trouble: str
+    """Why nothing is tracked, or empty."""
+
+
+OnSeen = Callable[[TrackingView], None]
+
+
+class ObjectTracking:
+    """Masks objects of a live rollout and follows them. Every method may be called from any thread; masks are made in its own."""
+
+    def __init__(
+        self, controller: RolloutController, pool: SegmenterPool, segmenter: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.board = ObjectBoard()
+        self.pool = pool
+        self.segmenter = segmenter
+        self.is_pausing_on_lost = True
+        self.lost_after_s = LOST_AFTER_S
+        self.targets: frozenset[str] = frozenset()
+        """The objects that the policy acts on; when one is lost, it pauses."""
+        self._controller, self._clock = controller, clock
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._wake = threading.Event()
+        self._is_closing = False
+        self._armed_camera = ""
+        self._asking: str | None = None
+        self._moment = Moment("", 0)
+        self._track_ms, self._trouble = 0.0, ""
+        self._places: Mapping[str, Place] = {}
+        self._listeners: tuple[OnSeen, ...] = ()
+        # The worker's own.
+        self._camera = Photographer(controller)
+        self._trackers: dict[tuple[str, str], Tracker] = {}
+        self._frames: dict[tuple[str, str], object] = {}
+        self._embeddings: dict[tuple[object, str, str], Embedding] = {}
+        self._seen_s: dict[str, float] = {}
+        self._scene_digest = ""
+        self._key: object = None
+        self._due_s = 0.0
+        controller.subscribe(self._on_state)
+        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
+        self._thread.start()
+
+    # --- from any thread ---
+
+    def arm(self, camera: str) -> None:
+        """Look at every new frame of a camera ahead, so that a click is answered at once; an empty name stops that."""
+        self._armed_camera = camera
+        self._wake.set()
+
+    def ask(self, asked: Asked) -> Future[MaskedObject]:
+        """Mask what a person points at: a new object, or more about the selected one."""
+        return self._post(lambda: self._ask(asked))
+
+    def choose(self, object_id: str, index: int) -> Future[MaskedObject]:
+        """Let a click mean another of its candidates."""
+        return self._post(lambda: self._put(chosen(self.board.state.find(object_id), index)))
+
+    def add_mask(self, name: str, camera: str, prompt: MaskPrompt) -> Future[MaskedObject]:
+        """Add an object that was found in another way, as a prompt on the present picture (pixels of :data:`PICTURE_PX`)."""
+        return self._post(lambda: self._add(name, camera, prompt))
+
+    def look(self, camera: str, *, has_truth: bool) -> Future[Picture]:
+        """Return the present picture of a camera."""
+        return self._post(lambda: self._camera.take(self._snap(None), camera, has_truth=has_truth))
+
+    def remove(self, object_id: str) -> Future[None]:
+        """Forget an object; undo brings it back."""
+        return self._post(lambda: self._remove(object_id))
+
+    def move_in_history(self, offset: int) -> Future[bool]:
+        """Take back (-1) or bring back (+1) one prompt; tells whether there was one."""
+        return self._post(lambda: self._move(offset))
+
+    def change(self, object_id: str, changes: Mapping[str, Any]) -> None:
+        """Rename, recolour, lock or hide an object.
+
+        Raises:
+            UnknownName: there is none of that id.
+            InvalidInput: a value does not do.
+        """
+        self.board.remember(self.board.state.replaced(changed_object(self.board.state.find(object_id), changes)))
+
+    def select(self, object_id: str | None) -> None:
+        """Choose which object the next click is about; None begins a new one."""
+        if object_id is not None:
+            self.board.state.find(object_id)
+        self.board.update(lambda state: replace(state, selected=object_id))
+
+    def set_segmenter(self, name: str) -> Future[None]:
+        """Mask with another segmenter from now on; objects that are there go on with theirs."""
+        self.pool.catalog.entry(name)
+
+        def change() -> None:
+            self.pool.get(name)
+            self.segmenter, self._trouble = name, ""
+            self.board.update(lambda state: state)
+
+        return self._post(change)
+
+    def place(self, object_id: str) -> Place | None:
+        """Return where in the world an object was last seen."""
+        return self._places.get(object_id)
+
+    def view(self) -> TrackingView:
+        """Return everything that is shown."""
+        status, board = self._controller.status(), self.board
+        is_same = status.episode_id == self._moment.episode_id
+        lag = max(0, status.step - self._moment.step) if is_same and board.state.objects else 0
+        return TrackingView(
+            board.version,
+            board.state,
+            self.segmenter,
+            self._moment,
+            lag,
+            self._track_ms,
+            self._asking,
+            board.can_undo,
+            board.can_redo,
+            self._trouble,
+        )
+
+    def answer(self) -> None:
+        """Stop asking about a lost object: the person goes on without it."""
+        self._asking = None
+        self.board.update(lambda state: state)
+
+    def listen(self, listener: OnSeen) -> None:
+        """Call ``listener`` in the tracking thread after each tracked frame; it must return at once."""
+        self._listeners = (*self._listeners, listener)
+
+    def close(self) -> None:
+        """Stop the thread and release its view; again is harmless."""
+        self._is_closing = True
+        self._controller.unsubscribe(self._on_state)
+        self._wake.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    # --- the thread ---
+
+    def _on_state(self) -> None:
+        if self._armed_camera or self.board.state.objects:
+            self._wake.set()
+
+    def _post(self, work: Callable[[], T]) -> Future[T]:
+        future: Future[T] = Future()
+
+        def job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(work())
+            except Exception as error:
+                future.set_exception(error)
+
+        if self._is_closing:
+            future.cancel()
+            return future
+        self._jobs.append(job)
+        self._wake.set()
+        return future
+
+    def _run(self) -> None:
+        try:
+            while not self._is_closing:
+                self._wake.wait()
+                self._wake.clear()
+                while self._jobs and not self._is_closing:
+                    self._jobs.popleft()()
+                self._keep_up()
+        finally:
+            self._camera.close()
+
+    def _keep_up(self) -> None:
+        """Track the newest frame when one is due; look ahead for the tool that is chosen."""
+        wait_s = self._due_s - self._clock()
+        if wait_s > 0 and not self._jobs:
+            time.sleep(min(wait_s, 0.2))
+        if self._jobs or self._is_closing:
+            self._wake.set()
+            return
+        try:
+            snap = self._camera.present()
+            if snap is None:
+                return
+            if self.board.state.objects and snap.key != self._key:
+                self._follow(snap)
+            if self._armed_camera:
+                self._embedding(snap, self._armed_camera, self.segmenter)
+            self._trouble = ""
+        except Exception as error:
+            if not isinstance(error, WorkbenchError):
+                _log.exception("Tracking failed")
+            self._trouble = str(error)
+            self._due_s = self._clock() + 1.0
+
+    def _follow(self, snap: Snap) -> None:
+        begun = self._clock()
+        self._turn_over(snap)
+        places = dict(self._places)
+        for camera, segmenter in {(o.camera, o.segmenter) for o in self.board.state.objects}:
+            picture = self._picture(snap, camera, segmenter)
+            tracker = self._tracker(snap, camera, segmenter)
+            if self._frames[camera, segmenter] == snap.key:
+                continue
+            found = tracker.track(picture)
+            self._frames[camera, segmenter] = snap.key
+            for object_id, tracked in found.items():
+                if tracked.confidence > 0:
+                    self._seen_s[object_id] = snap.time_s
+                    place = place_of(tracked.pixels, picture)
+                    if place is not None:
+                        places[object_id] = place
+                self._note(object_id, snap, tracked.confidence, tracked.pixels if tracked.confidence > 0 else None, places)
+        self._places = places
+        self._key, self._moment = snap.key, snap.moment
+        took = self._clock() - begun
+        self._track_ms = 1e3 * took
+        self._due_s = begun + max(1.0 / MAX_HZ, took * (1.0 + REST_SHARE))
+        view = self.view()
+        for listener in self._listeners:
+            listener(view)
+
+    def _turn_over(self, snap: Snap) -> None:
+        """Forget everything when another scene has come; in the same one the objects are looked for again."""
+        digest = snap.scene.config.digest()
+        if digest != self._scene_digest and self._scene_digest:
+            self.board.clear()
+            self._trackers.clear()
+            self._frames.clear()
+            self._seen_s.clear()
+            self._places, self._asking, self.targets = {}, None, frozenset()
+        elif snap.moment.episode_id != self._moment.episode_id:
+            self._seen_s = dict.fromkeys(self._seen_s, snap.time_s)
+        self._scene_digest = digest
+
+    def _note(self, object_id: str, snap: Snap, confidence: float, pixels: Any, places: Mapping[str, Place]) -> None:
+        """Write down how an object is seen now; when a target is lost, let the policy wait."""
+        before = next((o for o in self.board.state.objects if o.id == object_id), None)
+        if before is None:
+            return
+        sight = sight_of(confidence, snap.time_s - self._seen_s.setdefault(object_id, snap.time_s), self.lost_after_s)
+        if sight is Sight.LOST and is_in_hand(places.get(object_id), self._controller.history()):
+            sight = Sight.LOW
+        now = replace(before, confidence=confidence, sight=sight, mask=before.mask if pixels is None else pixels)
+        self.board.update(lambda state: state.replaced(now) if any(o.id == object_id for o in state.objects) else state)
+        if sight is before.sight:
+            return
+        self._record(now, sight.value, "system")
+        is_waiting = sight is Sight.LOST and object_id in self.targets and self.is_pausing_on_lost
+        if is_waiting and self._controller.status().mode == "autonomous":
+            self._asking = object_id
+            self._controller.pause()
+        elif self._asking == object_id and sight is not Sight.LOST:
+            self._asking = None
+
+    # --- making masks ---
+
+    def _ask(self, asked: Asked) -> MaskedObject:
+        snap = self._snap(asked.step)
+        self._turn_over(snap)
+        state = self.board.state
+        found = None if asked.is_new or state.selected is None else state.find(state.selected)
+        _check_target(found, asked.camera)
+        is_same_frame = found is not None and found.asked_at == snap.moment
+        before = found.prompt if found and is_same_frame else MaskPrompt(mask=_mask_to_refine(found))
+        points = tuple((u * PICTURE_PX, v * PICTURE_PX) for u, v in asked.points)
+        box = None if asked.box is None else _pixels(asked.box)
+        prompt = prompt_with(before, points, asked.labels, box)
+        if prompt.is_empty:
+            raise InvalidInput(
+                "first click", expected="a point on the object", found="only what does not belong to it", fix="Click on the object first."
+            )
+        masked = self._segmented(snap, asked.camera, prompt)
+        if found is None:
+            named = replace(masked, name=self._name_of(masked, snap))
+            made = replace(named, id=new_id(), colour=self.board.next_colour())
+        else:
+            made = replace(masked, id=found.id, name=found.name, colour=found.colour, is_hidden=found.is_hidden)
+        self.board.remember(replace(state.replaced(made), selected=made.id))
+        self._tell_tracker(made, snap)
+        self._seen_s[made.id] = snap.time_s
+        self._record(made, "new" if found is None else "corrected", "human")
+        if asked.step is not None:
+            self._catch_up(snap)
+        if self._asking == made.id:
+            self._asking = None
+            self._controller.resume()
+        return made
+
+    def _add(self, name: str, camera: str, prompt: MaskPrompt) -> MaskedObject:
+        snap = self._snap(None)
+        self._turn_over(snap)
+        masked = self._segmented(snap, camera, prompt)
+        made = replace(masked, id=new_id(), name=name, colour=self.board.next_colour())
+        self.board.remember(replace(self.board.state.replaced(made), selected=made.id))
+        self._tell_tracker(made, snap)
+        self._seen_s[made.id] = snap.time_s
+        self._record(made, "new", "human")
+        return made
+
+    def _segmented(self, snap: Snap, camera: str, prompt: MaskPrompt) -> MaskedObject:
+        candidates = self.pool.get(self.segmenter).segment(self._embedding(snap, camera, self.segmenter), prompt)
+        candidates = tuple(c for c in candidates if c.pixels.any()) or candidates[:1]
+        best = candidates[0]
+        area = int(best.pixels.sum())
+        if area < MIN_AREA_PX:
+            raise InvalidInput(
+                "object",
+                expected=f"something of at least {MIN_AREA_PX} pixels there",
+                found="nothing" if area == 0 else f"{area} pixels",
+                fix="Click on a thing, drag a box around it, or look at it with another camera.",
+            )
+        options = candidates if len(candidates) > 1 else ()
+        return MaskedObject(
+            "", "", 0, camera, self.segmenter, best.pixels, best.score, prompt=prompt, asked_at=snap.moment, candidates=options
+        )
+
+    def _put(self, changed: MaskedObject) -> MaskedObject:
+        """Take a changed object: its mask is what the tracker goes on with."""
+        self.board.remember(self.board.state.replaced(changed))
+        self._tell_tracker(changed, self._snap(None))
+        return changed
+
+    def _remove(self, object_id: str) -> None:
+        found = self.board.state.find(object_id)
+        self.board.remember(self.board.state.without(object_id))
+        self._trackers[found.camera, found.segmenter].remove(object_id)
+        self._record(found, "removed", "human")
+        if self._asking == object_id:
+            self._asking = None
+
+    def _move(self, offset: int) -> bool:
+        before = self.board.move(offset)
+        if before is None:
+            return False
+        now, snap = self.board.state, self._snap(None)
+        kept = {o.id for o in now.objects}
+        for gone in (o for o in before.objects if o.id not in kept):
+            self._trackers[gone.camera, gone.segmenter].remove(gone.id)
+        for found in now.objects:
+            if all(found is not o for o in before.objects):
+                self._tell_tracker(found, snap)
+        return True
+
+    # --- parts ---
+
+    def _snap(self, step: int | None) -> Snap:
+        found = None if step is None else self._camera.past(step)
+        found = found or self._camera.present()
+        if found is None:
+            raise InvalidInput("mask", expected="a scene", found="none", fix="Start an episode first.")
+        return found
+
+    def _picture(self, snap: Snap, camera: str, segmenter: str) -> Picture:
+        return self._camera.take(snap, camera, has_truth=self.pool.get(segmenter).spec.is_privileged)
+
+    def _embedding(self, snap: Snap, camera: str, segmenter: str) -> Embedding:
+        key = (snap.key, camera, segmenter)
+        if key not in self._embeddings:
+            while len(self._embeddings) >= 3:
+                del self._embeddings[next(iter(self._embeddings))]
+            self._embeddings[key] = self.pool.get(segmenter).embed(self._picture(snap, camera, segmenter))
+        return self._embeddings[key]
+
+    def _tracker(self, snap: Snap, camera: str, segmenter: str) -> Tracker:
+        """Return the tracker of a camera; a new one starts at the given frame and knows nothing yet."""
+        key = (camera, segmenter)
+        if key not in self._trackers:
+            self._trackers[key] = tracker = self.pool.get(segmenter).make_tracker()
+            tracker.start(self._picture(snap, camera, segmenter))
+            self._frames[key] = snap.key
+        return self._trackers[key]
+
+    def _tell_tracker(self, found: MaskedObject, snap: Snap) -> None:
+        """Let the tracker go on with an object's mask, on the frame on which it was made."""
+        key = (found.camera, found.segmenter)
+        tracker = self._tracker(snap, *key)
+        if self._frames[key] != snap.key:
+            tracker.track(self._picture(snap, *key))
+            self._frames[key] = snap.key
+        tracker.prompt(found.id, MaskPrompt(mask=found.mask))
+        place = place_of(found.mask, self._picture(snap, *key))
+        if place is not None:
+            self._places = {**self._places, found.id: place}
+        self._moment = snap.moment
+
+    def _catch_up(self, snap: Snap) -> None:
+        """Track from an earlier frame to the present."""
+        present = self._snap(None)
+        if present.moment.episode_id != snap.moment.episode_id:
+            return
+        gap = present.moment.step - snap.moment.step
+        stride = max(1, -(-gap // CATCH_UP_FRAMES))
+        for step in range(snap.moment.step + stride, present.moment.step, stride):
+            between = self._camera.past(step)
+            if between is not None:
+                self._follow(between)
+        self._follow(present)
+
+    def _name_of(self, masked: MaskedObject, snap: Snap) -> str:
+        """Return what a new object is called: by a privileged segmenter as the simulator calls it, else by its number."""
+        truth = self._picture(snap, masked.camera, self.segmenter).truth
+        if truth is not None:
+            shares = [(int((truth.mask(i) & masked.mask).sum()), name) for i, name in enumerate(truth.names)]
+            return max(shares)[1]
+        used = {o.name for o in self.board.state.objects}
+        return next(name for i in range(1, 1000) if (name := f"object {i}") not in used)
+
+    def _record(self, found: MaskedObject, what: str, actor: str) -> None:
+        payload = {"object": found.id, "name": found.name, "colour": found.colour, "state": what, "segmenter": found.segmenter}
+        try:
+            self._controller.record(EventKind.OBJECT, {**payload, "confidence": round(found.confidence, 3)}, actor=actor)
+        except WorkbenchError as error:
+            _log.debug("Not recorded: %s", error)
+
+
+def _check_target(found: MaskedObject | None, camera: str) -> None:
+    if found is not None and found.is_locked:
+        raise InvalidInput(
+            "click", expected="an object that is not locked", found=f"{found.name!r}, locked", fix="Unlock it, or begin a new one (N)."
+        )
+    if found is not None and found.camera != camera:
+        raise InvalidInput(
+            "click",
+            expected=f"a click on the camera {found.camera!r}, on which {found.name!r} was masked",
+            found=f"one on {camera!r}",
+            fix="Change the camera, or begin a new object (N).",
+        )
+
+
+def _mask_to_refine(found: MaskedObject | None) -> Any:
+    """Return the mask that further clicks refine; a lost object is clicked anew."""
+    return found.mask if found is not None and found.sight is not Sight.LOST and found.mask.any() else None
+
+
+def _pixels(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    u0, v0, u1, v1 = (x * PICTURE_PX for x in box)
+    return min(u0, u1), min(v0, v1), max(u0, u1), max(v0, v1)
