@@ -23,6 +23,7 @@ TABLE = {
     Command.JOG: "...C.",
     Command.SET_POLICY: ".APCH",
     Command.SET_PROMPT: ".APCH",
+    Command.SET_STEERING: ".APCH",
     Command.RUN_PLAN: ".AAA.",
     Command.RECORD: ".APCH",
     Command.END: ".IIII",

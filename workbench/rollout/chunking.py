@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import InvalidInput
-from workbench.core.types import ActionChunk, Intention
+from workbench.core.types import ACTION_DIM, ActionChunk, Intention
 
 _NO_SCORES: Final[Mapping[str, float]] = MappingProxyType({})
 
@@ -24,7 +24,7 @@ class ChunkQueue:
     """
 
     def __init__(self) -> None:
-        self._actions: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
+        self._actions: NDArray[np.float32] = np.empty((0, ACTION_DIM), dtype=np.float32)
         self._next = 0
         self._scores = _NO_SCORES
         self._intention: Intention | None = None

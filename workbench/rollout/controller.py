@@ -5,28 +5,41 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from workbench.core.catalog import Catalog
 from workbench.core.errors import InvalidInput, WrongMode
 from workbench.core.events import EventKind, Outcome
 from workbench.core.protocols import PolicyFactory, RolloutObserver, Simulator
 from workbench.core.sketches import Sketch, SketchPlan
-from workbench.core.types import Actor, EpisodeConfig, Intention, Prompt, SimState
+from workbench.core.types import EpisodeConfig, Intention, Prompt, SimState
+from workbench.intervention.driving import Hand
 from workbench.rollout.branching import Lineage
+from workbench.rollout.chunking import ChunkQueue
+from workbench.rollout.describing import describe
 from workbench.rollout.history import EpisodeHistory
 from workbench.rollout.hold import HOLD
 from workbench.rollout.inbox import Inbox
 from workbench.rollout.loop import checked_action
 from workbench.rollout.modes import Command, RolloutMode
 from workbench.rollout.pacing import Clock
-from workbench.rollout.status import LiveScene, LiveState, RolloutStatus
+from workbench.rollout.prompts import check_parts
+from workbench.rollout.status import LiveScene, LiveState, RolloutStatus, open_scene
+from workbench.rollout.steering import LiveSteering, OpenPolicy, RecordingWish, open_nothing
+from workbench.rollout.steering_marks import NO_ASSETS, SteeringMark
 from workbench.rollout.stepping import Stepper
+from workbench.steering.assets import Library
+from workbench.steering.mix import Mix
+
+if TYPE_CHECKING:
+    from workbench.steering.instruments import Instruments
+    from workbench.steering.projection import NeuronTable
 
 __all__ = ["SKETCH_POLICY", "SPEED_RANGE", "PolicyFactory", "RolloutController"]
 
@@ -36,7 +49,6 @@ SPEED_RANGE: Final = (1 / 8, 4.0)
 """Slowest and fastest paced speed; beside it ``math.inf``, as fast as possible."""
 SKETCH_POLICY: Final = "sketch"
 """Name of the policy that drives a plan."""
-_PROMPT_PARTS: Final = frozenset({"text", "sketch", "plan", "trace", "mask", "interaction"})
 
 
 class RolloutController:
@@ -61,11 +73,12 @@ class RolloutController:
         observers: Sequence[RolloutObserver] = (),
         session_id: str,
         clock: Clock = time.monotonic,
+        open_policy: OpenPolicy = open_nothing,
     ) -> None:
         self.session_id = session_id
         self._simulators, self._policies, self._clock = simulators, policies, clock
         self._inbox = Inbox()
-        self._stepper = Stepper(simulators, policies, self._inbox, session_id=session_id, clock=clock)
+        self._stepper = Stepper(simulators, policies, self._inbox, session_id=session_id, clock=clock, open_policy=open_policy)
         for observer in observers:
             self._stepper.observers.add(observer)
         self._has_started = False
@@ -83,7 +96,8 @@ class RolloutController:
         Raises:
             UnknownName: no such simulator or policy; nothing changes.
         """
-        self._check_names(config, policy)
+        self._simulators.entry(config.simulator)
+        self._check_policy(policy)
         self._has_started = True
         return self._begin(Command.START, lambda: self._stepper.start(config, policy, prompt), is_running=is_running)
 
@@ -103,6 +117,8 @@ class RolloutController:
         policy: str = HOLD,
         prompt: Prompt | None = None,
         lead: Sequence[SimState] = (),
+        steering: Sequence[SteeringMark] = (),
+        assets: Library = NO_ASSETS,
     ) -> Future[str]:
         """Begin an episode, paused, at a state of another one.
 
@@ -117,13 +133,16 @@ class RolloutController:
             policy: who acts.
             prompt: what it is told; by default the task's own instruction.
             lead: states before the parent's steps since its prompt and policy were last set.
+            steering: the edits that were in force during the lead, and are in the end.
+            assets: what those edits name.
 
         Raises:
             UnknownName: no such simulator or policy; nothing changes.
         """
-        self._check_names(config, policy)
+        self._simulators.entry(config.simulator)
+        self._check_policy(policy)
         self._has_started = True
-        lineage = Lineage(state, parent_id, step, lead)
+        lineage = Lineage(state, parent_id, step, lead, steering, assets)
         return self._begin(Command.BRANCH, lambda: self._stepper.start(config, policy, prompt, lineage))
 
     def end(self, outcome: Outcome | None = None) -> None:
@@ -191,8 +210,12 @@ class RolloutController:
             InvalidShape: it is not seven finite numbers.
         """
         checked = checked_action(action)
+        self.drive(lambda hand: hand.jog(checked))
+
+    def drive(self, wish: Callable[[Hand], None]) -> None:
+        """Tell the hand of the person who drives what it wants, for example ``lambda hand: hand.go([place])``."""
         self._inbox.post(Command.JOG)
-        self._stepper.jog = (checked, self._clock())
+        wish(self._stepper.oversight.hand)
 
     # What the policy is told
 
@@ -211,7 +234,7 @@ class RolloutController:
         Raises:
             InvalidInput: a prompt has no such part.
         """
-        _check_parts(changes)
+        check_parts(changes)
         self._inbox.post(Command.SET_PROMPT, lambda before, after: self._stepper.set_prompt(changes))
 
     def run_plan(self, sketch: Sketch, plan: SketchPlan) -> None:
@@ -226,7 +249,7 @@ class RolloutController:
             InvalidInput: a prompt has no such part.
         """
         self._check_policy(policy)
-        _check_parts(changes)
+        check_parts(changes)
 
         def work(before: RolloutMode, after: RolloutMode) -> None:
             self._stepper.set_policy(policy)
@@ -234,6 +257,23 @@ class RolloutController:
             self._stepper.note_mode(before, after)
 
         self._inbox.post(Command.RUN_PLAN, work)
+
+    def set_steering(self, mix: Mix, assets: Library = NO_ASSETS) -> Future[None]:
+        """Turn the policy's inside from its next call on; ``assets`` are what the edits name. What is wrong, the future tells."""
+        return self._ask(Command.SET_STEERING, lambda: self._stepper.steering.change(self._stepper.episode, mix, assets))
+
+    def show_instruments(self, instruments: Instruments, table: NeuronTable | None = None) -> Future[None]:
+        """Read these instruments at every call of the policy from now on; :attr:`steering` then has what they show."""
+        return self._ask(Command.CALL, lambda: self._stepper.steering.show(instruments, table))
+
+    def record_activations(self, wish: RecordingWish | None) -> Future[None]:
+        """Hand the activations of each policy call to a sink from now on; None ends it."""
+        return self._ask(Command.CALL, lambda: self._stepper.steering.record(self._stepper.episode, wish))
+
+    @property
+    def steering(self) -> LiveSteering:
+        """What turns the policy now; to be read only."""
+        return self._stepper.steering
 
     def look_ahead(self) -> None:
         """Ask the policy what it would do, while the rollout is paused; nothing moves, and the answer is what it will do.
@@ -250,16 +290,7 @@ class RolloutController:
 
     def call(self, fn: Callable[[Simulator], T]) -> Future[T]:
         """Run ``fn(simulator)`` in the stepping thread, between control steps."""
-        future: Future[T] = Future()
-
-        def job(before: RolloutMode, after: RolloutMode) -> None:
-            try:
-                future.set_result(self._stepper.call(fn))
-            except Exception as error:
-                future.set_exception(error)
-
-        self._inbox.post(Command.CALL, job, future)
-        return future
+        return self._ask(Command.CALL, lambda: self._stepper.call(fn))
 
     def add_observer(self, observer: RolloutObserver) -> None:
         """Tell one more observer; when an episode runs, it hears that episode's head and then what follows."""
@@ -279,50 +310,21 @@ class RolloutController:
 
     def status(self) -> RolloutStatus:
         """Return what is going on."""
-        stepper, mode = self._stepper, self._inbox.mode
-        episode, history = stepper.episode, stepper.history
-        head = history.start
-        if episode is None:
-            return RolloutStatus(
-                mode,
-                Actor.HOLD,
-                episode_id=head.episode_id,
-                parent_id=head.parent_id,
-                task=str(head.config.get("task", "")),
-                instruction=head.instruction,
-                policy=stepper.policy_name,
-                step=history.num_steps,
-                time_s=history.end.time_s if history.end else 0.0,
-                speed=stepper.speed,
-                is_success=history.end is not None and history.end.outcome is Outcome.SUCCESS,
-                error=stepper.error,
-            )
-        acting = Actor.HOLD if stepper.policy_name == HOLD else Actor.POLICY
-        actors = {RolloutMode.AUTONOMOUS: acting, RolloutMode.CORRECTING: Actor.HUMAN}
-        return RolloutStatus(
-            mode,
-            actors.get(mode, Actor.HOLD),
-            episode_id=episode.id,
-            parent_id=episode.start.parent_id,
-            task=episode.config.task,
-            instruction=episode.prompt.text,
-            policy=stepper.policy_name,
-            step=episode.index,
-            time_s=episode.time_s,
-            speed=stepper.speed,
-            actual_speed=stepper.actual_speed,
-            policy_ms=episode.policy_ms,
-            is_success=episode.is_success,
-            plan_step=episode.plan_step,
-            error=stepper.error,
-            note=(episode.trimmer.progress.trouble if episode.is_tracing else "") or str(getattr(episode.policy, "note", "")),
-            spec=episode.policy.spec,
-        )
+        return describe(self._stepper, self._inbox.mode)
 
     def intention(self) -> Intention | None:
         """Return what the policy shows of its intention; None while it has none, or was told something else since."""
         episode = self._stepper.episode
         return None if episode is None else episode.chunk.intention
+
+    def proposed(self) -> NDArray[np.float32]:
+        """Return what is left of the policy's chunk, ``(T, 7)``; T is 0 while it has none."""
+        return (self._stepper.episode.chunk if self._stepper.episode else ChunkQueue()).rest()
+
+    @property
+    def simulators(self) -> Catalog[Simulator]:
+        """The simulators that episodes may run in."""
+        return self._simulators
 
     @property
     def is_running(self) -> bool:
@@ -351,12 +353,7 @@ class RolloutController:
         Raises:
             UnknownName: no such simulator or task.
         """
-        simulator = self._simulators.load(config.simulator)
-        try:
-            simulator.reset(config)
-            return LiveScene(config, simulator.open_view())
-        finally:
-            simulator.close()
+        return open_scene(self._simulators, config)
 
     # Within
 
@@ -376,16 +373,19 @@ class RolloutController:
                 self._inbox.post(Command.RESUME, self._stepper.note_mode)
         return future
 
-    def _check_names(self, config: EpisodeConfig, policy: str) -> None:
-        self._simulators.entry(config.simulator)
-        self._check_policy(policy)
+    def _ask(self, command: Command, work: Callable[[], T]) -> Future[T]:
+        """Run ``work`` in the stepping thread; what it raises goes to the future alone."""
+        future: Future[T] = Future()
+
+        def job(before: RolloutMode, after: RolloutMode) -> None:
+            try:
+                future.set_result(work())
+            except Exception as error:
+                future.set_exception(error)
+
+        self._inbox.post(command, job, future)
+        return future
 
     def _check_policy(self, name: str) -> None:
         if name != HOLD:
             self._policies.entry(name)
-
-
-def _check_parts(changes: Mapping[str, Any]) -> None:
-    unknown = set(changes) - _PROMPT_PARTS
-    if unknown:
-        raise InvalidInput("prompt", expected=f"parts {sorted(_PROMPT_PARTS)}", found=str(sorted(unknown)))

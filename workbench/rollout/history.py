@@ -10,7 +10,8 @@ from typing import Final
 from workbench.core.errors import NotStored
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event
 from workbench.core.types import SimState, Step
-from workbench.rollout.branching import MAX_LEAD, Standing
+from workbench.rollout.branching import MAX_LEAD, Lineage, Standing
+from workbench.rollout.steering_marks import SteeringMark, joined, settled
 
 CAPACITY: Final = 10_000
 """Steps kept; at about 4 kB each some 40 MB, and eight minutes at 20 Hz before anything is thinned."""
@@ -25,9 +26,10 @@ class EpisodeHistory:
     oldest go beyond ``capacity``. The store on disk keeps everything.
     """
 
-    def __init__(self, start: EpisodeStart, capacity: int = CAPACITY, *, inherited: Sequence[SimState] = ()) -> None:
+    def __init__(self, start: EpisodeStart, capacity: int = CAPACITY, *, lineage: Lineage | None = None) -> None:
         assert capacity >= 4, capacity
-        self._inherited = tuple(inherited)
+        self._inherited: tuple[SimState, ...] = tuple(lineage.lead) if lineage else ()
+        self._inherited_steering: tuple[SteeringMark, ...] = tuple(lineage.steering) if lineage else ()
         self.start = start
         self._capacity = capacity
         self._lock = Lock()
@@ -86,6 +88,12 @@ class EpisodeHistory:
             found = self._steps[bisect_left(self._indices, first) : bisect_left(self._indices, stop)]
         states = (self._inherited if standing.is_inherited else ()) + tuple(step.state for step in found)
         return states if len(found) == stop - first and len(states) <= MAX_LEAD else ()
+
+    def steering(self, standing: Standing, lead: Sequence[SimState]) -> tuple[SteeringMark, ...]:
+        """Return the edits that were in force during a lead of :meth:`lead`, and are in the end."""
+        inherited = self._inherited_steering if standing.is_inherited else ()
+        marks = joined(inherited, len(self._inherited) if standing.is_inherited else 0, standing.steering)
+        return marks if lead else settled(marks)
 
     def steps(self, first: int = 0) -> tuple[Step, ...]:
         """Return the kept steps from ``first`` on, in order."""

@@ -53,6 +53,7 @@ class Command(StrEnum):
     JOG = "jog"
     SET_POLICY = "set the policy"
     SET_PROMPT = "set the prompt"
+    SET_STEERING = "steer"
     RUN_PLAN = "run a plan"
     RECORD = "record an event"
     END = "end the episode"
@@ -89,6 +90,7 @@ TRANSITIONS: Final[Mapping[Command, Mapping[RolloutMode, RolloutMode]]] = Mappin
         Command.JOG: _stay((_CORRECTING,)),
         Command.SET_POLICY: _stay(_WITH_EPISODE),
         Command.SET_PROMPT: _stay(_WITH_EPISODE),
+        Command.SET_STEERING: _stay(_WITH_EPISODE),
         Command.RUN_PLAN: _all_to(_AUTONOMOUS, (_AUTONOMOUS, _PAUSED, _CORRECTING)),
         Command.RECORD: _stay(_WITH_EPISODE),
         Command.END: _all_to(_IDLE, _WITH_EPISODE),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.protocols import PolicySpec, View
+from workbench.core.catalog import Catalog
+from workbench.core.protocols import PolicySpec, Simulator, View
 from workbench.core.types import Actor, EpisodeConfig
 from workbench.rollout.modes import RolloutMode
 
@@ -45,6 +46,12 @@ class RolloutStatus:
     """What a person should know that is no error, for example that the robot has left its trace."""
     spec: PolicySpec | None = None
     """What the policy is, asks for and understands."""
+    ee_position: tuple[float, float, float] | None = None
+    """Where the end-effector is, in the base frame [m]."""
+    is_steerable: bool = False
+    """Whether its inside can be read and turned."""
+    steered_by: tuple[str, ...] = ()
+    """Names of the edits that turn its inside now."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,3 +77,13 @@ class LiveState:
     """Simulated time [s]."""
     wall_time: float
     """Unix time at which it was published [s]."""
+
+
+def open_scene(simulators: Catalog[Simulator], config: EpisodeConfig) -> LiveScene:
+    """Return the scene of a configuration; raises UnknownName when there is no such simulator or task."""
+    simulator = simulators.load(config.simulator)
+    try:
+        simulator.reset(config)
+        return LiveScene(config, simulator.open_view())
+    finally:
+        simulator.close()

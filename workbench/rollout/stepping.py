@@ -6,25 +6,24 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.catalog import Catalog
 from workbench.core.errors import WorkbenchError, WrongMode
-from workbench.core.events import EpisodeStart, EventKind, Outcome, new_id
+from workbench.core.events import EpisodeStart, EventKind, Outcome
 from workbench.core.protocols import Policy, PolicyFactory, RolloutObserver, Simulator
 from workbench.core.types import Actor, EpisodeConfig, Observation, Prompt
-from workbench.rollout.branching import Lineage
+from workbench.rollout.branching import Lineage, head_of
 from workbench.rollout.history import EpisodeHistory
-from workbench.rollout.hold import HOLD, HoldPolicy, hold_action
+from workbench.rollout.hold import HOLD, HoldPolicy
 from workbench.rollout.inbox import Inbox, Ticket
 from workbench.rollout.loop import (
     Choice,
     LiveEpisode,
     announce_episode,
-    catch_up,
     change_prompt,
     emit,
     finish_episode,
@@ -35,12 +34,11 @@ from workbench.rollout.loop import (
 )
 from workbench.rollout.modes import TRANSITIONS, Command, RolloutMode
 from workbench.rollout.observers import Fanout
+from workbench.rollout.overseer import Oversight
 from workbench.rollout.pacing import Clock, Pacer, SpeedMeter
 from workbench.rollout.publishing import Publisher
 from workbench.rollout.status import LiveScene
-
-JOG_TIMEOUT_S: Final = 0.25
-"""A jog that is not renewed for this long ends: the arm holds when the hand, the page or the network is gone."""
+from workbench.rollout.steering import LiveSteering, OpenPolicy, open_nothing
 
 _log = logging.getLogger(__name__)
 
@@ -56,19 +54,21 @@ class Stepper:
         *,
         session_id: str,
         clock: Clock,
+        open_policy: OpenPolicy = open_nothing,
     ) -> None:
         self._simulators, self._policies, self._inbox = simulators, policies, inbox
         self._session_id, self._clock = session_id, clock
         self.observers = Fanout(on_failure=self._on_observer_failure)
         # Shared: replaced as a whole by one thread, read by any.
         self.speed = 1.0
-        self.jog: tuple[NDArray[np.float32], float] | None = None
+        self.oversight = Oversight(clock)
         self.history = EpisodeHistory(EpisodeStart("", session_id, {}, "", ""))
         self.publisher = Publisher(clock)
         self.error = ""
         self.episode: LiveEpisode | None = None
         self.actual_speed = 0.0
         self.policy_name = HOLD
+        self.steering = LiveSteering(open_policy)
         # The stepping thread's own.
         self._simulator: Simulator | None = None
         self._loaded: EpisodeConfig | None = None
@@ -170,6 +170,8 @@ class Stepper:
         self._meter.add(episode.time_s)
         self.actual_speed = self._meter.speed
         self._is_published = False
+        if step.halt_slice is not None:
+            self.oversight.handover.restart()  # the brakes stopped the arm
         if episode.is_done and step.actor is not Actor.HUMAN:
             self._pause_if(ticket, "done", "policy")
 
@@ -181,18 +183,10 @@ class Stepper:
         if now.halts != ticket.halts:
             return None
         self._pacer.begin_slices(self._num_slices)
-        if now.mode is RolloutMode.CORRECTING:
-            return Choice(self._human_action(observation), Actor.HUMAN)
-        is_wanted = now.mode is RolloutMode.AUTONOMOUS or (now.mode is RolloutMode.PAUSED and self._pending_steps > 0)
-        if not is_wanted or proposal is None:
+        is_wanted = now.mode is RolloutMode.PAUSED and self._pending_steps > 0
+        if not is_wanted and now.mode not in (RolloutMode.AUTONOMOUS, RolloutMode.CORRECTING):
             return None
-        return Choice(proposal, Actor.HOLD if isinstance(episode.policy, HoldPolicy) else Actor.POLICY)
-
-    def _human_action(self, observation: Observation) -> NDArray[np.float32]:
-        jog = self.jog
-        if jog is None or self._clock() - jog[1] > JOG_TIMEOUT_S:
-            return hold_action(observation)
-        return jog[0]
+        return self.oversight.choose(now.mode, episode, observation, proposal)
 
     def _on_slice(self, ticket: Ticket, speed: float, index: int, physics: NDArray[np.float64]) -> bool:
         """Wait until a slice is due, publish the state before it, and say whether a HALT came since the step began."""
@@ -219,6 +213,7 @@ class Stepper:
         if self._simulator is None or episode is None or scene is None:
             return
         state = self._simulator.state()
+        self.oversight.note_position(self._simulator.observe(()))
         self.history.set_present(state)
         if not self.publisher.shows(scene, episode.id, state.physics, step=episode.index):
             self.publisher.publish(scene, episode.id, state.physics, step=episode.index, time_s=episode.time_s)
@@ -228,30 +223,23 @@ class Stepper:
     def start(self, config: EpisodeConfig, policy: str, prompt: Prompt | None, lineage: Lineage | None = None) -> str:
         """Begin an episode and return its id; what ran before ends."""
         self.finish(None)
-        self.error, self._pending_steps, self.jog, self.policy_name = "", 0, None, policy
+        self.error, self._pending_steps, self.policy_name = "", 0, policy
+        self.oversight.begin_episode()
         instruction = self._load(config, lineage)
         simulator = self._simulator
         assert simulator is not None
         acting = self.make_policy(policy)
         told = Prompt(text=instruction) if prompt is None else prompt
-        head = EpisodeStart(
-            new_id(),
-            self._session_id,
-            config.to_dict(),
-            told.text,
-            policy,
-            parent_id=lineage.parent_id if lineage else None,
-            branch_step=lineage.step if lineage else None,
-            start_state=lineage.state.to_bytes() if lineage else None,
-        )
-        history = EpisodeHistory(head, inherited=lineage.lead if lineage else ())
+        head = head_of(config, told, policy, session_id=self._session_id, lineage=lineage)
+        history = EpisodeHistory(head, lineage=lineage)
         episode = make_episode(simulator, acting, head, prompt=told, observer=Fanout((history, self.observers)))
-        if lineage is not None and lineage.lead:
-            catch_up(episode, lineage.lead)
+        if lineage is not None:
+            self.error = self.steering.catch_up(episode, lineage.lead, lineage.steering, lineage.assets)
             simulator.restore(lineage.state)
         self._num_slices = simulator.spec.num_slices
         self.history, self.episode = history, episode  # before anybody is told, so that whoever looks then sees it
         announce_episode(episode)
+        self.steering.announce(episode)
         self._publish_state()
         return head.episode_id
 
@@ -282,15 +270,16 @@ class Stepper:
     def make_policy(self, name: str) -> Policy:
         """Return a fresh policy for the present simulator."""
         if name == HOLD and name not in self._policies:
-            return HoldPolicy()
+            return self.steering.open(HoldPolicy())
         assert self._simulator is not None
-        return self._policies.load(name)(self._simulator)
+        return self.steering.open(self._policies.load(name)(self._simulator))
 
     def set_policy(self, name: str) -> None:
         """Let another policy act from the next step on; it starts afresh, also when it is the same one."""
         episode = self.episode
         if episode is None:
             return
+        steered_before = self.steering.mix
         policy = self.make_policy(name)
         policy.reset(policy_rng(episode.seed, episode.index))
         is_other, self.policy_name = name != self.policy_name, name
@@ -299,6 +288,7 @@ class Stepper:
         self.error = ""
         if is_other:
             emit(episode, EventKind.POLICY, {"policy": name})
+        self.steering.announce_change(episode, steered_before)
         change_prompt(episode, {})  # what is left of a trace is told anew, to one that has not seen the robot go along it
 
     def set_prompt(self, changes: Mapping[str, Any]) -> None:
@@ -341,7 +331,7 @@ class Stepper:
             return
         self._pending_steps = 0
         if before is RolloutMode.CORRECTING:
-            self.jog = None
+            self.oversight.hand.let_go()
             episode.chunk.clear()  # it was made for a state that a human has left
             emit(episode, EventKind.HANDBACK)
         if after is RolloutMode.AUTONOMOUS:

@@ -89,7 +89,7 @@ def metered(module: nn.Module, anatomy: Anatomy, stack: str, tokens: str = ALL_T
     meter = ActivityMeter(len(found.blocks), found.inner)
 
     def look(layer: int) -> Callable[[Tensor], None]:
-        return lambda x: meter.add(layer, _rows(anatomy, Site(stack, layer), tokens, [x]).numpy())
+        return lambda x: meter.add(layer, rows_of(anatomy, Site(stack, layer), tokens, [x]).numpy())
 
     looks = {Site(stack, layer, Part.NEURONS): look(layer) for layer in range(len(found.blocks))}
     with looked_at(module, anatomy, looks):
@@ -109,7 +109,7 @@ def layer_norms(module: nn.Module, anatomy: Anatomy, calls: Iterable[Call], stac
             call()
         for site, tensors in found.items():
             if sum(map(len, norms[site])) < MAX_NORMS:
-                norms[site].append(_rows(anatomy, site, tokens, tensors).norm(dim=1).numpy())
+                norms[site].append(rows_of(anatomy, site, tokens, tensors).norm(dim=1).numpy())
     if not norms[sites[0]]:
         raise InvalidInput("recorded calls", expected="at least one", found="none", fix="Record some steps first.")
     return np.array([np.median(np.concatenate(norms[site])) for site in sites])
@@ -136,14 +136,14 @@ def collect(
         with recorded(module, anatomy, sites) as found:
             call()
         for site, tensors in found.items():
-            rows[site].append(_pooled(_rows(anatomy, site, tokens, tensors), pool))
+            rows[site].append(_pooled(rows_of(anatomy, site, tokens, tensors), pool))
     for site, parts in rows.items():
         if not sum(map(len, parts)):
             raise InvalidInput(f"tokens {tokens!r} at {site}", expected="some in the recorded calls", found="none")
     return {site: torch.cat(parts).numpy() for site, parts in rows.items()}
 
 
-def _rows(anatomy: Anatomy, site: Site, tokens: str, tensors: Sequence[Tensor]) -> Tensor:
+def rows_of(anatomy: Anatomy, site: Site, tokens: str, tensors: Sequence[Tensor]) -> Tensor:
     """Return the tokens of a group in all forward passes and all batch items, ``(n, C) float32`` on the CPU."""
     stack, parts = anatomy.stack(site.stack), []
     for index, tensor in enumerate(tensors):

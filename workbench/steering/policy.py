@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 from workbench.core.errors import InvalidInput
 from workbench.core.protocols import PolicySpec, SteerablePolicy
 from workbench.core.types import ActionChunk, Observation, Prompt
+from workbench.steering.activity import rows_of
 from workbench.steering.assets import Library
 from workbench.steering.controller import ControlLoop, PidState, pid_step
 from workbench.steering.edits import SteeringEdit, with_strength
+from workbench.steering.hooks import recorded
 from workbench.steering.instruments import Instruments, Reading, check_instruments, watched
 from workbench.steering.mix import Mix
 from workbench.steering.projection import NeuronTable
 from workbench.steering.scopes import Moment
-from workbench.steering.sites import as_module
+from workbench.steering.sites import Site, as_module, site_module
 from workbench.steering.steered import NO_ASSETS, Steering
 
 
@@ -46,6 +48,16 @@ class LoopReading(NamedTuple):
     strength: float
 
 
+class Tap(NamedTuple):
+    """What is handed out of every policy call, for a recording."""
+
+    sites: tuple[Site, ...]
+    tokens: str
+    """Token group."""
+    sink: Callable[[int, dict[str, NDArray[np.float32]]], None]
+    """Told the step and ``{site: (T, C)}``; must return at once."""
+
+
 class SteeredPolicy:
     """Acts as the policy does, under edits that may change between calls.
 
@@ -62,6 +74,7 @@ class SteeredPolicy:
         """What the instruments showed of the latest call; None while they are off."""
         self._noted: Mapping[str, float] = {}
         self._watch: tuple[Instruments, NeuronTable | None] = (Instruments(), None)
+        self._tap: Tap | None = None
         self._start()
         self.set(setting)
 
@@ -108,6 +121,18 @@ class SteeredPolicy:
         check_instruments(instruments, self._sites, table)
         self._watch = (instruments, table)
 
+    def tap(self, tap: Tap | None) -> None:
+        """Hand out activations of every call from the next one on; None ends it.
+
+        Raises:
+            UnknownName: there is no such stack or token group; what was handed out before still is.
+            InvalidInput: there is no such layer.
+        """
+        for site in tap.sites if tap else ():
+            site_module(self._module, self._sites, site)
+            self._sites.stack(site.stack).group(tap.tokens if tap else "")
+        self._tap = tap
+
     def note(self, quantities: Mapping[str, float]) -> None:
         """Tell of quantities that the observation does not show, for gates: ``alarm``, probe readings."""
         self._noted = dict(quantities)
@@ -128,9 +153,16 @@ class SteeredPolicy:
         if any(setting.loops):
             edits = self._controlled(setting, moment)
             steering = self._prepare(edits, setting.assets)
-        with steering.applied(moment), watched(self._module, self._sites, *self._watch) as readings:
+        tap = self._tap
+        with (
+            steering.applied(moment),
+            watched(self._module, self._sites, *self._watch) as readings,
+            recorded(self._module, self._sites, tap.sites if tap else ()) as tensors,
+        ):
             chunk = self._policy.act(observation, prompt, rng)
         self.seen = readings[0] if readings else None
+        if tap is not None:
+            tap.sink(observation.step, {str(s): rows_of(self._sites, s, tap.tokens, found).numpy() for s, found in tensors.items()})
         if not np.isfinite(chunk.actions).all():
             raise InvalidInput("actions under steering", expected="finite numbers", found="NaN or infinity", fix="Lower the strength.")
         return chunk
@@ -141,9 +173,14 @@ class SteeredPolicy:
     def _start(self) -> None:
         self._last: tuple[NDArray[np.float32], float] | None = None
         self._pid: dict[tuple[int, ControlLoop], PidState] = {}
+        self._before: tuple[int, tuple[NDArray[np.float32], float] | None, dict[tuple[int, ControlLoop], PidState]] = (-1, None, {})
         self.readings = ()
 
     def _moment(self, observation: Observation) -> Moment:
+        # Asked again at the same step, because something was changed: as if the first time had not been.
+        if self._before[0] == observation.step:
+            _, self._last, self._pid = self._before
+        self._before = (observation.step, self._last, dict(self._pid))
         found = measured_quantities(observation, self._last)
         self._last = (observation.part("ee_position").copy(), observation.time_s)
         return Moment(observation.step, observation.time_s, {**found, **self._noted})
