@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -9,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.bench_vla.by_token import decode_by_token
 from models.bench_vla.checkpoint import find_weights, load_network
 from models.bench_vla.config import CONTROL_HZ, NUM_ROLES, ROLE_NAMES
 from models.bench_vla.memory import SHUT_BELOW, ShortMemory
-from models.bench_vla.network import BenchVla, Output, Targets
+from models.bench_vla.network import Batch, BenchVla, Output, Targets
 from models.bench_vla.processor import FRONT, WRIST, read_inputs
 from workbench.core.geometry import quat_conjugate, quat_from_rotvec, quat_multiply
 from workbench.core.protocols import PolicySpec, Simulator
@@ -74,15 +76,28 @@ class BenchVlaPolicy:
             InvalidInput: unknown words, or a mask or trace on a camera that it does not see.
             InvalidShape: a picture of the wrong size.
         """
-        self._remember(observation)
-        batch = read_inputs(self.network.config, self.network.vocabulary, observation, prompt, self._memory.vector())
+        batch = self._read(observation, prompt)
         with torch.inference_mode():
-            output = self.network(batch)
+            output: Output = self.network(batch)
+        return self._answer(observation, prompt, output, {})
+
+    def act_by_token(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
+        """As :meth:`act`, each action token decoded in a pass of its own; the score ``agreement`` is the share that one pass gives as well."""
+        batch = self._read(observation, prompt)
+        with torch.inference_mode():
+            output, agreement = decode_by_token(self.network, batch)
+        return self._answer(observation, prompt, output, {"agreement": agreement})
+
+    def _read(self, observation: Observation, prompt: Prompt) -> Batch:
+        self._remember(observation)
+        return read_inputs(self.network.config, self.network.vocabulary, observation, prompt, self._memory.vector())
+
+    def _answer(self, observation: Observation, prompt: Prompt, output: Output, told: Mapping[str, float]) -> ActionChunk:
         probabilities = output.actions[0].softmax(-1)  # (8, 7, bins)
         actions = _values(probabilities, self._centres).numpy().astype(np.float32)
         self._last = (observation, actions)
         done = float(output.done[0].sigmoid())
-        scores = {"done": 1.0 if done >= _DONE_AT else 0.0, "done_probability": done}
+        scores = {"done": 1.0 if done >= _DONE_AT else 0.0, "done_probability": done, **told}
         return ActionChunk(actions, CONTROL_HZ, scores, self._intend(output, probabilities, prompt))
 
     def _remember(self, observation: Observation) -> None:

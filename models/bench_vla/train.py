@@ -25,6 +25,7 @@ from models.bench_vla.checkpoint import save_network
 from models.bench_vla.config import BenchVlaConfig
 from models.bench_vla.losses import Weights, find_losses, weigh
 from models.bench_vla.network import Batch, BenchVla
+from workbench.core.errors import InvalidInput
 from workbench.core.types import ACTION_DIM
 
 _QUEUE: Final = 3
@@ -127,10 +128,15 @@ class Trainer:
         part.replace(self._out / "training.safetensors")
 
     def resume(self, path: Path) -> None:
-        """Go on from what :meth:`save` wrote."""
+        """Go on from what :meth:`save` wrote.
+
+        Raises:
+            InvalidInput: it was written by a training with another configuration, or with another network.
+        """
         with safe_open(path, framework="pt") as file:
             head = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        self._check(path, BenchVlaConfig.from_dict(json.loads(head["config"])), _below("network.", tensors))
         self.step, self.seconds = int(head["step"]), float(head["seconds"])
         self.network.load_state_dict(_below("network.", tensors))
         self.average.load_state_dict(_below("average.", tensors))
@@ -140,6 +146,21 @@ class Trainer:
             number, field = name.split(".")
             states.setdefault(int(number), {})[field] = tensor
         self._optimiser.load_state_dict({"state": states, "param_groups": self._optimiser.state_dict()["param_groups"]})
+
+    def _check(self, path: Path, config: BenchVlaConfig, tensors: Mapping[str, Tensor]) -> None:
+        """Refuse what another training wrote, before anything is changed."""
+        ours, theirs = self.network.config.to_dict(), config.to_dict()
+        differing = [name for name in ours if ours[name] != theirs[name]]
+        if not differing:
+            state = self.network.state_dict()
+            differing = sorted(n for n in {*state, *tensors} if n not in state or n not in tensors or state[n].shape != tensors[n].shape)
+        if differing:
+            raise InvalidInput(
+                f"training file {path}",
+                expected="the configuration and the network of this training",
+                found=f"a difference in {', '.join(differing[:4])}",
+                fix="Train into another folder (--out), or move that file away to begin anew.",
+            )
 
 
 def train(trainer: Trainer, maker: BatchMaker, *, progress: Progress, on_save: OnSave) -> dict[str, float]:

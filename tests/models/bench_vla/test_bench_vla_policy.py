@@ -42,6 +42,18 @@ TRACE = Trace("front", 480, 480, ((200, 300), (240, 250), (300, 260)), depths_m=
 MASK_PROMPT = Mask("front", np.pad(np.ones((40, 40), bool), ((200, 240), (100, 340))))
 
 
+def test_decoding_by_token_begins_as_one_pass_does_and_tells_how_far_it_stays_with_it(policy, observation):
+    prompt, rng = Prompt("pick up the red cube"), np.random.default_rng(0)
+    parallel = act(policy, observation, prompt)
+    policy.reset(rng)
+    chunk = policy.act_by_token(observation, prompt, rng)
+    assert chunk.actions[0, 0] == parallel.actions[0, 0], "nothing comes before the first token"
+    assert not np.array_equal(chunk.actions, parallel.actions), "later tokens are given the earlier ones"
+    assert 0 < chunk.scores["agreement"] <= 1
+    policy.reset(rng)
+    assert np.array_equal(policy.act_by_token(observation, prompt, rng).actions, chunk.actions)
+
+
 @pytest.mark.parametrize(
     "prompt",
     [

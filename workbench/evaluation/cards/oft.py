@@ -45,7 +45,9 @@ STUDY: Final = Study(
     "All tokens at once",
     "What does decoding a chunk in one pass cost in success, and what does it gain in speed?",
     "OpenVLA-OFT (arXiv:2502.19645) decodes all action tokens of a chunk in parallel, many times faster than token by token, without loss of "
-    "success. Here the same network decodes both ways: in one pass, or each token in a pass of its own that sees the tokens before it.",
+    "success. Here the same network decodes both ways: in one pass, or each token in a pass of its own that is given the tokens before it. "
+    "OpenVLA-OFT trained a network for each way; ours was trained for one pass alone and never saw an action token as an input, so token by "
+    "token shows what the other way costs, and how far a network that was not trained for it stays with its own answer.",
     plan,
     conclude,
 )
