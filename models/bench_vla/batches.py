@@ -74,11 +74,11 @@ class Telling(Enum):
 
 
 _SHARES: Final = {
-    Telling.WORDS: 0.62,
-    Telling.WORDS_MASK: 0.06,
-    Telling.WORDS_TRACE: 0.06,
+    Telling.WORDS: 0.52,
+    Telling.WORDS_MASK: 0.05,
+    Telling.WORDS_TRACE: 0.07,
     Telling.MASK: 0.12,
-    Telling.TRACE: 0.12,
+    Telling.TRACE: 0.22,
     Telling.NOTHING: 0.02,
 }
 

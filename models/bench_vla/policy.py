@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.bench_vla.by_token import decode_by_token
-from models.bench_vla.checkpoint import find_weights, load_network
+from models.bench_vla.checkpoint import find_weights, load_network, read_about
 from models.bench_vla.config import CONTROL_HZ, NUM_ROLES, ROLE_NAMES
 from models.bench_vla.memory import SHUT_BELOW, ShortMemory
 from models.bench_vla.network import Batch, BenchVla, Output, Targets
@@ -20,6 +21,7 @@ from workbench.core.geometry import quat_conjugate, quat_from_rotvec, quat_multi
 from workbench.core.protocols import PolicySpec, Simulator
 from workbench.core.types import PROPRIO, ActionChunk, CameraRequest, Intention, Observation, Prompt, Target, Trace
 
+_ROOT: Final = Path(__file__).resolve().parent.parent.parent
 _DONE_AT: Final = 0.9
 """Probability of having finished from which it stops."""
 _NEAR_BINS: Final = 8
@@ -35,13 +37,29 @@ def load_policy(simulator: Simulator) -> BenchVlaPolicy:
         NotStored: there are no weights.
         InvalidInput: the file is not of a bench VLA, or is damaged.
     """
-    return BenchVlaPolicy(load_network(find_weights()))
+    path = find_weights()
+    return BenchVlaPolicy(load_network(path), about=read_about(path), card=card_of(path))
+
+
+def card_of(weights: Path) -> str:
+    """Return the path of the model card beside some weights, from the root of the project; empty when there is none."""
+    path = weights.resolve().with_name("MODEL_CARD.md")
+    if not path.is_file():
+        return ""
+    return str(path.relative_to(_ROOT) if path.is_relative_to(_ROOT) else path)
+
+
+def _tell_training(about: Mapping[str, Any]) -> str:
+    if not {"steps", "minutes"} <= set(about):
+        return ""
+    return f" Trained for {about['minutes']:g} minutes, {about['steps']:,} steps."
 
 
 class BenchVlaPolicy:
     """Implements the core's ``Policy``."""
 
-    def __init__(self, network: BenchVla) -> None:
+    def __init__(self, network: BenchVla, *, about: Mapping[str, Any] | None = None, card: str = "") -> None:
+        """Take a network, how its weights were made, and the path of its model card."""
         self.network = network.eval()
         config = network.config
         self._centres = torch.from_numpy(network.vocabulary.bin_centres)
@@ -53,7 +71,9 @@ class BenchVlaPolicy:
             ),
             prompts=frozenset({"text", "trace", "mask"}),
             action_horizon=config.execution_horizon,
-            description="Our own small vision-language-action model, trained on the scripted expert's demonstrations.",
+            description="Our own small vision-language-action model, trained on the scripted expert's demonstrations."
+            + _tell_training(about or {}),
+            card=card,
             has_intention=True,
             known_words=frozenset(config.words),
         )
@@ -68,6 +88,10 @@ class BenchVlaPolicy:
         """Forget the episode so far."""
         self._memory = ShortMemory()
         self._last: tuple[Observation, NDArray[np.float32]] | None = None
+
+    def interrupt(self) -> None:
+        """Forget what it told the robot to do last: what happened since was not its doing."""
+        self._last = None
 
     def act(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
         """Return the next eight actions.
@@ -95,9 +119,13 @@ class BenchVlaPolicy:
     def _answer(self, observation: Observation, prompt: Prompt, output: Output, told: Mapping[str, float]) -> ActionChunk:
         probabilities = output.actions[0].softmax(-1)  # (8, 7, bins)
         actions = _values(probabilities, self._centres).numpy().astype(np.float32)
-        self._last = (observation, actions)
         done = float(output.done[0].sigmoid())
-        scores = {"done": 1.0 if done >= _DONE_AT else 0.0, "done_probability": done, **told}
+        is_over = done >= _DONE_AT
+        if _is_travelled(prompt):
+            actions, is_over = np.tile(np.concatenate([np.zeros(6), observation.part("gripper_command")]), (len(actions), 1)), True
+            actions = actions.astype(np.float32)
+        self._last = (observation, actions)
+        scores = {"done": float(is_over), "done_probability": done, **told}
         return ActionChunk(actions, CONTROL_HZ, scores, self._intend(output, probabilities, prompt))
 
     def _remember(self, observation: Observation) -> None:
@@ -117,6 +145,11 @@ class BenchVlaPolicy:
             trace = Trace(FRONT, side, side, tuple((float(u), float(v)) for u, v in cells), source="model")
         targets = (*_targets(FRONT, output.front), *_targets(WRIST, output.wrist))
         return Intention(trace, targets, probabilities.amax(-1).numpy(), entropies.numpy())
+
+
+def _is_travelled(prompt: Prompt) -> bool:
+    """Tell whether a trace is all that is told, and nothing of it lies ahead."""
+    return not prompt.text and prompt.mask is None and prompt.trace is not None and len(prompt.trace.points) < 2
 
 
 def _between(before: Observation, actions: NDArray[np.float32], now: Observation) -> list[tuple[NDArray[np.float32], float]]:

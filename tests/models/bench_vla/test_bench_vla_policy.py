@@ -73,6 +73,14 @@ def test_any_combination_of_prompts_gives_a_chunk_within_what_a_step_can_do(poli
     assert 2 <= len(chunk.intention.trace.points) <= 5
 
 
+def test_at_the_end_of_a_trace_it_stays_and_says_that_it_is_done(policy, observation):
+    end = replace(TRACE, points=TRACE.points[-1:], depths_m=(1.0,), gripper=(0.0,))
+    chunk = act(policy, observation, Prompt(trace=end))
+    assert chunk.scores["done"] == 1.0 and not chunk.actions[:, :6].any()
+    assert (chunk.actions[:, 6] == observation.part("gripper_command")).all()
+    assert act(policy, observation, Prompt("pick up the red cube", trace=end)).actions[:, :6].any(), "words go on"
+
+
 def test_the_same_observation_gives_the_same_chunk(policy, observation):
     first, second = (act(policy, observation, Prompt("touch the red cube")) for _ in range(2))
     assert np.array_equal(first.actions, second.actions)
