@@ -35,8 +35,6 @@ BENCHES: Final[Mapping[str, str]] = {
 """What ``bench NAME`` measures: a function without arguments that returns the bench contract of docs/architecture.md."""
 
 CAMPAIGNS: Final[Mapping[str, str]] = {
-    "rovi": "workbench.evaluation.rovi:run",
-    "expert": "workbench.evaluation.expert:run",
     "sketch-parsing": "workbench.evaluation.sketch_parsing:run",
 }
 """What ``campaign NAME`` runs: ``run(*, episodes, seed, workers, progress) -> dict`` with ``name`` and ``cells``."""
@@ -44,6 +42,9 @@ CAMPAIGNS: Final[Mapping[str, str]] = {
 
 POLICY_CATALOGUE: Final = "models.catalog:POLICIES"
 """Where other processes find the policies."""
+
+POLICY_OPENER: Final = "models.steering:as_steerable"
+"""Where other processes find what opens a policy for steering."""
 
 
 TRAININGS: Final[Mapping[str, str]] = {
@@ -74,7 +75,7 @@ def make_app_state(root_dir: Path, *, max_upload_mb: int = 64, robot: str = "") 
         StoreError: the database cannot be used; the message says why and what to do.
         InvalidInput: the robot file has no arm that can be used.
     """
-    from models.catalog import POLICIES
+    from models.catalog import POLICIES, SEGMENTERS
     from panels.opening import open_app
     from panels.state import Settings
     from workbench.simulation.build import build_model
@@ -84,7 +85,7 @@ def make_app_state(root_dir: Path, *, max_upload_mb: int = 64, robot: str = "") 
 
     if robot:
         build_model(Scene(()), robot)  # refused now rather than in every tab
-    return open_app(Settings(root_dir, max_upload_mb, robot), simulators=SIMULATORS, policies=POLICIES, tasks=TASKS)
+    return open_app(Settings(root_dir, max_upload_mb, robot), simulators=SIMULATORS, policies=POLICIES, tasks=TASKS, segmenters=SEGMENTERS)
 
 
 def run_serve(args: argparse.Namespace) -> None:
@@ -177,11 +178,13 @@ def run_campaign(args: argparse.Namespace) -> dict[str, Any]:
     def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    make_runner = runner_maker(WorkerSetup(POLICY_CATALOGUE, has_tape=not args.no_episodes), workers=args.workers, ray=args.ray)
     request = None
     if args.name not in CAMPAIGNS:
         options = study_options(args.episodes, args.seed, args.policy)
         request = find_request(args.name, options, policies=[p.name for p in POLICIES], others=CAMPAIGNS, read=read_file)
+    saved = request.campaign.saved if request else {}
+    setup = WorkerSetup(POLICY_CATALOGUE, has_tape=not args.no_episodes, opener=POLICY_OPENER, saved=saved)
+    make_runner = runner_maker(setup, workers=args.workers, ray=args.ray)
     args.root_dir.mkdir(parents=True, exist_ok=True)
     with Store.open(database_of(args.root_dir)) as store:
         if request is not None:

@@ -47,9 +47,9 @@ class DeskStatus:
 class CampaignDesk:
     """Runs one campaign at a time in the background; every method returns at once."""
 
-    def __init__(self, store: Store, policies: str) -> None:
-        """Write to ``store``; workers import their policies by the name ``policies``."""
-        self._store, self._setup = store, WorkerSetup(policies, has_tape=True)
+    def __init__(self, store: Store, policies: str, opener: str = "") -> None:
+        """Write to ``store``; workers import their policies, and what opens them for steering, by these names."""
+        self._store, self._setup = store, WorkerSetup(policies, has_tape=True, opener=opener)
         self._lock = threading.Lock()
         self._status = DeskStatus()
         self._cancel = threading.Event()
@@ -63,7 +63,8 @@ class CampaignDesk:
             InvalidInput: a number of workers that cannot be.
             StoreError: the database refuses.
         """
-        make_runner = runner_maker(self._setup, workers=workers, is_here=False)
+        setup = replace(self._setup, saved=request.campaign.saved)
+        make_runner = runner_maker(setup, workers=workers, is_here=False)
         with self._lock:
             if self._status.is_running:
                 raise WrongMode("start a campaign", mode=f"{self._status.name} runs", allowed=("no campaign running",))

@@ -20,6 +20,7 @@ from workbench.core.errors import MissingDependency, UnknownName
 from workbench.evaluation.campaign import CellResult
 from workbench.evaluation.cards import STUDIES
 from workbench.evaluation.conditions import condition_of
+from workbench.evaluation.finding_figure import findings_svg
 from workbench.evaluation.funnel import MEASURES
 from workbench.evaluation.pages import study_page
 from workbench.evaluation.statistics import wilson_interval
@@ -50,6 +51,8 @@ def trial_table(store: Store, campaign_id: str) -> pd.DataFrame:
 def write_campaign(store: Store, campaign_id: str, path: Path) -> Path:
     """Write a campaign to a file; its ending says which: ``.csv``, ``.parquet``, ``.json``, ``.html``, or ``.md`` for a study's page.
 
+    Beside a study's page lies its figure, under the same name with the ending ``.svg``.
+
     Raises:
         UnknownName: another ending.
         NotStored: there is no such campaign.
@@ -59,9 +62,12 @@ def write_campaign(store: Store, campaign_id: str, path: Path) -> Path:
     suffix = path.suffix.lower().removeprefix(".")
     if suffix not in WRITERS:
         raise UnknownName("ending of a campaign's file", suffix, WRITERS)
-    find_campaign(store, campaign_id)
+    campaign = find_campaign(store, campaign_id)
     with new_file(path) as part:
         WRITERS[suffix](store, campaign_id, part)
+    if suffix == "md":
+        with new_file(path.with_suffix(".svg")) as part:
+            part.write_text(findings_svg(campaign.report.get("findings", ())), encoding="utf-8")
     return path
 
 
@@ -89,7 +95,8 @@ def _write_html(store: Store, campaign_id: str, path: Path) -> None:
 def _write_markdown(store: Store, campaign_id: str, path: Path) -> None:
     campaign = find_campaign(store, campaign_id)
     study = STUDIES.load(str(campaign.report.get("study", "")))
-    path.write_text(study_page(study, campaign.report, when=campaign.ended), encoding="utf-8")
+    page = study_page(study, campaign.report, when=campaign.ended, figure=f"{study.name}.svg")
+    path.write_text(page, encoding="utf-8")
 
 
 WRITERS: Final[Mapping[str, Callable[[Store, str, Path], None]]] = {

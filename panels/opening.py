@@ -10,14 +10,16 @@ from panels.frames import encode_jpeg
 from panels.live import CALL_TIMEOUT_S, LiveRegistry, LiveSession
 from panels.reading import BuiltInReader
 from panels.state import AppState, Settings
+from panels.steering_lab import SteeringLab, open_policy
 from sessions.recorder import Recorder, RecorderStatus
 from sessions.store import Store
 from workbench.core.catalog import Catalog
 from workbench.core.events import new_id
-from workbench.core.protocols import PolicyFactory, RolloutObserver, Simulator
+from workbench.core.protocols import PolicyFactory, RolloutObserver, Segmenter, Simulator
 from workbench.core.types import EpisodeConfig
 from workbench.rollout.controller import SKETCH_POLICY, RolloutController
 from workbench.rollout.view import LiveView
+from workbench.segmentation.pool import SegmenterPool
 from workbench.simulation.task import Task
 
 DATABASE_NAME: Final = "workbench.db"
@@ -32,12 +34,22 @@ class TabOpener:
     simulators: Catalog[Simulator]
     policies: Catalog[PolicyFactory]
     recorder: RolloutObserver
+    lab: SteeringLab
+    segmenters: SegmenterPool | None = None
     first: EpisodeConfig = FIRST_EPISODE
 
     def __call__(self, tab_id: str) -> LiveSession:
         """Open the tab, and wait until its first scene stands: the page asks for the cameras at once."""
-        controller = RolloutController(simulators=self.simulators, policies=self.policies, observers=(self.recorder,), session_id=new_id())
+        controller = RolloutController(
+            simulators=self.simulators,
+            policies=self.policies,
+            observers=(self.recorder,),
+            session_id=new_id(),
+            open_policy=open_policy,
+        )
         session = LiveSession(tab_id, controller=controller, view=LiveView(controller, encode_jpeg), reader=BuiltInReader())
+        session.masks.pool = self.segmenters
+        session.steering.lab = self.lab
         try:
             controller.start(self.first, policy=SKETCH_POLICY).result(CALL_TIMEOUT_S)
         except BaseException:
@@ -52,11 +64,14 @@ def open_app(
     simulators: Catalog[Simulator],
     policies: Catalog[PolicyFactory],
     tasks: Catalog[Task],
+    segmenters: Catalog[Segmenter] | None = None,
     policy_catalogue: str = "models.catalog:POLICIES",
+    policy_opener: str = "models.steering:as_steerable",
 ) -> AppState:
     """Open the database of a root folder and everything that the page needs; undo it with :func:`close_app`.
 
-    Other processes find the policies by the import string ``policy_catalogue``.
+    Other processes find the policies, and what opens them for steering, by the import strings ``policy_catalogue`` and
+    ``policy_opener``.
 
     Raises:
         StoreError: the database cannot be used; its kinds say why and what to do.
@@ -70,7 +85,9 @@ def open_app(
             live.push({"type": "error", "error": status.message, "kind": "StoreError"})
 
     recorder = Recorder(store, on_alarm=tell_everybody)
-    live = LiveRegistry(TabOpener(simulators, policies, recorder, first))
+    pool = SegmenterPool(segmenters) if segmenters is not None else None
+    lab = SteeringLab(store, policies, simulators)
+    live = LiveRegistry(TabOpener(simulators, policies, recorder, lab, pool, first))
     return AppState(
         simulators=simulators,
         policies=policies,
@@ -78,14 +95,17 @@ def open_app(
         store=store,
         recorder=recorder,
         live=live,
-        campaigns=CampaignDesk(store, policy_catalogue),
+        campaigns=CampaignDesk(store, policy_catalogue, policy_opener),
+        steering=lab,
         settings=settings,
+        segmenters=pool,
     )
 
 
 def close_app(app: AppState) -> None:
     """Close every tab, write what is left, let go of the database; again is harmless."""
     app.campaigns.close()
+    app.steering.close()
     app.live.close_all()
     app.recorder.close()
     app.store.close()

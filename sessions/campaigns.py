@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any, Final, Literal
 
 from sessions import writing
+from sessions.codec import pack_path, unpack_path
 from sessions.reading import decoding
 from sessions.records import StoredCampaign
 from sessions.store import Store
@@ -30,8 +31,8 @@ _INSERT_CAMPAIGN: Final = """
     INSERT INTO campaigns (id, name, config, digest, report, started, ended, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 _INSERT_TRIAL: Final = """
     INSERT OR REPLACE INTO trials (campaign, policy, task, prompt, edits, perturbation, setting, seed, is_success, num_steps, note, measures,
-        policy_ms, episode_id)
-    SELECT num, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM campaigns WHERE id = ?"""
+        policy_ms, path, episode_id)
+    SELECT num, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM campaigns WHERE id = ?"""
 
 
 def begin_campaign(store: Store, campaign: Campaign, *, clock: Callable[[], float] = time.time) -> StoredCampaign:
@@ -179,14 +180,20 @@ def _trial(row: sqlite3.Row) -> Trial:
 def _result(row: sqlite3.Row) -> TrialResult:
     measures = {str(name): float(value) for name, value in json.loads(row["measures"]).items()}
     return TrialResult(
-        int(row["seed"]), bool(row["is_success"]), int(row["num_steps"]), str(row["note"]), measures, policy_ms=float(row["policy_ms"])
+        int(row["seed"]),
+        bool(row["is_success"]),
+        int(row["num_steps"]),
+        str(row["note"]),
+        measures,
+        path=unpack_path(row["path"]),
+        policy_ms=float(row["policy_ms"]),
     )
 
 
 def _insert_trial(connection: sqlite3.Connection, campaign_id: str, trial: Trial, result: TrialResult, episode_id: str | None) -> None:
     cell = [writing.clean_text(getattr(trial, name)) for name in _CELL]
     outcome = [int(result.is_success), result.num_steps, writing.clean_text(result.note), json_text(result.measures), result.policy_ms]
-    connection.execute(_INSERT_TRIAL, [*cell, trial.seed, *outcome, episode_id, campaign_id])
+    connection.execute(_INSERT_TRIAL, [*cell, trial.seed, *outcome, pack_path(result.path), episode_id, campaign_id])
 
 
 def _insert_episode(connection: sqlite3.Connection, tape: EpisodeTape) -> str | None:

@@ -78,6 +78,29 @@ def decode_state(blob: bytes, index: int) -> SimState:
     return SimState.from_bytes(states[index])
 
 
+def pack_path(path: Sequence[tuple[float, float, float]]) -> bytes | None:
+    """Pack a path [m], given to a tenth of a millimetre, within three metres of the origin; an empty one is None."""
+    if not path:
+        return None
+    tenths = np.rint(1e4 * np.asarray(path, dtype=np.float64))
+    return zlib.compress(np.clip(tenths, -(2**15), 2**15 - 1).astype("<i2").tobytes())
+
+
+def unpack_path(blob: bytes | None) -> tuple[tuple[float, float, float], ...]:
+    """Unpack what :func:`pack_path` returned.
+
+    Raises:
+        StoreCorrupt: the bytes are damaged.
+    """
+    if blob is None:
+        return ()
+    try:
+        points = np.frombuffer(zlib.decompressobj().decompress(blob, _MAX_CHUNK_BYTES), "<i2").reshape(-1, 3) / 1e4
+    except (zlib.error, ValueError) as error:
+        raise StoreCorrupt("Stored path", reason=f"it cannot be unpacked ({error})") from error
+    return tuple((float(x), float(y), float(z)) for x, y, z in points)
+
+
 def _check_sum(packed: bytes, num_states: int, size: int) -> int:
     return zlib.crc32(packed, zlib.crc32(f"{num_states} {size}".encode()))
 

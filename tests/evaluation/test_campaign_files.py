@@ -1,15 +1,19 @@
 """Campaign files: every combination once, and every mistake told with what to change."""
 
+import json
+
 import pytest
 
 from workbench.core.errors import InvalidInput, TooLarge, UnknownName
 from workbench.evaluation.campaign_files import MAX_BYTES, make_campaign, read_campaign
 from workbench.evaluation.cards import STUDIES
+from workbench.evaluation.driver import Campaign
 from workbench.evaluation.perturbing import options_of, parse_perturbation
 from workbench.evaluation.requests import find_request, study_options
 from workbench.evaluation.settings import Setting, parse_setting
 from workbench.evaluation.studies import StudyOptions
 from workbench.simulation.axes import AXES
+from workbench.steering.concepts import Concept, ConceptKind
 
 POLICIES = ("expert", "sketch", "bench-vla")
 GOOD = "name: small\npolicy: expert\ntasks: [touch, pick]\nprompts: [words, mask]\nsettings: ['', horizon=4]\nepisodes: 3\nseed: 7\n"
@@ -105,6 +109,7 @@ def test_every_study_plans_cells_that_can_be_run(study):
             "prompt": cell.prompt,
             "setting": cell.setting,
             "perturbation": cell.perturbation,
+            "edit": cell.edits,
         }
         assert make_campaign({**fields, "seeds": list(cell.seeds)}, policies=POLICIES).cells == (cell,)
 
@@ -116,10 +121,11 @@ def test_a_study_without_episodes_is_refused():
 
 def test_a_setting_is_read_and_its_mistakes_are_told():
     assert parse_setting("") == Setting() and parse_setting("horizon=4, held") == Setting(4, True)
-    for text in ("horizon=-1", "horizon=1.5", "held=1", "horizon=99999"):
+    assert parse_setting("until=done,limit=2.5") == Setting(is_until_done=True, limit_s=2.5)
+    for text in ("horizon=-1", "horizon=1.5", "held=1", "horizon=99999", "limit=0", "limit=nan", "limit"):
         with pytest.raises(InvalidInput):
             parse_setting(text)
-    for text in ("pace=2", "decoding=slow"):
+    for text in ("pace=2", "decoding=slow", "until=late"):
         with pytest.raises(UnknownName):
             parse_setting(text)
 
@@ -131,7 +137,19 @@ def test_a_perturbation_becomes_options_that_follow_from_the_seed():
     assert parse_perturbation("light") == {"light": 1.0} and set(AXES) >= {"light", "camera"}
 
 
-@pytest.mark.parametrize("text", ["light=2", "light=-0.1", "light=nan", "light=much", "light,light"])
+@pytest.mark.parametrize("text", ["light=2", "light=-0.1", "light=nan", "light=much", "light,light", "second-step=1"])
 def test_a_strength_out_of_range_is_refused(text):
     with pytest.raises(InvalidInput):
         parse_perturbation(text)
+
+
+def test_a_file_brings_the_concepts_along_that_its_edits_name_or_they_are_looked_up():
+    mine, stored = (Concept(name, "0" * 16, "decoder", ConceptKind.NEURONS, (3, 4)).to_dict() for name in ("mine", "stored"))
+    fields = {"policy": "expert", "task": "pick", "edits": ["", "concept:mine=4", "concept:stored=4"], "saved": {"mine": mine}}
+    campaign = make_campaign(fields, policies=POLICIES, find_saved={"stored": stored}.__getitem__)
+    assert dict(campaign.saved) == {"mine": mine, "stored": stored} and [cell.edits for cell in campaign.cells] == fields["edits"]
+    assert Campaign.from_dict(json.loads(json.dumps(campaign.to_dict()))) == campaign
+    with pytest.raises(UnknownName, match="saved concept"):
+        make_campaign(fields, policies=POLICIES)
+    with pytest.raises(InvalidInput):
+        make_campaign({**fields, "saved": {"mine": {"name": "x"}}}, policies=POLICIES, find_saved={"stored": stored}.__getitem__)

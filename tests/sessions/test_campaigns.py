@@ -3,6 +3,7 @@
 import sqlite3
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from sessions.campaign_runs import open_campaign, run_and_keep
@@ -26,6 +27,7 @@ from workbench.evaluation.driver import Campaign
 from workbench.evaluation.runners import SerialRunner
 from workbench.evaluation.worker import TrialOutcome, WorkerSetup
 
+PATH = tuple(map(tuple, np.round([(0.1 * i - 0.31, 0.0123, 0.3549 + 0.0001 * i) for i in range(11)], 4).tolist()))
 CAMPAIGN = Campaign("small", (Cell("hold", "touch", "words", (1, 2)), Cell("hold", "touch", "none", (1, 2), setting="horizon=1")))
 
 
@@ -42,7 +44,7 @@ class Scripted:
             if trial == self.dies_at:
                 raise KeyboardInterrupt
             self.asked.append(trial)
-            yield TrialOutcome(trial, TrialResult(trial.seed, trial.seed % 2 == 0, 10, "", {"went": 1.0}, policy_ms=2.5))
+            yield TrialOutcome(trial, TrialResult(trial.seed, trial.seed % 2 == 0, 10, "", {"went": 1.0}, PATH, policy_ms=2.5))
 
 
 @pytest.fixture

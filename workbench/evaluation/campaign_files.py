@@ -6,6 +6,8 @@
     prompts: [words, mask]   # ways of telling, see workbench/evaluation/telling.py; default: words
     perturbations: ["", camera=0.5]   # default: none
     settings: ["", horizon=4]         # default: none
+    edits: ["", "neurons:up=4", "concept:my up=6"]   # steering, see workbench/evaluation/steering_text.py; default: none
+    saved: {my up: {...}}    # exported concepts that the edits name, where they are not in the database
     episodes: 20             # seeds from `seed` on ...
     seed: 1000000
     seeds: [1, 2, 3]         # ... or these seeds
@@ -28,6 +30,8 @@ from workbench.evaluation.driver import Campaign
 from workbench.evaluation.perturbing import parse_perturbation
 from workbench.evaluation.pointing import can_point
 from workbench.evaluation.settings import parse_setting
+from workbench.evaluation.steering_bundles import parse_bundle
+from workbench.evaluation.steering_text import saved_names
 from workbench.evaluation.telling import parse_telling
 from workbench.simulation.tasks import TASKS
 
@@ -41,9 +45,10 @@ _LISTS: Final[Mapping[str, tuple[str, tuple[str, ...] | None]]] = {
     "prompts": ("prompt", ("words",)),
     "perturbations": ("perturbation", ("",)),
     "settings": ("setting", ("",)),
+    "edits": ("edit", ("",)),
 }
 """Plural, singular, default."""
-_OTHERS: Final = ("name", "episodes", "seed", "seeds")
+_OTHERS: Final = ("name", "episodes", "seed", "seeds", "saved")
 DEFAULT_EPISODES: Final = 20
 
 
@@ -52,13 +57,23 @@ def is_file_name(name: str) -> bool:
     return PurePath(name).suffix.lower() in (".yaml", ".yml")
 
 
-def read_campaign(text: bytes, *, policies: Collection[str], name: str = "campaign") -> Campaign:
+FindSaved = Callable[[str], Mapping[str, Any]]
+"""Returns the document of a concept that was saved under a name, or raises UnknownName."""
+
+
+def find_none(name: str) -> Mapping[str, Any]:
+    """Find no saved concept at all."""
+    raise UnknownName("saved concept", name, ())
+
+
+def read_campaign(text: bytes, *, policies: Collection[str], name: str = "campaign", find_saved: FindSaved = find_none) -> Campaign:
     """Read a campaign file.
 
     Args:
         text: its bytes.
         policies: names of the policies that there are.
         name: of the campaign, when the file does not give one.
+        find_saved: looks up concepts that the edits name and the file does not bring along.
 
     Raises:
         TooLarge: the file, or what it asks for, is over the limit.
@@ -73,10 +88,12 @@ def read_campaign(text: bytes, *, policies: Collection[str], name: str = "campai
         raise InvalidInput("campaign file", expected="YAML", found=_first_lines(error), fix="See docs/campaigns.md.") from error
     if not isinstance(document, Mapping):
         raise InvalidInput("campaign file", expected="fields such as `tasks: [pick]`", found=type(document).__name__)
-    return make_campaign(document, policies=policies, name=name)
+    return make_campaign(document, policies=policies, name=name, find_saved=find_saved)
 
 
-def make_campaign(fields: Mapping[Any, Any], *, policies: Collection[str], name: str = "campaign") -> Campaign:
+def make_campaign(
+    fields: Mapping[Any, Any], *, policies: Collection[str], name: str = "campaign", find_saved: FindSaved = find_none
+) -> Campaign:
     """Return the campaign that the fields of a file or a form ask for; errors as :func:`read_campaign`."""
     known = [*_LISTS, *(one for one, _ in _LISTS.values()), *_OTHERS]
     for field in fields:
@@ -88,19 +105,20 @@ def make_campaign(fields: Mapping[Any, Any], *, policies: Collection[str], name:
     _check_each(asked["prompts"], parse_telling)
     _check_each(asked["perturbations"], parse_perturbation)
     _check_each(asked["settings"], parse_setting)
+    saved = _saved(fields.get("saved", {}), asked["edits"], find_saved)
     _check_pointing(asked["tasks"], asked["prompts"])
     seeds = _seeds(fields)
     num_trials = len(seeds) * len(list(product(*asked.values())))
     if num_trials > MAX_TRIALS:
         raise TooLarge("campaign", limit=f"{MAX_TRIALS} trials", found=f"{num_trials}", fix="Ask for fewer episodes or combinations.")
     cells = tuple(
-        Cell(policy, task, prompt, seeds, perturbation=perturbation, setting=setting)
-        for policy, task, prompt, perturbation, setting in product(*asked.values())
+        Cell(policy, task, prompt, seeds, edits, perturbation, setting)
+        for policy, task, prompt, perturbation, setting, edits in product(*asked.values())
     )
     title = fields.get("name", name)
     if not isinstance(title, str) or not 0 < len(title.strip()) <= 200:
         raise InvalidInput("name of the campaign", expected="a text of 1 to 200 characters", found=repr(title)[:60])
-    return Campaign(title.strip(), cells)
+    return Campaign(title.strip(), cells, saved)
 
 
 def _strings(fields: Mapping[Any, Any], many: str, one: str, default: Sequence[str] | None) -> tuple[str, ...]:
@@ -129,6 +147,15 @@ def _check_names(kind: str, names: Sequence[str], known: Collection[str]) -> Non
 def _check_each(texts: Sequence[str], parse: Callable[[str], object]) -> None:
     for text in texts:
         parse(text)
+
+
+def _saved(given: object, edits: Sequence[str], find_saved: FindSaved) -> dict[str, Any]:
+    """Return the documents of the concepts that some edits name: those of the file, then those that were saved."""
+    if not isinstance(given, Mapping):
+        raise InvalidInput("saved concepts of the campaign", expected="names with exported concepts", found=type(given).__name__)
+    wanted = dict.fromkeys(name for text in edits for name in saved_names(text))
+    found = {name: given[name] if name in given else find_saved(name) for name in wanted}
+    return {name: parse_bundle(document).to_dict() for name, document in found.items()}
 
 
 def _check_pointing(tasks: Sequence[str], prompts: Sequence[str]) -> None:

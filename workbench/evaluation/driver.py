@@ -20,6 +20,8 @@ class Campaign:
 
     name: str
     cells: tuple[Cell, ...]
+    saved: Mapping[str, Any] = field(default_factory=dict)
+    """Documents of the saved concepts that its edits name, see :mod:`workbench.evaluation.steering_bundles`."""
 
     @property
     def num_trials(self) -> int:
@@ -38,13 +40,14 @@ class Campaign:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values; :meth:`from_dict` reads them."""
-        return {"name": self.name, "cells": [{**vars(cell), "seeds": list(cell.seeds)} for cell in self.cells]}
+        document = {"name": self.name, "cells": [{**vars(cell), "seeds": list(cell.seeds)} for cell in self.cells]}
+        return {**document, "saved": dict(self.saved)} if self.saved else document
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Campaign:
         """Read what :meth:`to_dict` wrote."""
         cells = tuple(Cell(**{**cell, "seeds": tuple(int(s) for s in cell["seeds"])}) for cell in data["cells"])
-        return Campaign(str(data["name"]), cells)
+        return Campaign(str(data["name"]), cells, dict(data.get("saved", {})))
 
 
 class Journal(Protocol):

@@ -21,13 +21,13 @@ from workbench.evaluation.funnel import FunnelMeter
 from workbench.evaluation.planned import TRACE_PX
 from workbench.evaluation.settings import BY_TOKEN, Setting
 from workbench.evaluation.telling import Teller, Telling, parse_telling
-from workbench.rollout.loop import DONE, LiveEpisode, begin_episode, finish_episode, follow_policy, tick
+from workbench.rollout.loop import DONE, LiveEpisode, OnTick, begin_episode, finish_episode, follow_policy, tick
 from workbench.rollout.observers import Fanout
 from workbench.simulation.simulator import BenchSimulator
 
 CONTROL_HZ: Final = 20.0
-AGREEMENT: Final = "agreement"
-"""Score of a chunk that was decoded token by token: share of its tokens that decoding in parallel gives as well."""
+SCORED: Final = ("agreement", "sae_explained", "sae_general", "sae_dead", "strength")
+"""Measures that a policy tells with its chunks, as scores; a trial has their mean."""
 
 Act = Callable[[Observation, Prompt, np.random.Generator], ActionChunk]
 
@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 class ToldPolicy:
     """A policy that is told the present mask at each call, and whose calls are counted.
 
-    It never says that it is done: a trial ends when the task is solved or its time is over.
+    It says that it is done only where the trial goes on until then: others end when the task is solved or their time is over.
     """
 
     def __init__(self, policy: Policy, teller: Teller, setting: Setting) -> None:
@@ -46,8 +46,8 @@ class ToldPolicy:
         self.spec: PolicySpec = policy.spec if horizon is None else replace(policy.spec, action_horizon=horizon)
         self._act = policy.act if setting.decoding != BY_TOKEN else token_decoder(policy)
         self.num_calls, self.seconds = 0, 0.0
-        self.agreements: list[float] = []
-        """Of each call that says how far two ways of decoding agree."""
+        self.scored: dict[str, list[float]] = {}
+        """Of each call, what it says of the measures :data:`SCORED`."""
         self.intention: Intention | None = None
         """Of the first call."""
 
@@ -64,10 +64,12 @@ class ToldPolicy:
         if self.num_calls == 0:
             self.intention = chunk.intention
         self.num_calls += 1
-        if AGREEMENT in chunk.scores:
-            self.agreements.append(chunk.scores[AGREEMENT])
+        for name in SCORED:
+            if name in chunk.scores:
+                self.scored.setdefault(name, []).append(chunk.scores[name])
         actions = np.repeat(chunk.actions[:1], self.spec.action_horizon, axis=0) if self._setting.is_held else chunk.actions
-        return replace(chunk, actions=actions, scores={name: value for name, value in chunk.scores.items() if name != DONE})
+        hidden = () if self._setting.is_until_done else (DONE,)
+        return replace(chunk, actions=actions, scores={name: value for name, value in chunk.scores.items() if name not in hidden})
 
 
 def token_decoder(policy: Policy) -> Act:
@@ -91,10 +93,11 @@ def run_trial(
     *,
     setting: Setting | None = None,
     options: Mapping[str, Any] | None = None,
+    on_tick: Sequence[OnTick] = (),
     observers: Sequence[RolloutObserver] = (),
     session_id: str = "",
 ) -> TrialResult:
-    """Run one seeded episode until it is solved or the task's time is over, and measure it.
+    """Run one seeded episode until it is solved or its time is over, and measure it.
 
     Args:
         simulator: where it runs; it is reset here.
@@ -102,8 +105,9 @@ def run_trial(
         task: name of the task.
         seed: of the scene, the wording and the policy's random generators.
         telling: how the policy is told what to do, see :mod:`workbench.evaluation.telling`.
-        setting: how chunks are executed; by default as the policy asks.
+        setting: how chunks are executed, and when the episode ends; by default as the policy asks, and when the task is solved.
         options: of the episode's configuration.
+        on_tick: called after each step, in this order.
         observers: told of everything, for example to record it.
         session_id: written to the episode's head.
 
@@ -114,11 +118,12 @@ def run_trial(
     how = parse_telling(telling) if isinstance(telling, str) else telling
     config = EpisodeConfig(task, seed, control_hz=CONTROL_HZ, options=options or {})
     teller = Teller(simulator, how, simulator.reset(config), seed=seed)
-    told = ToldPolicy(policy, teller, setting or Setting())
+    setting = setting or Setting()
+    told = ToldPolicy(policy, teller, setting)
     start = EpisodeStart(new_id(), session_id, config.to_dict(), teller.first.text, policy.spec.name)
     watch = TrialWatch(simulator)
     episode = begin_episode(simulator, told, start, prompt=teller.first, observer=Fanout(observers))
-    note = _drive(episode, watch)
+    note = _drive(episode, watch, setting, on_tick)
     finish_episode(episode, Outcome.ERROR if note else Outcome.SUCCESS if episode.is_success else Outcome.FAILURE)
     if not note and not episode.is_success:
         note = ", ".join(f"{name} {value:.3f}" for name, value in episode.scores.items())
@@ -126,15 +131,18 @@ def run_trial(
     return TrialResult(seed, episode.is_success, episode.index, note, watch.measures(told), watch.path, policy_ms)
 
 
-def _drive(episode: LiveEpisode, watch: TrialWatch) -> str:
+def _drive(episode: LiveEpisode, watch: TrialWatch, setting: Setting, on_tick: Sequence[OnTick]) -> str:
     """Run an episode to its end; return what the policy could not do, or nothing."""
     oversee = follow_policy(episode)
-    max_steps = round(watch.simulator.task.time_limit_s * CONTROL_HZ)
+    limit_s = watch.simulator.task.time_limit_s
+    max_steps = round(CONTROL_HZ * min(limit_s, limit_s if setting.limit_s is None else setting.limit_s))
     try:
-        while episode.index < max_steps and not episode.is_success:
+        while episode.index < max_steps and not (episode.is_done if setting.is_until_done else episode.is_success):
             step = tick(episode, oversee)
             assert step is not None, "a policy that acts alone always acts"
             watch.look(step)
+            for happen in on_tick:
+                happen(episode, step)
     except WorkbenchError as error:
         return f"{type(error).__name__}: {error}"
     return ""
@@ -159,8 +167,7 @@ class TrialWatch:
     def measures(self, told: ToldPolicy) -> dict[str, float]:
         """Return what was measured, see :data:`workbench.evaluation.funnel.MEASURES`."""
         found = self._meter.measures() | {"policy_calls": float(told.num_calls)}
-        if told.agreements:
-            found["agreement"] = float(np.mean(told.agreements))
+        found |= {name: float(np.mean(values)) for name, values in told.scored.items()}
         trace = told.intention.trace if told.intention else None
         if trace is not None and trace.points:
             request = CameraRequest(trace.camera, TRACE_PX, TRACE_PX)

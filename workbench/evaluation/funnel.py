@@ -38,9 +38,15 @@ MEASURES: Final[Mapping[str, str]] = {
     "moved_wrong": "moved another thing by 3 cm, further than the right one [0 or 1]",
     "reached": "brought the thing within 5 cm of its goal; only tasks that bring something [0 or 1]",
     "mean_speed": "mean speed of the end-effector while it moves [m/s]",
+    "mean_height": "mean height of the end-effector over the whole episode [m]",
+    "shut_share": "share of the time in which the gripper is at most half open [0 to 1]",
     "clearance": "highest place of the end-effector while it holds the thing [m]",
     "policy_calls": "how often the policy was asked",
     "agreement": "share of action tokens on which decoding token by token agrees with decoding in parallel [0 to 1]",
+    "strength": "mean strength that a controller set, of steering in closed loop [in its own unit]",
+    "sae_explained": "share of the variance that a sparse autoencoder keeps of tokens that it was not trained on [0 to 1]",
+    "sae_general": "share of its features that count as general rather than memorised [0 to 1]",
+    "sae_dead": "share of its features that are never active [0 to 1]",
     "trace_px": "mean distance of the points that the policy first predicted to the path that was then driven [px of 256]",
 }
 """What is measured in a trial; a measure that does not apply is left out."""
@@ -54,7 +60,7 @@ class FunnelMeter:
     def __init__(self, simulator: BenchSimulator) -> None:
         world, roles = simulator.world, simulator.instance.roles
         self._world = world
-        self._right = roles.get("target") or roles.get("pick") or next(iter(p.name for p in world.scene.props))
+        self._right = target_of(simulator)
         self._goal = roles.get("place", "")
         self._others = [
             p.name for p in world.scene.props if p.name != self._right and p.kind not in _GOALS and p.name not in roles.values()
@@ -66,11 +72,13 @@ class FunnelMeter:
         self._path = [world.ee_position]
         self._is_near = self._is_wrong_first = self._is_held = self._has_moved_wrong = self._has_reached = False
         self._heights: list[float] = []
+        self._num_shut = 0
 
     def look(self, step: Step) -> None:
         """Look at the world after a step."""
         world = self._world
         self._path.append(world.ee_position)
+        self._num_shut += world.gripper <= 0.5
         is_at_right, is_shut = is_at(world, self._right), world.gripper_command < 0.5
         if not self._is_near:
             self._is_wrong_first = self._is_wrong_first or any(is_at(world, name) for name in self._others)
@@ -98,6 +106,8 @@ class FunnelMeter:
         }
         if self._goal:
             found["reached"] = float(self._has_reached)
+        found["mean_height"] = float(self.path[:, 2].mean())
+        found["shut_share"] = self._num_shut / max(1, len(self._path) - 1)
         speeds = np.linalg.norm(np.diff(self.path, axis=0), axis=1) * self._control_hz
         if (speeds > MOVING_SPEED).any():
             found["mean_speed"] = float(speeds[speeds > MOVING_SPEED].mean())
@@ -109,6 +119,12 @@ class FunnelMeter:
         world = self._world
         wrong = [relations.displacement(world, name) for name in self._others if world.prop(name).kind in _MOVABLE]
         return bool(wrong) and max(wrong) > max(MOVED, relations.displacement(world, self._right))
+
+
+def target_of(simulator: BenchSimulator) -> str:
+    """Return the name of the thing that the task is about."""
+    roles = simulator.instance.roles
+    return roles.get("target") or roles.get("pick") or next(iter(p.name for p in simulator.world.scene.props))
 
 
 _TOUCHED: Final = frozenset({"touch", "push_to_zone", "press_button", "close_drawer"})

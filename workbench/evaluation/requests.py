@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 from workbench.core.errors import InvalidInput, UnknownName
-from workbench.evaluation.campaign_files import is_file_name, read_campaign
+from workbench.evaluation.campaign_files import FindSaved, find_none, is_file_name, read_campaign
 from workbench.evaluation.cards import STUDIES
 from workbench.evaluation.driver import Campaign
 from workbench.evaluation.studies import Study, StudyOptions
@@ -30,7 +30,13 @@ def study_options(episodes: int | None, seed: int | None, policy: str) -> StudyO
 
 
 def find_request(
-    name: str, options: StudyOptions | None, *, policies: Collection[str], others: Collection[str] = (), read: Callable[[str], bytes]
+    name: str,
+    options: StudyOptions | None,
+    *,
+    policies: Collection[str],
+    others: Collection[str] = (),
+    read: Callable[[str], bytes],
+    find_saved: FindSaved = find_none,
 ) -> Request:
     """Return what a name stands for.
 
@@ -40,6 +46,7 @@ def find_request(
         policies: names of the policies that there are.
         others: what else a campaign may be called, for the message of an unknown name.
         read: reads a file.
+        find_saved: looks up a saved concept that a file names.
 
     Raises:
         UnknownName: there is no such study.
@@ -48,7 +55,7 @@ def find_request(
     if is_file_name(name):
         if options is not None:
             raise InvalidInput("campaign file", expected="episodes, seed and policy in the file", found="options beside it")
-        return Request(read_campaign(read(name), policies=policies, name=name), None)
+        return Request(read_campaign(read(name), policies=policies, name=name, find_saved=find_saved), None)
     if name.removeprefix(CARD) not in STUDIES:
         raise UnknownName("campaign", name, [*others, *(study.name for study in STUDIES), "a file that ends in .yaml"])
     if options is not None and options.policy and options.policy not in policies:

@@ -32,7 +32,15 @@ class Finding:
     target: float | None = None
     goal: Goal = "at least"
     p_value: float | None = None
-    """Of a comparison: McNemar's exact test."""
+    """Of a comparison, by :attr:`test`."""
+    test: str = "McNemar"
+    null: float | None = None
+    """The value that means no effect; None where there is no such value."""
+
+    @property
+    def is_clear(self) -> bool | None:
+        """Whether the interval leaves out the value that means no effect; None without one."""
+        return None if self.null is None else not self.low <= self.null <= self.high
 
     @property
     def is_met(self) -> bool | None:
@@ -45,7 +53,7 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
-        return {**asdict(self), "is_met": self.is_met, "text": self.tell()}
+        return {**asdict(self), "is_met": self.is_met, "is_clear": self.is_clear, "text": self.tell()}
 
     def tell(self) -> str:
         """Return one line with number, unit, interval and n."""
@@ -54,8 +62,9 @@ class Finding:
         value, low, high = (f"{scale * x:.{digits}f}" for x in (self.value, self.low, self.high))
         met = {None: "", True: ", met", False: ", NOT met"}[self.is_met]
         wanted = "" if self.target is None else f"; wanted: {self.goal} {scale * self.target:.{digits}f}{unit}{met}"
-        tested = "" if self.p_value is None else f", McNemar p = {self.p_value:.3g}"
-        return f"{self.name}: {value}{unit}, n = {self.n}, 95 % interval {low} to {high}{tested}{wanted}"
+        tested = "" if self.p_value is None else f", {self.test} p = {self.p_value:.3g}"
+        effect = ", no clear effect" if self.is_clear is False else ""
+        return f"{self.name}: {value}{unit}, n = {self.n}, 95 % interval {low} to {high}{tested}{effect}{wanted}"
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.core.catalog import Catalog
-from workbench.core.errors import WorkbenchError
+from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event
-from workbench.core.protocols import Policy, PolicyFactory
+from workbench.core.protocols import Policy, PolicyFactory, SteerablePolicy
 from workbench.core.types import EpisodeConfig, Step
 from workbench.evaluation.campaign import Trial, TrialResult
 from workbench.evaluation.episodes import run_trial
-from workbench.evaluation.perturbing import options_of
+from workbench.evaluation.perturbing import happenings_of, options_of
 from workbench.evaluation.settings import parse_setting
 from workbench.simulation.simulator import BenchSimulator
+
+if TYPE_CHECKING:
+    from workbench.evaluation.steering_finding import Finder
 
 log: Final = logging.getLogger(__name__)
 
@@ -34,6 +38,10 @@ class WorkerSetup:
     """Whether trials come back with everything that their episode told, to be stored."""
     session_id: str = ""
     """Of the episodes that are recorded."""
+    opener: str = ""
+    """Import string of what opens a policy for steering, for example ``models.steering:as_steerable``; empty: nothing can be steered."""
+    saved: Mapping[str, Any] = field(default_factory=dict)
+    """Documents of saved concepts by name, see :mod:`workbench.evaluation.steering_bundles`."""
 
 
 @dataclass
@@ -77,11 +85,12 @@ class TrialWorker:
         self._setup = setup
         self._simulator = BenchSimulator()
         self._policies: dict[str, Policy] = {}
+        self._finders: dict[str, Finder] = {}
 
     def run(self, trial: Trial) -> TrialOutcome:
         """Run a trial; one that ends in an unexpected error is tried again, and named when that does not help."""
         try:
-            self._policy(trial)
+            self._steered(trial)
         except WorkbenchError as error:
             return TrialOutcome(trial, TrialResult(trial.seed, False, 0, str(error)), refusal=str(error))
         for attempt in range(1, ATTEMPTS + 1):
@@ -91,6 +100,7 @@ class TrialWorker:
             except Exception as error:
                 log.exception("Trial %s failed, attempt %d of %d", trial, attempt, ATTEMPTS)
                 self._policies.pop(trial.policy, None)
+                self._finders.pop(trial.policy, None)
                 note = f"error: {type(error).__name__}: {error}"
         return TrialOutcome(trial, TrialResult(trial.seed, False, 0, note))
 
@@ -101,15 +111,28 @@ class TrialWorker:
     def _run(self, trial: Trial, tape: EpisodeTape | None) -> TrialResult:
         return run_trial(
             self._simulator,
-            self._policy(trial),
+            self._steered(trial),
             trial.task,
             trial.seed,
             trial.prompt,
             setting=parse_setting(trial.setting),
             options=options_of(trial.perturbation, trial.seed),
+            on_tick=happenings_of(trial.perturbation, self._simulator, trial.seed),
             observers=() if tape is None else (tape,),
             session_id=self._setup.session_id,
         )
+
+    def _steered(self, trial: Trial) -> Policy:
+        """Return the trial's policy under its edits."""
+        policy = self._policy(trial)
+        if not trial.edits:
+            return policy
+        from workbench.evaluation.steering_finding import Finder  # loads torch, which other trials may not need
+        from workbench.evaluation.steering_trials import steer_policy
+
+        if trial.policy not in self._finders:
+            self._finders[trial.policy] = Finder(open_policy(self._setup.opener, policy), self._simulator)
+        return steer_policy(self._finders[trial.policy], trial.edits, self._setup.saved)
 
     def _policy(self, trial: Trial) -> Policy:
         if trial.policy not in self._policies:
@@ -118,6 +141,19 @@ class TrialWorker:
             make: PolicyFactory = load_policies(self._setup.policies).load(trial.policy)
             self._policies[trial.policy] = make(self._simulator)
         return self._policies[trial.policy]
+
+
+def open_policy(name: str, policy: Policy) -> SteerablePolicy:
+    """Return a policy that can be steered, by the import string of what opens it.
+
+    Raises:
+        InvalidInput: it does not show its inside, or nothing opens it.
+    """
+    if not name:
+        raise InvalidInput("edits", expected="a worker that can open policies", found="none")
+    module, attribute = name.split(":")
+    opener: Callable[[Policy], SteerablePolicy] = getattr(import_module(module), attribute)
+    return opener(policy)
 
 
 def load_policies(name: str) -> Catalog[PolicyFactory]:

@@ -11,11 +11,17 @@ from workbench.evaluation.studies import Study
 
 _MODULES: Final = {
     "bench-vla": ("workbench.evaluation.bench_vla", "what the bench VLA does: the table of its model card"),
+    "rovi": ("workbench.evaluation.rovi", "every task from drawings: geometric, by hand, disturbed"),
+    "expert": ("workbench.evaluation.expert", "how often the scripted expert leaves each task solved: the upper bound"),
     "language-baseline": ("workbench.evaluation.cards.language_baseline", "does the policy listen: words, other words, none"),
     "rovi-language": ("workbench.evaluation.cards.rovi_language", "words against sketches in ambiguous and crowded scenes"),
     "intact": ("workbench.evaluation.cards.intact", "intention against execution where the world is unlike training"),
     "stori": ("workbench.evaluation.cards.stori", "success where chance is at work"),
     "fas": ("workbench.evaluation.cards.fas", "success by how long a chunk is executed: the frequency-averaged score"),
+    "haon": ("workbench.evaluation.cards.haon", "concepts read off value vectors: do they move the robot as they say"),
+    "ctrl-steer": ("workbench.evaluation.cards.ctrl_steer", "a fixed strength of steering against a controller"),
+    "observer": ("workbench.evaluation.cards.observer", "what a probe reads, kept within a range"),
+    "sae": ("workbench.evaluation.cards.sae", "the network on what a sparse autoencoder keeps"),
     "oft": ("workbench.evaluation.cards.oft", "parallel against token-by-token decoding"),
 }
 
