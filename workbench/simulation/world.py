@@ -33,7 +33,7 @@ class World:
         self.scene = scene
         self._model, self._data, self._rig, self._gripper_command = model, data, rig, gripper_command
         self._bodies = {prop.name: model.body(prop.name).id for prop in scene.props}
-        self.geom_owners = _geom_owners(model, scene, rig)
+        self.geom_owners = geom_owners(model, scene, rig)
         """For each geom the name of its prop, ``gripper``, ``arm``, ``table`` or ``floor``."""
         self._initial: World | None = None
         self.progress: Floats = np.zeros(0)
@@ -168,7 +168,7 @@ class World:
         return found
 
 
-def _geom_owners(model: mujoco.MjModel, scene: Scene, rig: Rig) -> list[str]:
+def geom_owners(model: mujoco.MjModel, scene: Scene, rig: Rig) -> list[str]:
     """Return for each geom the name of the prop, ``gripper``, ``arm``, or of the geom itself up to the first slash."""
     names = {prop.name for prop in scene.props}
     owners = []
