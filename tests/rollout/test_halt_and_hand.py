@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from tests.rollout.fakes import Blocking, FakeSimulator, fake_config
-from tests.rollout.rigs import Rig
+from tests.rollout.rigs import Rig, wait_for
 from workbench.core.errors import WrongMode
 from workbench.core.events import EventKind
 from workbench.core.types import Actor
+from workbench.intervention.driving import JOG_TIMEOUT_S
 from workbench.rollout.modes import RolloutMode
-from workbench.rollout.stepping import JOG_TIMEOUT_S
 
 NUDGE = np.array([0.002, 0, 0, 0, 0, 0, 0.5], dtype=np.float32)
 
@@ -116,12 +116,46 @@ def test_the_humans_action_is_executed_exactly_while_correcting_and_proposals_ar
     rig.settled_steps()
     by_human = [s for s in rig.diary.steps if s.actor is Actor.HUMAN]
     assert sum(np.array_equal(s.action, NUDGE) for s in by_human) > 5
-    for step in rig.diary.steps:
-        assert step.proposal is not None
-        is_human = np.array_equal(step.action, NUDGE) or not step.action[:6].any()
-        assert is_human == (step.actor is Actor.HUMAN)
+    assert all(s.proposal is not None for s in rig.diary.steps)
+    assert not any(np.array_equal(s.action, NUDGE) for s in rig.diary.steps if s.actor is not Actor.HUMAN)
     kinds = rig.diary.kinds()
     assert kinds.index(EventKind.TAKEOVER) < kinds.index(EventKind.HANDBACK)
+
+
+def test_control_changes_hands_without_a_jump_in_velocity(rig):
+    """Both ways: at most 5 % of the limit from one control step to the next, from the last step of one to the wish of the other."""
+    limit = 0.6 / 20
+    against = np.array([-0.02, 0.01, 0, 0, 0, 0, 1], dtype=np.float32)
+    rig.start(is_running=True)
+    rig.wait_steps(5)
+    rig.controller.take_over()
+    wait_for(lambda: rig.controller.jog(against) or any(np.array_equal(s.action, against) for s in list(rig.diary.steps)))
+    rig.controller.resume()
+    rig.wait_steps(len(rig.diary.steps) + 60)
+    rig.controller.pause()
+    rig.settled_steps()
+    steps = rig.diary.steps
+    first = next(i for i, s in enumerate(steps) if s.actor is Actor.HUMAN)
+    last = max(i for i, s in enumerate(steps) if s.actor is Actor.HUMAN)
+    reached = next(i for i in range(first, last + 1) if np.array_equal(steps[i].action, against))
+    for begin, end in ((first, reached), (last + 1, last + 15)):
+        jumps = [np.linalg.norm(steps[i].action[:3] - steps[i - 1].action[:3]) for i in range(begin, end + 1)]
+        assert max(jumps) <= 0.05 * limit * 1.001
+    assert np.array_equal(steps[-1].action, steps[-1].proposal), "the policy gets its own way again"
+
+
+def test_the_hand_goes_along_a_way_and_holds_at_its_end(rig):
+    rig.start()
+    here = rig.controller.call(lambda simulator: simulator.physics[1:4].copy()).result(10)
+    corner, goal = here + np.array([0.02, 0, 0]), here + np.array([0.02, 0.05, 0])
+    rig.controller.take_over()
+    rig.controller.drive(lambda hand: hand.go([corner, goal], gripper=0.0))
+    rig.wait_steps(400)
+    rig.controller.pause()
+    rig.settled_steps()
+    there = rig.controller.status().ee_position
+    assert np.linalg.norm(np.array(there) - goal) < 0.01
+    assert all(s.actor is Actor.HUMAN for s in rig.diary.steps) and rig.diary.steps[10].action[6] == 0.0
 
 
 def test_the_arm_holds_when_the_hand_is_gone():

@@ -20,6 +20,7 @@ from workbench.core.protocols import PolicyFactory, RolloutObserver, Simulator
 from workbench.core.sketches import Sketch, SketchPlan
 from workbench.core.types import EpisodeConfig, Intention, Prompt, SimState
 from workbench.intervention.driving import Hand
+from workbench.intervention.rules import Gate
 from workbench.rollout.branching import Lineage
 from workbench.rollout.chunking import ChunkQueue
 from workbench.rollout.describing import describe
@@ -195,9 +196,9 @@ class RolloutController:
 
     # The hand
 
-    def take_over(self) -> None:
+    def take_over(self, **told: str) -> None:
         """Let the human act: the arm follows :meth:`jog`, else it holds; the policy's proposals are still recorded."""
-        self._inbox.post(Command.TAKE_OVER, self._stepper.note_mode)
+        self._inbox.post(Command.TAKE_OVER, lambda before, after: self._stepper.note_mode(before, after, told))
 
     def hand_back(self) -> None:
         """End a correction; the rollout is paused then. What was left of the policy's chunk is dropped."""
@@ -216,6 +217,15 @@ class RolloutController:
         """Tell the hand of the person who drives what it wants, for example ``lambda hand: hand.go([place])``."""
         self._inbox.post(Command.JOG)
         wish(self._stepper.oversight.hand)
+
+    @property
+    def gate(self) -> Gate:
+        """The rules that say when the robot asks before it acts, and what it asks now."""
+        return self._stepper.oversight.gate
+
+    def answer(self, is_allowed: bool, reason: str = "") -> None:
+        """Answer what it asks; ``reason`` says why when no person did."""
+        self._inbox.post(Command.RECORD, lambda before, after: self._stepper.answer(is_allowed, reason))
 
     # What the policy is told
 

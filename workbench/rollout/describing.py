@@ -51,6 +51,7 @@ def describe(stepper: Stepper, mode: RolloutMode) -> RolloutStatus:
         note=(episode.trimmer.progress.trouble if episode.is_tracing else "") or _told_by(episode.policy),
         spec=episode.policy.spec,
         ee_position=stepper.oversight.position,
+        question=stepper.oversight.gate.question,
         is_steerable=stepper.steering.policy is not None,
         steered_by=tuple(slot.name for slot in stepper.steering.mix.heard),
     )

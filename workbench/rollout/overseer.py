@@ -2,38 +2,91 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.types import Actor, Observation
+from workbench.core.events import EventKind
+from workbench.core.types import Actor, Observation, Step
 from workbench.intervention.driving import Hand
-from workbench.intervention.handover import Handover, StepLimits
+from workbench.intervention.handover import Handover, StepLimits, shortened
+from workbench.intervention.rules import Gate, Question, Situation
 from workbench.rollout.hold import HoldPolicy, hold_action
-from workbench.rollout.loop import Choice, LiveEpisode
+from workbench.rollout.loop import Choice, LiveEpisode, emit
 from workbench.rollout.modes import RolloutMode
 from workbench.rollout.pacing import Clock
+from workbench.rollout.places import places_of
 from workbench.simulation.controllers import MAX_ANGULAR_SPEED, MAX_LINEAR_SPEED
+
+MAX_ASIDE_MS: Final = 150.0
+"""While a person drives, a policy whose calls take longer [ms] is not asked what it would do: the hand never waits for a model."""
 
 
 class Oversight:
-    """Decides for the stepping thread, and hands control over without a jump. ``hand`` and ``position`` are shared with other threads."""
+    """Decides for the stepping thread, and hands control over without a jump.
+
+    ``hand``, ``position`` and the rules of ``gate`` are shared with other threads.
+    """
 
     def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.hand = Hand(clock)
+        self.gate = Gate()
         self.handover = Handover()
         self.position: tuple[float, float, float] | None = None
         """Where the end-effector is, in the base frame [m]."""
+        self.is_policy_slow = False
+        """Whether the policy's latest call took too long to be asked beside a person who drives."""
 
     def begin_episode(self) -> None:
         """Forget the episode before."""
         self.hand.let_go()
         self.handover.forget_actor()
-        self.position = None
+        self.gate.restart()
+        self.position, self.is_policy_slow = None, False
 
     def note_position(self, observation: Observation) -> None:
         """Note where the end-effector is."""
         x, y, z = (float(c) for c in observation.part("ee_position"))
         self.position = (x, y, z)
+
+    def note_step(self, step: Step) -> None:
+        """Take note of a step that was executed."""
+        if step.policy_ms > 0:
+            self.is_policy_slow = step.policy_ms > MAX_ASIDE_MS
+        if step.halt_slice is not None:
+            self.handover.restart()  # the brakes stopped the arm
+
+    def question(self, episode: LiveEpisode, observation: Observation, proposal: NDArray[np.float32] | None) -> Question | None:
+        """Return what a rule asks before the policy's step is executed."""
+        if not self.gate.rules or proposal is None:
+            return None
+        period_s = 1.0 / episode.config.control_hz
+        move = shortened(proposal[:3], MAX_LINEAR_SPEED * period_s)
+        intention = episode.chunk.intention
+        confidences = None if intention is None else intention.confidences
+        situation = Situation(
+            position=np.asarray(observation.part("ee_position"), dtype=np.float64) + move,
+            speed=float(np.linalg.norm(move)) / period_s,
+            confidence=None if confidences is None else float(np.mean(confidences)),
+            places=places_of(episode.simulator) if self.gate.needs_places else {},
+        )
+        return self.gate.check(situation, self._clock())
+
+    def ask(self, episode: LiveEpisode, question: Question) -> None:
+        """Put on the timeline what the robot asks before it goes on."""
+        emit(episode, EventKind.CONFIRM, {"id": question.id, "text": question.text, "rule": question.rule}, actor="policy")
+        emit(episode, EventKind.PAUSE, {"reason": "asks"}, actor="policy")
+
+    def answer(self, episode: LiveEpisode, is_allowed: bool, reason: str) -> bool:
+        """Answer what the robot asks, and tell whether it may go on; ``reason`` says why when no person answered."""
+        question = self.gate.answer(is_allowed)
+        if question is None:
+            return False
+        told = {"is_allowed": is_allowed, "text": question.text, "reason": reason}
+        emit(episode, EventKind.CONFIRM, told, actor="system" if reason else "human")
+        return is_allowed
 
     def choose(
         self, mode: RolloutMode, episode: LiveEpisode, observation: Observation, proposal: NDArray[np.float32] | None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from workbench.core.catalog import Catalog
 from workbench.core.protocols import PolicySpec, Simulator, View
 from workbench.core.types import Actor, EpisodeConfig
+from workbench.intervention.rules import Question
 from workbench.rollout.modes import RolloutMode
 
 
@@ -48,6 +49,8 @@ class RolloutStatus:
     """What the policy is, asks for and understands."""
     ee_position: tuple[float, float, float] | None = None
     """Where the end-effector is, in the base frame [m]."""
+    question: Question | None = None
+    """What the robot asks before it goes on."""
     is_steerable: bool = False
     """Whether its inside can be read and turned."""
     steered_by: tuple[str, ...] = ()

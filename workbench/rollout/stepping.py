@@ -154,6 +154,8 @@ class Stepper:
         ticket = self._inbox.ticket
         if ticket.mode is not RolloutMode.CORRECTING:
             episode.is_policy_down = False
+        elif self.oversight.is_policy_slow:
+            episode.is_policy_down = True
         speed = self.speed
         self._pacer.begin_step(1.0 / episode.config.control_hz / speed)
         try:
@@ -170,8 +172,7 @@ class Stepper:
         self._meter.add(episode.time_s)
         self.actual_speed = self._meter.speed
         self._is_published = False
-        if step.halt_slice is not None:
-            self.oversight.handover.restart()  # the brakes stopped the arm
+        self.oversight.note_step(step)
         if episode.is_done and step.actor is not Actor.HUMAN:
             self._pause_if(ticket, "done", "policy")
 
@@ -185,6 +186,10 @@ class Stepper:
         self._pacer.begin_slices(self._num_slices)
         is_wanted = now.mode is RolloutMode.PAUSED and self._pending_steps > 0
         if not is_wanted and now.mode not in (RolloutMode.AUTONOMOUS, RolloutMode.CORRECTING):
+            return None
+        if now.mode is RolloutMode.AUTONOMOUS and (question := self.oversight.question(episode, observation, proposal)) is not None:
+            if self._inbox.settle_paused(ticket):
+                self.oversight.ask(episode, question)
             return None
         return self.oversight.choose(now.mode, episode, observation, proposal)
 
@@ -324,15 +329,16 @@ class Stepper:
         if self.episode is not None:
             emit(self.episode, kind, payload, actor=actor)
 
-    def note_mode(self, before: RolloutMode, after: RolloutMode) -> None:
-        """Put a change of mode on the timeline."""
+    def note_mode(self, before: RolloutMode, after: RolloutMode, told: Mapping[str, Any] | None = None) -> None:
+        """Put a change of mode on the timeline; ``told`` is what a person says of a take-over."""
         episode = self.episode
         if episode is None or before is after:
             return
+        self.oversight.gate.question = None
         self._pending_steps = 0
         if before is RolloutMode.CORRECTING:
             self.oversight.hand.let_go()
-            episode.chunk.clear()  # it was made for a state that a human has left
+            episode.chunk.clear()
             emit(episode, EventKind.HANDBACK)
         if after is RolloutMode.AUTONOMOUS:
             self.error = ""
@@ -340,7 +346,7 @@ class Stepper:
         elif after is RolloutMode.PAUSED:
             emit(episode, EventKind.PAUSE, {"reason": "halt released"} if before is RolloutMode.HALTED else {})
         elif after is RolloutMode.CORRECTING:
-            emit(episode, EventKind.TAKEOVER)
+            emit(episode, EventKind.TAKEOVER, told)
         elif after is RolloutMode.HALTED:
             episode.chunk.clear()
             emit(episode, EventKind.HALT)
@@ -369,6 +375,12 @@ class Stepper:
         if outcome is None:
             outcome = Outcome.SUCCESS if episode.has_succeeded else Outcome.STOPPED
         finish_episode(episode, outcome)
+
+    def answer(self, is_allowed: bool, reason: str) -> None:
+        """Answer what the robot asks before it acts; with a yes it goes on."""
+        is_yes = self.episode is not None and self.oversight.answer(self.episode, is_allowed, reason)
+        if is_yes and self._inbox.mode is RolloutMode.PAUSED:
+            self._inbox.post(Command.RESUME, self.note_mode)
 
     # Trouble
 
