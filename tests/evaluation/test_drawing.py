@@ -8,9 +8,8 @@ import pytest
 from workbench.core.events import EventKind
 from workbench.core.sketches import StrokeKind, Verb, sketch_to_dict
 from workbench.core.types import CameraRequest, EpisodeConfig
-from workbench.evaluation.campaign import Cell
-from workbench.evaluation.drawing import draw_task
-from workbench.evaluation.rovi import GEOMETRIC, HAND, SecondStepDisturbance, draw_prompt, draw_sketch, run_cell
+from workbench.evaluation.disturbance import SecondStepDisturbance
+from workbench.evaluation.drawing import GEOMETRIC, HAND, draw_prompt, draw_sketch, draw_task
 from workbench.simulation.simulator import BenchSimulator
 from workbench.simulation.tasks import TASKS
 from workbench.sketch.strokes import parse_sketch
@@ -107,25 +106,3 @@ def put_on(simulator, cube, plate):
     stay = np.zeros(7, dtype=np.float32)
     for _ in range(10):
         simulator.step(stay)
-
-
-def test_a_cell_reports_every_seed_and_tells_observers(simulator):
-    class Counter:
-        starts = steps = ends = 0
-
-        def on_start(self, start):
-            self.starts += 1
-
-        def on_step(self, step):
-            self.steps += 1
-
-        def on_event(self, episode_id, event):
-            pass
-
-        def on_end(self, end):
-            self.ends += 1
-
-    counter = Counter()
-    result = run_cell(Cell("sketch", "touch", GEOMETRIC, (5, 6)), observers=(counter,))
-    assert [t.seed for t in result.trials] == [5, 6] and result.num_successes == 2
-    assert counter.starts == counter.ends == 2 and counter.steps == sum(t.num_steps for t in result.trials)

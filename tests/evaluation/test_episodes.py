@@ -9,6 +9,7 @@ from workbench.core.protocols import PolicySpec
 from workbench.core.types import ActionChunk, Intention, Trace
 from workbench.evaluation.episodes import run_trial, trace_gap
 from workbench.evaluation.funnel import MEASURES
+from workbench.evaluation.settings import Setting
 from workbench.rollout.hold import HoldPolicy
 from workbench.simulation.expert import ScriptedExpert
 from workbench.simulation.manner import MANNERS
@@ -43,6 +44,14 @@ def test_an_idle_policy_gets_nowhere(simulator):
     assert not trial.is_success and trial.num_steps == 240
     assert [trial.measures[name] for name in ("near", "went", "held", "moved_wrong")] == [0, 0, 0, 0]
     assert "mean_speed" not in trial.measures and "clearance" not in trial.measures
+
+
+def test_a_trial_may_be_cut_short_or_go_on_until_the_policy_is_done(simulator):
+    assert run_trial(simulator, HoldPolicy(), "pick", SEED, "none", setting=Setting(limit_s=0.5)).num_steps == 10
+    expert = ScriptedExpert(simulator)
+    first, whole = (run_trial(simulator, expert, "pick", SEED, "none", setting=s) for s in (Setting(), Setting(is_until_done=True)))
+    assert first.is_success and whole.is_success and whole.num_steps >= first.num_steps
+    assert whole.path[: len(first.path)] == first.path
 
 
 def test_hovering_over_the_thing_is_intention_and_nothing_more(simulator):

@@ -9,7 +9,7 @@ import pytest
 from workbench.core.sketches import PlanProblemKind, PlanStep, SketchPlan, Verb
 from workbench.core.trajectories import Phase
 from workbench.core.types import CameraRequest, EpisodeConfig
-from workbench.evaluation.rovi import GEOMETRIC, draw_prompt
+from workbench.evaluation.drawing import GEOMETRIC, draw_prompt
 from workbench.rollout.preview import carried_out, preview_plan
 from workbench.simulation.simulator import BenchSimulator
 

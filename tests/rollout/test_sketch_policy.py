@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from workbench.core.errors import Unreachable
+from workbench.core.events import Event, EventKind
 from workbench.core.sketches import PlanStep, SketchPlan, Verb
 from workbench.core.types import EpisodeConfig, Prompt
-from workbench.evaluation.rovi import DISTURBED, GEOMETRIC, HAND, draw_prompt, run_trial
+from workbench.evaluation.disturbance import SECOND_STEP
+from workbench.evaluation.drawing import GEOMETRIC, draw_prompt
+from workbench.evaluation.episodes import run_trial
+from workbench.evaluation.perturbing import happenings_of
+from workbench.evaluation.worker import EpisodeTape
 from workbench.rollout.sketch_policy import SketchPolicy
 from workbench.simulation.perturbations import disturb
 from workbench.simulation.simulator import BenchSimulator
@@ -49,15 +54,25 @@ def drive(simulator, policy, prompt, max_steps, until=lambda scores: False):
 
 
 @pytest.mark.parametrize(
-    ("task", "style"),
-    [("place_on_plate", HAND), ("open_drawer", GEOMETRIC), ("turn_knob", GEOMETRIC), ("push_to_zone", HAND), ("press_button", HAND)],
+    ("task", "telling"),
+    [
+        ("place_on_plate", "words+sketch:hand"),
+        ("open_drawer", "words+sketch"),
+        ("turn_knob", "words+sketch"),
+        ("push_to_zone", "words+sketch:hand"),
+        ("press_button", "words+sketch:hand"),
+    ],
 )
-def test_a_drawn_task_is_done_as_drawn(simulator, task, style):
-    assert run_trial(simulator, task, style, 3).is_success
+def test_a_drawn_task_is_done_as_drawn(simulator, task, telling):
+    assert run_trial(simulator, SketchPolicy(simulator), task, 3, telling).is_success
 
 
 def test_things_moved_before_the_second_step_are_found_again(simulator):
-    assert run_trial(simulator, "sort_two", DISTURBED, 3).is_success
+    happenings, tape = happenings_of(SECOND_STEP, simulator, 3), EpisodeTape()
+    policy = SketchPolicy(simulator)
+    assert run_trial(simulator, policy, "sort_two", 3, "words+sketch", on_tick=happenings, observers=(tape,)).is_success
+    moved = [e for e in tape.entries if isinstance(e, Event) and e.kind is EventKind.PERTURBATION]
+    assert len(moved) == 2, "nothing was moved, so nothing was shown"
 
 
 def test_it_needs_nothing_but_observations_and_kinematics(simulator):

@@ -1,13 +1,11 @@
-"""Campaigns: cells of seeded trials, run serially or in two processes, and what they come to.
+"""Campaigns: cells of seeded trials, and what they come to.
 
 Everything that crosses between processes is plain data and module-level functions.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,7 +16,6 @@ from workbench.evaluation.statistics import MeanInterval, mean_interval, wilson_
 
 FIRST_SEED: Final = 1_000_000
 """First seed of published figures; development uses seeds below."""
-MAX_WORKERS: Final = 2
 
 Progress = Callable[[str], None]
 
@@ -121,9 +118,6 @@ class CellResult:
         }
 
 
-RunCell = Callable[[Cell], CellResult]
-
-
 def draw_seeds(episodes: int, first: int = FIRST_SEED) -> tuple[int, ...]:
     """Return the seeds of a cell.
 
@@ -133,27 +127,6 @@ def draw_seeds(episodes: int, first: int = FIRST_SEED) -> tuple[int, ...]:
     if episodes < 1:
         raise InvalidInput("episodes", expected="at least 1", found=str(episodes))
     return tuple(range(first, first + episodes))
-
-
-def run_cells(cells: Sequence[Cell], run_cell: RunCell, *, workers: int = 1, progress: Progress) -> list[CellResult]:
-    """Run all cells and return their results in the order given; ``progress`` hears of each one that ends.
-
-    Args:
-        cells: what to run.
-        run_cell: a module-level function; with two workers it runs in other processes.
-        workers: 1 runs here, 2 runs two processes.
-        progress: called with one line a cell.
-
-    Raises:
-        InvalidInput: another number of workers.
-    """
-    if not 1 <= workers <= MAX_WORKERS:
-        raise InvalidInput("workers", expected=f"1 to {MAX_WORKERS}", found=str(workers))
-    found: dict[int, CellResult] = {}
-    for index, result in _results(cells, run_cell, workers):
-        found[index] = result
-        progress(_progress_line(result, len(found), len(cells)))
-    return [found[i] for i in range(len(cells))]
 
 
 def report(name: str, results: Sequence[CellResult]) -> dict[str, Any]:
@@ -167,19 +140,3 @@ def _total(prompt: str, results: Sequence[CellResult]) -> dict[str, Any]:
     n, successes = sum(len(r.trials) for r in results), sum(r.num_successes for r in results)
     low, high = wilson_interval(successes, n)
     return {"prompt": prompt, "n": n, "success": successes, "rate": successes / max(n, 1), "low": low, "high": high}
-
-
-def _results(cells: Sequence[Cell], run_cell: RunCell, workers: int) -> Iterator[tuple[int, CellResult]]:
-    if workers == 1:
-        for index, cell in enumerate(cells):
-            yield index, run_cell(cell)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = {pool.submit(run_cell, cell): index for index, cell in enumerate(cells)}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-
-
-def _progress_line(result: CellResult, num_done: int, num_cells: int) -> str:
-    return f"[{num_done}/{num_cells}] {result.tell()}"

@@ -13,15 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.geometry import Pinhole
-from workbench.core.sketches import STEP_COLOURS, Point, Sketch, Stroke, StrokeKind, Verb
-from workbench.core.types import CameraRequest
+from workbench.core.sketches import STEP_COLOURS, Point, Sketch, Stroke, StrokeKind, Verb, sketch_to_dict
+from workbench.core.types import CameraRequest, Prompt
 from workbench.simulation.drawers import HANDLE_HEIGHT, HANDLE_REACH
 from workbench.simulation.props import BLOCK_SIZE, BUTTON_HEIGHT, DRAWER_TRAVEL, KNOB_HEIGHT, PLATE_HEIGHT, PUCK_SIZE
 from workbench.simulation.scene import PropKind
 from workbench.simulation.simulator import BenchSimulator
 from workbench.simulation.world import World
+from workbench.sketch.hand import hand_noise
+from workbench.sketch.plan import interpret
+from workbench.sketch.strokes import parse_sketch
 
 FRAME_PX: Final = 480
+CAMERA: Final = "front"
+GEOMETRIC: Final = "geometric"
+HAND: Final = "hand-like"
+"""Styles: as exact as a ruler's, or as a hand draws."""
 CIRCLE_RADIUS_PX: Final = 20.0
 ARC_RADIUS_M: Final = 0.085
 """How far from the pivot the arrow that gives a turn is drawn."""
@@ -47,7 +54,27 @@ _TOPS: Final[Mapping[PropKind, float]] = {
 """Height above a thing's own position at which somebody points [m]; cubes are pointed at in their middle."""
 
 
-def draw_task(simulator: BenchSimulator, camera: str = "front", size_px: int = FRAME_PX) -> Sketch:
+def draw_prompt(simulator: BenchSimulator, instruction: str, style: str, seed: int) -> Prompt:
+    """Return the prompt of a sketch of the present task: drawn, sent as a document, parsed and interpreted as the page does.
+
+    Raises:
+        InvalidInput: the interpreter cannot read the drawing.
+    """
+    sketch = draw_sketch(simulator, style, seed)
+    observation = simulator.observe((CameraRequest(sketch.camera, sketch.width, sketch.height),))
+    plan = interpret(sketch, instruction=instruction, observation=observation)
+    return Prompt(text=instruction, sketch=sketch, plan=plan)
+
+
+def draw_sketch(simulator: BenchSimulator, style: str, seed: int) -> Sketch:
+    """Return the document that the browser would send for the present task, read back."""
+    sketch = draw_task(simulator, CAMERA)
+    if style == HAND:
+        sketch = hand_noise(sketch, np.random.default_rng(seed))
+    return parse_sketch(sketch_to_dict(sketch))
+
+
+def draw_task(simulator: BenchSimulator, camera: str = CAMERA, size_px: int = FRAME_PX) -> Sketch:
     """Return the geometric sketch of the present task on the present picture of a camera."""
     pinhole = simulator.observe((CameraRequest(camera, size_px, size_px),)).cameras[camera]
     strokes = _DRAWERS[simulator.task.name](simulator, pinhole)

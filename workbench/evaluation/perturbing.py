@@ -1,15 +1,21 @@
-"""What is changed about the world of a trial, written as ``axis=strength`` parts joined by commas; an empty text changes nothing."""
+"""What is changed about the world of a trial, written as parts joined by commas; an empty text changes nothing.
+
+A part is ``axis=strength``, or what happens on the way: a name of :data:`workbench.evaluation.disturbance.HAPPENINGS`.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from workbench.core.errors import InvalidInput, UnknownName
+from workbench.evaluation.disturbance import HAPPENINGS
+from workbench.rollout.loop import OnTick
 from workbench.simulation.axes import AXES, merge_options
+from workbench.simulation.simulator import BenchSimulator
 
 
 def parse_perturbation(text: str) -> dict[str, float]:
-    """Read a perturbation as axis of :data:`workbench.simulation.axes.AXES` -> strength 0..1; without a strength it is full.
+    """Read a perturbation as axis of :data:`workbench.simulation.axes.AXES`, or happening -> strength 0..1; without one it is full.
 
     Raises:
         UnknownName: there is no such axis.
@@ -18,8 +24,10 @@ def parse_perturbation(text: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for part in (p.strip() for p in text.split(",") if p.strip()):
         name, _, strength = part.partition("=")
-        if name not in AXES:
-            raise UnknownName("perturbation", name, AXES)
+        if name not in (*AXES, *HAPPENINGS):
+            raise UnknownName("perturbation", name, (*AXES, *HAPPENINGS))
+        if strength and name in HAPPENINGS:
+            raise InvalidInput(f"perturbation {name}", expected="no strength", found=strength)
         if name in found:
             raise InvalidInput("perturbation", expected="each axis once", found=repr(text))
         try:
@@ -35,5 +43,11 @@ def options_of(text: str, seed: int) -> dict[str, Any]:
     """Return the options of the episode of a seed under a perturbation; errors as :func:`parse_perturbation`."""
     options: dict[str, Any] = {}
     for name, strength in parse_perturbation(text).items():
-        options = merge_options(options, AXES[name].options(strength, seed))
+        if name in AXES:
+            options = merge_options(options, AXES[name].options(strength, seed))
     return options
+
+
+def happenings_of(text: str, simulator: BenchSimulator, seed: int) -> tuple[OnTick, ...]:
+    """Return what is called after each step of the episode of a seed on a simulator; errors as :func:`parse_perturbation`."""
+    return tuple(HAPPENINGS[name](simulator, seed) for name in parse_perturbation(text) if name in HAPPENINGS)

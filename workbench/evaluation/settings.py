@@ -1,7 +1,11 @@
-"""How a policy's chunks are executed in a trial, written as parts joined by commas: ``horizon=4``, ``held``, ``decoding=token``."""
+"""How a policy's chunks are executed in a trial, and when it ends, written as parts joined by commas: ``horizon=4``, ``held``, ``decoding=token``.
+
+``until=done`` lets a trial go on until the policy says that it is done; ``limit=5`` ends it after five seconds at the latest.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +14,8 @@ from workbench.core.errors import InvalidInput, UnknownName
 PARALLEL: Final = "parallel"
 BY_TOKEN: Final = "token"
 _DECODINGS: Final = (PARALLEL, BY_TOKEN)
-_PARTS: Final = ("horizon", "held", "decoding")
+DONE: Final = "done"
+_PARTS: Final = ("horizon", "held", "decoding", "until", "limit")
 MAX_HORIZON: Final = 1000
 
 
@@ -24,6 +29,10 @@ class Setting:
     """Execute the first action of each chunk again and again instead of the chunk: what a policy without chunks would do."""
     decoding: str = ""
     """``parallel`` or ``token``; empty for the policy's own."""
+    is_until_done: bool = False
+    """Whether it ends when the policy says that it is done, solved or not, instead of when the task is first solved."""
+    limit_s: float | None = None
+    """Longest time [s]; None for the task's own limit, which holds in any case."""
 
 
 def parse_setting(text: str) -> Setting:
@@ -45,4 +54,14 @@ def parse_setting(text: str) -> Setting:
     decoding = parts.get("decoding", "")
     if "decoding" in parts and decoding not in _DECODINGS:
         raise UnknownName("decoding", decoding, _DECODINGS)
-    return Setting(int(horizon) if horizon is not None else None, "held" in parts, decoding)
+    if "until" in parts and parts["until"] != DONE:
+        raise UnknownName("setting until", parts["until"], (DONE,))
+    return Setting(int(horizon) if horizon is not None else None, "held" in parts, decoding, "until" in parts, _seconds(parts.get("limit")))
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d+(\.\d+)?", text) or float(text) <= 0:
+        raise InvalidInput("setting limit", expected="a positive number of seconds", found=repr(text))
+    return float(text)

@@ -21,9 +21,9 @@ import numpy as np
 
 from workbench.core.errors import InvalidInput, UnknownName
 from workbench.core.types import CameraRequest, Mask, Prompt
+from workbench.evaluation.drawing import GEOMETRIC, HAND, draw_prompt
 from workbench.evaluation.planned import plan_path, trace_of, trace_pinhole
 from workbench.evaluation.pointing import oracle_mask, point_out
-from workbench.evaluation.rovi import GEOMETRIC, HAND, draw_prompt
 from workbench.simulation.manner import MANNERS, PLAIN, say
 from workbench.simulation.sayings import sayings_in
 from workbench.simulation.simulator import BenchSimulator
