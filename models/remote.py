@@ -107,6 +107,10 @@ class RemotePolicy:
         self._forget(Prompt())
         self._last_step, self._is_first = None, True
 
+    def interrupt(self) -> None:
+        """Drop the rest of the chunk and the answer that is on its way: both belong to a state that the robot has left."""
+        self._forget(self._prompt)
+
     def close(self) -> None:
         """Hang up; again is harmless."""
         self._finalizer()

@@ -8,7 +8,7 @@ from torch import nn
 from models.layers import find_anatomy
 from workbench.core.anatomy import Anatomy
 from workbench.core.errors import InvalidInput
-from workbench.core.protocols import Policy, PolicySpec, SteerablePolicy
+from workbench.core.protocols import Interruptible, Policy, PolicySpec, SteerablePolicy
 from workbench.core.types import ActionChunk, Observation, Prompt
 
 
@@ -42,6 +42,11 @@ class OpenedPolicy:
     def reset(self, rng: np.random.Generator) -> None:
         """Forget the episode so far."""
         self._policy.reset(rng)
+
+    def interrupt(self) -> None:
+        """Tell the policy that somebody else made the robot do something."""
+        if isinstance(self._policy, Interruptible):
+            self._policy.interrupt()
 
     def act(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
         """Return the policy's next actions."""

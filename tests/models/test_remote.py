@@ -197,7 +197,7 @@ def test_a_call_that_was_not_executed_gives_the_same_action_again():
         assert [act(policy, step).actions[0, 0] for step in (1, 1, 1, 2)] == [100, 100, 100, 101]
 
 
-@pytest.mark.parametrize("change", ["words", "jump back", "reset"])
+@pytest.mark.parametrize("change", ["words", "jump back", "reset", "a hand"])
 def test_what_was_planned_is_dropped_when_the_words_or_the_world_change(change):
     with PlainServer(Chunks()) as server:
         policy = opened(server)
@@ -206,7 +206,9 @@ def test_what_was_planned_is_dropped_when_the_words_or_the_world_change(change):
         assert act(policy, 11).actions[0, 0] == 100
         if change == "reset":
             policy.reset(np.random.default_rng(0))
-        step, prompt = {"words": (12, Prompt(text="stop")), "jump back": (3, GO), "reset": (0, GO)}[change]
+        if change == "a hand":
+            policy.interrupt()
+        step, prompt = {"words": (12, Prompt(text="stop")), "jump back": (3, GO), "reset": (0, GO), "a hand": (12, GO)}[change]
         assert act(policy, step, prompt).scores[WAITING] == 1.0
         wait_for_answer(policy)
         assert act(policy, step + 1, prompt).actions[0, 0] == 200

@@ -61,6 +61,15 @@ class Policy(Protocol):
 
 
 @runtime_checkable
+class Interruptible(Protocol):
+    """A policy that remembers what it told the robot to do, and is told when a person or a HALT made it do something else."""
+
+    def interrupt(self) -> None:
+        """Drop what was to come; called in the thread that calls ``act``."""
+        ...
+
+
+@runtime_checkable
 class SteerablePolicy(Policy, Protocol):
     """A policy whose inside can be read and turned."""
 

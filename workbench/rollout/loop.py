@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import InvalidShape
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, Outcome, new_id
-from workbench.core.protocols import OnSlice, Policy, RolloutObserver, Simulator
+from workbench.core.protocols import Interruptible, OnSlice, Policy, RolloutObserver, Simulator
 from workbench.core.sketches import plan_to_dict, sketch_to_dict
 from workbench.core.types import ACTION_DIM, Actor, CameraRequest, EpisodeConfig, Observation, Prompt, SimState, Step, Trace
 from workbench.rollout.chunking import ChunkQueue
@@ -208,6 +208,13 @@ def emit_prompt(episode: LiveEpisode, before: Prompt) -> Event | None:
         interaction = now.interaction.value if now.interaction else None
         last = emit(episode, EventKind.MASK, {"mask": mask_to_dict(now.mask) if now.mask else None, "interaction": interaction})
     return last
+
+
+def drop_plans(episode: LiveEpisode) -> None:
+    """Forget what the policy had in mind: it was made for a state that a person or a HALT has left."""
+    episode.chunk.clear()
+    if isinstance(episode.policy, Interruptible):
+        episode.policy.interrupt()
 
 
 def follow_policy(episode: LiveEpisode) -> Overseer:

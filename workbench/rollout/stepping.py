@@ -25,6 +25,7 @@ from workbench.rollout.loop import (
     LiveEpisode,
     announce_episode,
     change_prompt,
+    drop_plans,
     emit,
     finish_episode,
     look_ahead,
@@ -338,7 +339,7 @@ class Stepper:
         self._pending_steps = 0
         if before is RolloutMode.CORRECTING:
             self.oversight.hand.let_go()
-            episode.chunk.clear()
+            drop_plans(episode)
             emit(episode, EventKind.HANDBACK)
         if after is RolloutMode.AUTONOMOUS:
             self.error = ""
@@ -348,7 +349,7 @@ class Stepper:
         elif after is RolloutMode.CORRECTING:
             emit(episode, EventKind.TAKEOVER, told)
         elif after is RolloutMode.HALTED:
-            episode.chunk.clear()
+            drop_plans(episode)
             emit(episode, EventKind.HALT)
 
     def call(self, fn: Callable[[Simulator], Any]) -> Any:

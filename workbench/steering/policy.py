@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import InvalidInput
-from workbench.core.protocols import PolicySpec, SteerablePolicy
+from workbench.core.protocols import Interruptible, PolicySpec, SteerablePolicy
 from workbench.core.types import ActionChunk, Observation, Prompt
 from workbench.steering.activity import rows_of
 from workbench.steering.assets import Library
@@ -82,6 +82,11 @@ class SteeredPolicy:
     def spec(self) -> PolicySpec:
         """That of the policy."""
         return self._policy.spec
+
+    def interrupt(self) -> None:
+        """Tell the policy that somebody else made the robot do something."""
+        if isinstance(self._policy, Interruptible):
+            self._policy.interrupt()
 
     @property
     def policy(self) -> SteerablePolicy:
