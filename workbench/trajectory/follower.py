@@ -70,6 +70,11 @@ class WaypointFollower:
         """The way point that is being driven to; the last one when done."""
         return self.trajectory.waypoints[min(self.index, len(self.trajectory.waypoints) - 1)]
 
+    def skip_to(self, index: int) -> None:
+        """Drive to a later way point next: what lies between was passed in another way."""
+        self.index = index
+        self._dwelled_s, self._best_cost, self._waited_s = 0.0, np.inf, 0.0
+
     def act(self, observation: Observation, period_s: float) -> NDArray[np.float32]:
         """Return the action ``(7,)`` of a control step that lasts ``period_s`` [s]."""
         position = np.asarray(observation.part("ee_position"), dtype=float)
@@ -118,8 +123,7 @@ class WaypointFollower:
         return False
 
     def _go_on(self) -> None:
-        self.index += 1
-        self._dwelled_s, self._best_cost, self._waited_s = 0.0, np.inf, 0.0
+        self.skip_to(self.index + 1)
 
     def _following(self) -> Waypoint | None:
         ways = self.trajectory.waypoints
