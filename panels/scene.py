@@ -13,6 +13,7 @@ import numpy as np
 from panels.errors import bind, plain
 from panels.events import QUIET
 from panels.live import CALL_TIMEOUT_S, LiveSession
+from panels.model_card import card_updates, place_card
 from panels.stage import Stage
 from panels.state import AppState, UiState
 from panels.tell_box import TellBox, typed
@@ -41,6 +42,7 @@ SIMULATOR_TITLES: Final = {BENCH: "Bench: arm at a table", "gym": "Gymnasium on 
 def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     """Place the panel in the present Gradio layout."""
     seen = gr.State("")  # the episode whose settings the fields show
+    carded = gr.State("")  # the model card that is shown
     task = gr.Dropdown(task_choices(app, BENCH), label="Task", elem_id="scene-task", interactive=True, allow_custom_value=True)
     about = gr.HTML(html_template=_ABOUT_TEMPLATE, js_on_load=_ABOUT_ON_LOAD, elem_id="scene-about", value={"text": ""})
     with gr.Row(elem_classes="tight"):
@@ -55,6 +57,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     with gr.Row(elem_classes="tight"):
         start = gr.Button("New episode", variant="primary", elem_id="scene-start")
         reset = gr.Button("Reset", elem_id="scene-reset")
+    card, card_text = place_card()
 
     dice.click(on_dice, None, seed, **QUIET)
     task.input(bind(on_task, app), [task], [about, instruction], **QUIET)
@@ -62,7 +65,11 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     policy.input(bind(on_policy, app), [policy, ui], None, **QUIET)
     reset.click(bind(on_reset, app), [ui], None, **QUIET)
     start.click(bind(on_start, app), [task, seed, rate, simulator, policy, instruction, ui], [stage.canvas, ui], **QUIET)
-    stage.on_changed(bind(on_changed, app), [seen, ui], [seen, task, about, seed, rate, simulator, policy])
+    stage.on_changed(
+        bind(on_changed, app),
+        [seen, carded, ui],
+        [seen, task, about, seed, rate, simulator, policy, carded, card, card_text],
+    )
 
 
 # The description comes as a value and is written as text: nothing of it passes through a template.
@@ -165,12 +172,21 @@ def begin(session: LiveSession, config: EpisodeConfig, policy: str) -> None:
         gr.Info(plain(f"Understood as: {answer['instruction']}"))
 
 
-def on_changed(app: AppState, seen: str, ui: UiState) -> tuple[Any, ...]:
-    """Show what a new live episode runs, whoever started it; between episodes, what a person has chosen stays."""
+def on_changed(app: AppState, seen: str, carded: str, ui: UiState) -> tuple[Any, ...]:
+    """Show what a new live episode runs, whoever started it, and who drives; between episodes, what a person has chosen stays."""
     session = app.live.get(ui.tab_id)
     status, config = session.controller.status(), session.config
     if config is None or status.episode_id == seen:
-        return (*(gr.skip(),) * 6, status.policy)
+        return (*(gr.skip(),) * 6, status.policy, *card_updates(status.spec, carded))
     task = gr.Dropdown(choices=task_choices(app, config.simulator), value=config.task)
     about = {"text": describe(app, config.task)}
-    return status.episode_id, task, about, config.seed, config.control_hz, config.simulator, status.policy
+    return (
+        status.episode_id,
+        task,
+        about,
+        config.seed,
+        config.control_hz,
+        config.simulator,
+        status.policy,
+        *card_updates(status.spec, carded),
+    )

@@ -49,11 +49,11 @@ def test_the_instruction_changes_in_the_middle_of_an_episode(app, live, ui):
 
 def test_a_new_episode_shows_in_the_fields_once_and_choices_stay_after(app, live, ui):
     scene.on_start(app, "stack", 11, 20.0, "bench", "sketch", {"text": ""}, ui)
-    seen, task, about, seed, rate, simulator, policy = scene.on_changed(app, "", ui)
+    seen, task, about, seed, rate, simulator, policy, *_ = scene.on_changed(app, "", "", ui)
     assert seen == live.controller.status().episode_id
     assert (task.value, seed, rate, simulator, policy) == ("stack", 11, 20.0, "bench", "sketch")
     assert about["text"]
-    again = scene.on_changed(app, seen, ui)
+    again = scene.on_changed(app, seen, "", ui)
     assert [gr.skip()] * 6 == list(again[:6]) and again[6] == "sketch"
 
 
