@@ -135,6 +135,18 @@ class Pinhole:
         local = np.stack([(uv[:, 0] - self.cx) / self.fx * z, (uv[:, 1] - self.cy) / self.fy * z, z], axis=1)
         return local @ self.T_world_camera[:3, :3].T + self.T_world_camera[:3, 3]
 
+    def unproject_cells(self, depth: ArrayLike, *, row: int = 0, column: int = 0) -> Array:
+        """Return the world points ``(h, w, 3)`` [m] at the middles of a block of cells, whose first is at ``row`` and ``column``.
+
+        Args:
+            depth: ``(h, w)`` metric z-depths [m]; what is NaN stays NaN.
+            row: of the first cell.
+            column: of the first cell.
+        """
+        z = np.asarray(depth, dtype=float)
+        v, u = np.mgrid[row : row + z.shape[0], column : column + z.shape[1]]
+        return self.unproject(np.stack([u + 0.5, v + 0.5], axis=-1).reshape(-1, 2), z.ravel()).reshape(*z.shape, 3)
+
     def ray(self, pixel: ArrayLike) -> tuple[Array, Array]:
         """Return origin ``(3,)`` and unit direction ``(3,)`` in the world of the ray through ``pixel`` ``(2,)``."""
         origin = self.T_world_camera[:3, 3]

@@ -1,4 +1,8 @@
-"""Things on the table as a camera shows them: cut from one colour and depth picture, without any privileged knowledge."""
+"""Things on the table as a camera shows them: cut from one colour and depth picture, without any privileged knowledge.
+
+A drawing asks *which* thing is meant, so a picture is cut by colour and depth together. How to take hold of it is another question, and
+:mod:`workbench.trajectory.things` cuts by height alone: two colours painted on one block are one thing to a gripper.
+"""
 
 from __future__ import annotations
 
@@ -129,11 +133,9 @@ def cut_picture(observation: Observation, camera: str) -> Cut:
 
 
 def world_points(depth: NDArray[np.float32], pinhole: Pinhole) -> Array:
-    """Return the world point ``(H, W, 3)`` [m] of every pixel of a depth picture ``(H, W)`` [m]."""
+    """Return the world point ``(H, W, 3)`` [m] of every pixel of a depth picture ``(H, W)`` [m]; far away where nothing was measured."""
     height, width = depth.shape
-    u, v = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-    pixels = np.stack([u.ravel() * pinhole.width / width, v.ravel() * pinhole.height / height], axis=1)
-    return pinhole.unproject(pixels, np.nan_to_num(depth.ravel(), nan=1e3, posinf=1e3)).reshape(height, width, 3)
+    return pinhole.resized(width, height).unproject_cells(np.nan_to_num(depth, nan=1e3, posinf=1e3))
 
 
 def thing_of(cut: Cut, label: int) -> Thing:

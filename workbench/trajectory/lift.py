@@ -62,9 +62,7 @@ class DepthPicture:
         """Return the world points ``(h, w, 3)`` [m] of a window; NaN where nothing was measured."""
         depth = np.asarray(self.depth[rows, columns], dtype=float)
         depth = np.where(is_measured(depth), depth, np.nan)
-        v, u = np.mgrid[rows.start : rows.start + depth.shape[0], columns.start : columns.start + depth.shape[1]]
-        pixels = np.stack([u + 0.5, v + 0.5], axis=-1).reshape(-1, 2)
-        return self.pinhole.unproject(pixels, depth.ravel()).reshape(*depth.shape, 3)
+        return self.pinhole.unproject_cells(depth, row=rows.start, column=columns.start)
 
 
 def depth_picture(observation: Observation, camera: str) -> DepthPicture:
