@@ -4,7 +4,8 @@ A command with a handler acts on the server; one without acts in the page (choos
 reports them: modifiers ``Ctrl+``, ``Alt+``, ``Shift+`` in this order, then ``KeyboardEvent.key`` (letters in lower case). On a
 Mac, Cmd counts as Ctrl. A key may mean different things in different contexts; the page looks in the most specific one first:
 
-``selection``  a stroke is selected · ``correcting``  a human drives the arm · ``stage``  always
+``selection``  a stroke is selected · ``waypoint``  a point of the path is selected · ``path``  the path tool is in the hand ·
+``correcting``  a human drives the arm · ``stage``  always
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from panels import command_handlers as handlers
 from panels.command import Command
+from panels.trajectory_commands import TRAJECTORY_COMMANDS
 from workbench.core.errors import InvalidInput, UnknownName
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ _TABLE: Final = (
         "correct",
         "Take over / hand back",
         "Run",
-        ("t", "Tab"),
+        ("Tab", "Shift+t"),
         "Drive the arm yourself, or give it back to the policy",
         handler=handlers.correct,
         is_quick=True,
@@ -208,6 +210,7 @@ _TABLE: Final = (
     ),
     Command("set_policy", "Set policy", "Tell", (), "Let another policy drive", handler=handlers.set_policy, args=handlers.Name),
     Command("status", "Status", "Tell", (), "Return what is shown", handler=handlers.status),
+    *TRAJECTORY_COMMANDS,
 )
 
 COMMANDS: Final[Mapping[str, Command]] = {command.name: command for command in _TABLE}
@@ -233,14 +236,22 @@ def dispatch(session: LiveSession, name: str, args: Mapping[str, Any]) -> handle
     return command.handler(session, checked) or {}
 
 
+_WHERE: Final = {
+    "selection": "stroke selected",
+    "waypoint": "way point selected",
+    "path": "with the path tool",
+    "correcting": "while driving",
+}
+
+
 def key_document() -> str:
     """Return docs/keys.md: every command with its keys."""
     lines = [
         "# Commands and keys",
         "",
         "Made from the table in `panels/commands.py`; a test fails when the two differ, and when two commands share a key.",
-        "Keys never act in a text field. `S` is the drawing tool used last (the mask and trace tools will keep `M` and a place of",
-        "their own); `C` is the circle, `T` takes over; arrows move a selected stroke, else drive the arm while you are in control,",
+        "Keys never act in a text field. `S` is the drawing tool used last, `T` the path tool; `C` is the circle, `Tab` takes over;",
+        "arrows move a selected stroke or way point, else drive the arm while you are in control,",
         "else step through time (left, right) and cameras (up, down). `Tab` acts only while the picture has the focus; Shift+Tab leaves it.",
         "Each server command is also `POST /api/live/{tab_id}/command` and a message of the [protocol](protocol.md).",
         "A file `keys.json` in the root folder gives commands other keys: an object of command to list of keys, written as here, for",
@@ -251,7 +262,7 @@ def key_document() -> str:
         lines += [f"## {group}", "", "| command | keys | what it does |", "| --- | --- | --- |"]
         for command in (c for c in _TABLE if c.group == group):
             keys = " or ".join(f"`{'Space' if key == ' ' else key}`" for key in command.keys)
-            where = "" if command.context == "stage" else f" ({'stroke selected' if command.context == 'selection' else 'while driving'})"
+            where = f" ({_WHERE[command.context]})" if command.context in _WHERE else ""
             lines.append(f"| `{command.name}` {command.title} | {keys}{where if keys else ''} | {command.tooltip} |")
         lines.append("")
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from panels.registry import LiveRegistry, OpenLive
 from panels.status import ShownMoment, StoredEpisode, status_message
 from panels.telling import WordReader, settle_words
 from panels.trail import Trail
+from panels.trajectory_desk import TrajectoryDesk
 from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, new_id
 from workbench.core.protocols import Simulator
@@ -68,6 +69,7 @@ class LiveSession:
         self.trail = Trail()
         self.words = WordReader()
         self.intention_wish = IntentionWish()
+        self.trajectory = TrajectoryDesk(self)
         controller.add_observer(self)
 
     # --- who watches ---
@@ -328,15 +330,18 @@ class LiveSession:
         self.trail.restart(start.episode_id)
         self.view.show_step(None)
         self.push({"type": "episode", "episode_id": start.episode_id, "parent_id": start.parent_id, "branch_step": start.branch_step})
+        self.trajectory.on_start(start)
         self.changed("episode")
 
     def on_step(self, step: Step) -> None:
         """Keep the executed path; everything else of a step reaches the page as frames and status."""
         self.trail.add(step)
+        self.trajectory.on_step(step)
 
     def on_event(self, episode_id: str, event: Event) -> None:
         """Send each event to the page."""
         self.push({"type": "event", "episode_id": episode_id, "event": event.to_dict()})
+        self.trajectory.on_event(event)
         if event.kind in MODE_EVENTS:
             self.changed("mode")
         if event.kind in (EventKind.START, EventKind.POLICY) and not self.is_closed:
@@ -357,6 +362,7 @@ class LiveSession:
             self.is_closed = True
         self.push({"type": "closed"})
         self.controller.remove_observer(self)
+        self.trajectory.close()
         self.view.close()
         self.controller.close()
 

@@ -201,6 +201,7 @@ class LiveSocket:
             points, trail = self._session.trail.since(trail)
             if points:
                 self._enqueue({"type": "trail", "from": trail.num_points - len(points), "points": points})
+            self._session.trajectory.poll()
             intention = self._session.intention()
             if (intention, self._session.intention_wish) != intended:
                 intended = (intention, self._session.intention_wish)
@@ -340,7 +341,8 @@ def make_router(registry: LiveRegistry, *, allowed_origins: Collection[str] = ()
             await websocket.close(code)
             return
         hello = await run_in_threadpool(session.hello)
-        await websocket.send_text(json.dumps({**hello, "commands": command_sheet(keys)}, default=str))
+        opening = {**hello, "commands": command_sheet(keys), "trajectory": session.trajectory.message()}
+        await websocket.send_text(json.dumps(opening, default=str))
         with hubs.open(session) as hub:
             await LiveSocket(websocket, session, hub).run()
 

@@ -12,6 +12,7 @@
     plan_step: ["M5 3 L11 8 L5 13", "#12b094", "Plan step"],
     mask: ["M8 2 A6 6 0 1 0 8.01 2 Z", "#8b5cf6", "Mask"],
     trace: ["M2 12 C5 2 10 14 14 4", "#8b5cf6", "Trace"],
+    path: ["M2 12 C5 2 10 14 14 4 M8 7.5 v2", "#d97706", "Path"],
     steering: ["M3 5 H13 M3 11 H13 M6 3 V7 M10 9 V13", "#8b5cf6", "Steering"],
     policy: ["M3 5 H13 V12 H3 Z M8 5 V2", "#3b82f6", "Policy"],
     pause: ["M5 3 V13 M11 3 V13", "#6b7588", "Pause"],
@@ -41,7 +42,7 @@
   }
 
   /* Of several events in one place the weightiest gives the icon. */
-  const weight = (event) => ({ halt: 9, error: 9, success: 8, alarm: 8, takeover: 7, branch: 6, rating: 5, note: 5, sketch: 4, plan_step: 3 })[event.kind] ?? 1;
+  const weight = (event) => ({ halt: 9, error: 9, success: 8, alarm: 8, takeover: 7, branch: 6, rating: 5, note: 5, sketch: 4, path: 4, plan_step: 3 })[event.kind] ?? 1;
 
   VLAW.events = { KINDS, ACTORS, brief, weight };
 })();

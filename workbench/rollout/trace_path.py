@@ -7,21 +7,26 @@ thing in metres, so that a point can be dragged in any camera, and its height be
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.errors import InvalidInput, TooLarge, Unreachable
+from workbench.core.errors import InvalidInput, TooLarge
+from workbench.core.events import new_id
 from workbench.core.geometry import Pinhole
 from workbench.core.types import Trace
+from workbench.trajectory.paths import SpacePath, lift_trace, project_path, speeds_of, with_speeds
+from workbench.trajectory.trace_editing import smooth
 
 Floats = NDArray[np.float64]
 
 MAX_POINTS: Final = 200
 """Way points that a person can still handle; longer paths are thinned when they come in."""
+THIN_M: Final = 0.001
+"""Longer paths are thinned within this distance, or what it takes [m]."""
 MAX_READ: Final = 10_000
 """Points that a document may have at all."""
 SPEED: Final = 0.15
@@ -146,29 +151,53 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def path_of(positions: Floats, *, source: str, openings: Sequence[float] | None = None, note: str = "", prefix: str = "p") -> DrawnPath:
-    """Return a path through world positions ``(N, 3)`` [m]; ``openings`` ``(N,)`` become events where they change."""
-    points = []
-    before: float | None = None
-    for i, position in enumerate(np.asarray(positions, dtype=float)):
-        opening = None if openings is None else float(openings[i] > 0.5)
-        event = opening if before is not None and opening is not None and opening != before else None
-        before = opening
-        points.append(PathPoint(f"{prefix}{i}", (float(position[0]), float(position[1]), float(position[2])), event))
-    return DrawnPath(tuple(points), source, note)
-
-
 def with_start(path: DrawnPath, position: Floats, num_passed: int) -> DrawnPath:
     """Return what is left of a path behind its first ``num_passed`` points, from where the end-effector ``(3,)`` [m] is."""
     start = PathPoint("now", (float(position[0]), float(position[1]), float(position[2])))
     return replace(path, points=(start, *(p for p in path.points[num_passed:] if p.id != "now")))
 
 
+def space_path(path: DrawnPath, opening: float) -> SpacePath:
+    """Return a path as the trajectory domain takes it, timed by its speeds, for a gripper that is at ``opening`` 0..1 now.
+
+    Raises:
+        InvalidShape: it has no point.
+    """
+    return with_speeds(SpacePath(path.positions(), path.openings(float(opening > 0.5))), path.speeds())
+
+
+def drawn_path(path: SpacePath, *, source: str, note: str = "", like: DrawnPath | None = None) -> DrawnPath:
+    """Return a path of the trajectory domain as one that a person can edit; points keep the ids of ``like`` when it has as many."""
+    ids = [p.id for p in like.points] if like is not None and len(like.points) == path.num_points else [None] * path.num_points
+    speeds = speeds_of(path)
+    points = []
+    for i, position in enumerate(path.positions):
+        is_event = i in path.events and path.gripper is not None
+        opening = float(path.gripper[i] > 0.5) if is_event and path.gripper is not None else None
+        speed = None if np.isnan(speeds[i]) else float(np.clip(speeds[i], *SPEEDS))
+        name = ids[i] or new_id()[-12:]
+        points.append(PathPoint(name, (float(position[0]), float(position[1]), float(position[2])), opening, speed))
+    return DrawnPath(tuple(points), source, note)
+
+
+def thinned(path: DrawnPath, opening: float) -> DrawnPath:
+    """Return a path with at most :data:`MAX_POINTS` points, and a note that says so when it had more."""
+    if len(path.points) <= MAX_POINTS:
+        return path
+    space, tolerance = space_path(path, opening), THIN_M
+    thin = smooth(space, tolerance)
+    while thin.num_points > MAX_POINTS:
+        tolerance *= 1.6
+        thin = smooth(space, tolerance)
+    note = f"{len(path.points)} points were thinned to {thin.num_points}, within {1e3 * tolerance:.1f} mm."
+    return drawn_path(thin, source=path.source, note=f"{path.note} {note}".strip())
+
+
 def trace_of(path: DrawnPath, pinhole: Pinhole, *, opening: float, weight: float = 1.0) -> Trace:
     """Return a path as a trace on a camera's picture.
 
     Args:
-        path: at least two points.
+        path: at least one point.
         pinhole: the camera, in the size of the trace's frame.
         opening: of the gripper now, 0..1.
         weight: how much the trace counts beside the policy's own wish, 0..1.
@@ -176,26 +205,7 @@ def trace_of(path: DrawnPath, pinhole: Pinhole, *, opening: float, weight: float
     Raises:
         Unreachable: a point lies outside the picture; the message names it.
     """
-    positions = path.positions()
-    pixels, depths = pinhole.project(positions)
-    is_seen = (depths > 0) & (pixels >= 0).all(axis=1) & (pixels <= (pinhole.width, pinhole.height)).all(axis=1)
-    if not is_seen.all():
-        lost = ", ".join(str(i + 1) for i in np.flatnonzero(~is_seen)[:5])
-        raise Unreachable(
-            f"Point {lost}", reason=f"it lies outside the picture of the {pinhole.name} camera", fix="Drag it back into the picture."
-        )
-    lengths = np.linalg.norm(np.diff(positions, axis=0, prepend=positions[:1]), axis=1)
-    times = np.cumsum(lengths / path.speeds())
-    return Trace(
-        pinhole.name,
-        pinhole.width,
-        pinhole.height,
-        tuple((float(u), float(v)) for u, v in pixels),
-        times_s=tuple(float(t) for t in times),
-        depths_m=tuple(float(d) for d in depths),
-        gripper=tuple(float(o > 0.5) for o in path.openings(opening)),
-        weight=weight,
-    )
+    return replace(project_path(space_path(path, opening), pinhole), weight=weight)
 
 
 def positions_of(trace: Trace, pinhole: Pinhole) -> Floats:
@@ -204,6 +214,4 @@ def positions_of(trace: Trace, pinhole: Pinhole) -> Floats:
     Raises:
         InvalidInput: it has none.
     """
-    if trace.depths_m is None:
-        raise InvalidInput("trace", expected="the depth of each point", found="none", fix="Set the heights in the Trajectory tab.")
-    return pinhole.resized(trace.width, trace.height).unproject(trace.points, trace.depths_m)
+    return lift_trace(trace, pinhole).positions

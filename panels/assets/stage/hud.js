@@ -18,10 +18,10 @@ const speedText = (speed) => (speed === "max" ? "max" : { 0.125: "⅛×", 0.25: 
 
 export class Hud {
   /**
-   * @param {object} parts `commands` by name, `run(name, args)`, `tools`, `drawing`
+   * @param {object} parts `commands` by name, `run(name, args)`, `tools`, `drawing`, `path`: the model of the edited path
    */
-  constructor({ commands, run, tools, drawing }) {
-    Object.assign(this, { commands, run, tools, drawing });
+  constructor({ commands, run, tools, drawing, path }) {
+    Object.assign(this, { commands, run, tools, drawing, path });
     this.modeText = h("span", { class: "mode-text" });
     this.modeIcon = h("span", { class: "mode-icon" });
     this.mode = h("div", { class: "mode", role: "status", "aria-live": "polite" }, [this.modeIcon, this.modeText]);
@@ -187,8 +187,9 @@ export class Hud {
     });
     press(this.snap, tools.isSnapping);
     press(this.style, selected ? !selected.is_geometric : !tools.isGeometric);
-    this.undo.disabled = !drawing.canUndo;
-    this.redo.disabled = !drawing.canRedo;
+    const undoing = tools.tool === "trace" ? this.path.undoing : drawing;
+    this.undo.disabled = !undoing.canUndo;
+    this.redo.disabled = !undoing.canRedo;
     this.clear.disabled = !drawing.strokes.length;
     const numSteps = drawing.reading.plan?.steps.length ?? 0;
     this.runPlan.disabled = numSteps === 0;

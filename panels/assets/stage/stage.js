@@ -9,14 +9,16 @@ import { IntentionView } from "./intention.js";
 import { Keymap } from "./keymap.js";
 import { FRAME_SIZE, Layout } from "./layout.js";
 import { Overlay, svg } from "./overlay.js";
+import { commandOfPage, needsArgs } from "./page_commands.js";
 import { Picture } from "./picture.js";
 import { PictureInPicture, StrokeList } from "./side.js";
 import { LiveSocket } from "./socket.js";
 import { Tools } from "./tools.js";
+import { TraceTool } from "./trace.js";
 import { Viewport } from "./viewport.js";
 
 const TAB_KEY = "vla-workbench.tab";
-const NO_DRAWING = { idle: "Start an episode first (Scene tab).", correcting: "You are driving. Hand back (T) to draw." };
+const NO_DRAWING = { idle: "Start an episode first (Scene tab).", correcting: "You are driving. Hand back (Tab) to draw." };
 
 class Stage {
   constructor(root, { props, trigger }) {
@@ -65,8 +67,10 @@ class Stage {
       overlay: this.overlay,
       commit: (kind, isSnapped) => this.commit(kind, isSnapped),
       canDraw: () => this.refuseDrawing(),
-      onChange: () => this.hud?.showTools(),
+      onChange: () => this.showTools(),
     });
+    this.path = new TraceTool(this);
+    this.tools.hands.set("trace", this.path);
     this.tools.currentStep = () => this.status?.shown_step ?? this.status?.step ?? 0;
     this.drawing.onChange(() => this.changed());
     this.layout = new Layout(this);
@@ -79,6 +83,8 @@ class Stage {
     sessionStorage.setItem(TAB_KEY, JSON.stringify({ tab_id: tab.tab_id, token: tab.token }));
     const socket = (this.socket = new LiveSocket({ tab_id: tab.tab_id, token: tab.token }));
     const VLAW = (window.VLAW = window.VLAW || {});
+    this.path.connect(socket);
+    VLAW.path = this.path;
     VLAW.socket = socket;
     VLAW.run = (name, args) => this.run(name, args);
     this.frames = new Picture(this.canvas, socket, 0, (frame) => this.shown(frame));
@@ -112,10 +118,11 @@ class Stage {
     const commands = new Map(table.map((c) => [c.name, c]));
     const run = (name, args, options) => this.run(name, args, options);
     this.commands = commands;
-    this.hud = new Hud({ commands, run, tools: this.tools, drawing: this.drawing });
-    this.dialogs = new Dialogs(table, table.filter((c) => c.context !== "correcting" && !this.needsArgs(c)), run);
+    this.hud = new Hud({ commands, run, tools: this.tools, drawing: this.drawing, path: this.path.model });
+    this.dialogs = new Dialogs(table, table.filter((c) => c.context !== "correcting" && !needsArgs(c)), run);
     this.pip = new PictureInPicture({ socket: this.socket, onSwap: (name) => this.swap(name), onClose: () => run("toggle_pip"), next: (n) => this.neighbour(n, 1) });
     this.intention.attach(this.pip);
+    this.path.attach(this.pip);
     this.hud.showViews(this.intention.wish);
     this.list = new StrokeList(this.drawing, (id) => { this.drawing.select(id); run("delete"); });
     this.driver = new Driver(this);
@@ -123,7 +130,7 @@ class Stage {
       root: this.root,
       surface: this.surface,
       run,
-      contexts: () => [...(this.drawing.selected ? ["selection"] : []), ...(this.status?.mode === "correcting" ? ["correcting"] : []), "stage"],
+      contexts: () => [...this.path.contexts, ...(this.drawing.selected ? ["selection"] : []), ...(this.status?.mode === "correcting" ? ["correcting"] : []), "stage"],
       isDialogOpen: () => this.dialogs.isOpen,
       cancel: () => this.cancel(),
       setHidden: (isHidden) => this.element.classList.toggle("is-bare", isHidden),
@@ -136,11 +143,6 @@ class Stage {
     this.layout.arrange();
   }
 
-  /** Commands that make no sense without arguments stay out of the palette. */
-  needsArgs(command) {
-    return ["set_speed", "change_speed", "seek", "commit_sketch", "edit_plan", "jog", "set_instruction", "set_manner", "set_policy", "show_intention", "rate", "status", "escape"].includes(command.name);
-  }
-
   // --- what is shown ---
 
   shown(frame) {
@@ -149,6 +151,7 @@ class Stage {
     this.intention.setCamera(name);
     this.overlay.setProjection(frame.projection);
     this.projection = frame.projection;
+    this.path.setProjection(frame.projection);
     const { dataset } = this.element;
     dataset.seq = String(frame.seq);
     if (dataset.step !== String(frame.step)) dataset.step = String(frame.step);
@@ -172,6 +175,12 @@ class Stage {
     Object.assign(this.element.dataset, { mode: status.mode, planStep: String(status.plan_step ?? ""), shownStep: String(status.shown_step ?? ""), episode: status.episode_id });
     this.hud?.showTools();
     this.showHint();
+  }
+
+  /** Another tool is in the hand, or another thing can be done with it. */
+  showTools() {
+    this.path?.setActive(this.tools.tool === "trace");
+    this.hud?.showTools();
   }
 
   showRates() {
@@ -278,7 +287,7 @@ class Stage {
 
   /** @returns {boolean} whether there was something to cancel or deselect */
   cancel() {
-    if (this.tools.cancel()) return true;
+    if (this.tools.cancel() || this.path.deselect()) return true;
     if (!this.drawing.selected) return false;
     this.drawing.select(null);
     return true;
@@ -288,7 +297,7 @@ class Stage {
 
   /** Runs a command of the table by name: in the page when it is the page's, else on the server. */
   run(name, args, options = {}) {
-    const local = this.local(name, args, options);
+    const local = commandOfPage(this, name, args, options);
     if (local) return local();
     if (name === "run_plan") {
       if (this.tools.finish()) return undefined;

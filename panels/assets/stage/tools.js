@@ -5,7 +5,7 @@ import { STEP_COLOURS, clamp01, moved, newId, reshaped, simplify, stepOf } from 
 const CLICK_PX = 5;
 const PATH_TOLERANCE_PX = 3;
 const DEFAULT_RADIUS = 0.055;
-export const TOOLS = ["select", "arrow", "path", "circle", "pen", "erase"];
+export const TOOLS = ["select", "arrow", "path", "circle", "pen", "erase", "trace"];
 const DRAWING_TOOLS = new Set(["arrow", "path", "circle", "pen"]);
 
 export class Tools {
@@ -28,6 +28,8 @@ export class Tools {
     this.clicked = null;
     /** @type {Map<number, [number, number]>} */
     this.pointers = new Map();
+    /** Tools with a hand of their own: `press(at, event)` says whether it takes the pointer, then `drag(at, event)`, `release()`, `hover(at)`, `cancel()`. @type {Map<string, object>} */
+    this.hands = new Map();
     surface.addEventListener("pointerdown", (e) => this.down(e));
     surface.addEventListener("pointermove", (e) => this.move(e));
     surface.addEventListener("pointerup", (e) => this.up(e));
@@ -50,7 +52,7 @@ export class Tools {
 
   /** @returns {boolean} whether something was in the making */
   cancel() {
-    const wasBusy = Boolean(this.clicked || this.action);
+    const wasBusy = Boolean(this.hand?.cancel() || this.clicked || this.action);
     this.clicked = this.action = null;
     this.setDraft(null);
     return wasBusy;
@@ -69,6 +71,10 @@ export class Tools {
   /** Whether the person holds something that a message from the server must not replace. */
   get isBusy() {
     return this.action?.kind === "drag" || this.action?.kind === "erase";
+  }
+
+  get hand() {
+    return this.hands.get(this.tool);
   }
 
   at(event) {
@@ -95,9 +101,11 @@ export class Tools {
     if (event.pointerType === "touch" && this.pointers.size === 2) {
       this.cancel();
       this.action = { kind: "pinch", ...this.pinch() };
+    } else if (event.button === 0 && this.pointers.size === 1 && this.hand?.press(at, event)) {
+      this.action = { kind: "hand" };
     } else if (event.button === 1 || (event.button === 0 && event.altKey)) {
       this.action = { kind: "pan", last: at };
-    } else if (event.button === 0 && this.pointers.size === 1) {
+    } else if (event.button === 0 && this.pointers.size === 1 && !this.hand) {
       this.press(at);
     }
   }
@@ -127,7 +135,9 @@ export class Tools {
     if (this.pointers.has(event.pointerId)) this.pointers.set(event.pointerId, at);
     const action = this.action;
     if (!action) return this.hover(at);
-    if (action.kind === "pan") {
+    if (action.kind === "hand") {
+      this.hand.drag(at, event);
+    } else if (action.kind === "pan") {
       this.viewport.panBy(at[0] - action.last[0], at[1] - action.last[1]);
       action.last = at;
     } else if (action.kind === "pinch") {
@@ -142,6 +152,10 @@ export class Tools {
   }
 
   hover(at) {
+    if (this.hand) {
+      this.surface.style.cursor = this.hand.hover(at);
+      return;
+    }
     if (this.clicked) {
       this.setDraft({ kind: "arrow", points: [...this.clicked, this.inside(at)] });
     } else if (this.tool === "select" || this.tool === "erase") {
@@ -169,6 +183,7 @@ export class Tools {
     const action = this.action;
     if (!action) return;
     this.action = null;
+    if (action.kind === "hand") return this.hand.release();
     const at = this.at(event);
     const isClick = action.start && Math.hypot(at[0] - action.start[0], at[1] - action.start[1]) < CLICK_PX;
     if (action.kind === "drag" && action.isMoved) this.commit("move");

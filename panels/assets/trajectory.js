@@ -1,0 +1,433 @@
+/* The Trajectory tab: height profile and side view of the path, its points, checks, preview, run and blend.
+   The path itself lives in the stage's path tool (VLAW.path); text is written as text. */
+(() => {
+  "use strict";
+  const VLAW = (window.VLAW = window.VLAW || {});
+  const SVG = "http://www.w3.org/2000/svg";
+  const HIT_PX = 15, PAD = { left: 34, right: 10, top: 10, bottom: 18 };
+  const COLOURS = { ok: "#22b26b", bad: "#e5383b", none: "#d99a00", own: "#12b094", behind: "#97a0b0", old: "#97a0b0", ghost: "#8f6ff0" };
+  const KINDS = { policy: "the policy's own", actions: "the policy's next actions", sketch: "the drawing", file: "a file", episode: "a recorded episode", plan: "planned", repair: "made feasible", human: "yours" };
+
+  const make = (tag, properties = {}, ...children) => {
+    const { data, ...rest } = properties;
+    const node = Object.assign(document.createElement(tag), rest);
+    for (const [name, value] of Object.entries(data || {})) node.dataset[name] = value;
+    node.append(...children.filter((c) => c !== null && c !== undefined));
+    return node;
+  };
+  const svg = (tag, attributes = {}, ...children) => {
+    const node = document.createElementNS(SVG, tag);
+    for (const [key, value] of Object.entries(attributes)) if (value !== undefined && value !== null) node.setAttribute(key, value);
+    node.append(...children.filter(Boolean));
+    return node;
+  };
+  const cm = (metres) => `${(100 * metres).toFixed(1)} cm`;
+  const set = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+  const line = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+
+  /* A plot of heights in which points are dragged up and down, and along where the axis is a direction of the world. */
+  class Plot {
+    /* across(point, i, arcs) -> metres on the axis; spread(model) -> [from, to]; move(point, across, height) -> position or null */
+    constructor(element, label, { across, spread, move }) {
+      Object.assign(this, { element, label, across, spread, move });
+      this.svg = svg("svg", { class: "plot", role: "img", "aria-label": label });
+      element.append(this.svg);
+      this.held = null;
+      new ResizeObserver(() => this.draw()).observe(element);
+      this.svg.addEventListener("pointerdown", (e) => this.down(e));
+      this.svg.addEventListener("pointermove", (e) => this.drag(e));
+      this.svg.addEventListener("pointerup", (e) => this.up(e));
+      this.svg.addEventListener("pointercancel", () => { this.held = null; this.path?.model.cancel(); });
+      this.svg.addEventListener("pointerleave", () => { if (!this.held) this.path?.model.hover(null); });
+    }
+
+    use(path) { this.path = path; this.draw(); }
+    get width() { return this.element.clientWidth; }
+    get height() { return this.element.clientHeight; }
+    x(value) { const [a, b] = this.range; return PAD.left + ((value - a) / (b - a || 1)) * (this.width - PAD.left - PAD.right); }
+    y(value) { return this.height - PAD.bottom - (value / this.top) * (this.height - PAD.top - PAD.bottom); }
+    valueAt(x) { const [a, b] = this.range; return a + ((x - PAD.left) / (this.width - PAD.left - PAD.right)) * (b - a); }
+    heightAt(y) { return ((this.height - PAD.bottom - y) / (this.height - PAD.top - PAD.bottom)) * this.top; }
+    at(e) { const box = this.svg.getBoundingClientRect(); return [e.clientX - box.left, e.clientY - box.top]; }
+    places(model) { const { arcs } = model; return model.shown.map((p, i) => [this.x(this.across(p, i, arcs)), this.y(p.position[2])]); }
+
+    hit(at) {
+      const { model } = this.path;
+      let best = { gap: HIT_PX, id: null };
+      this.places(model).forEach(([x, y], i) => {
+        const gap = Math.hypot(x - at[0], y - at[1]);
+        if (i >= model.numPassed && gap < best.gap) best = { gap, id: model.points[i].id };
+      });
+      return best.id;
+    }
+
+    down(e) {
+      if (e.button !== 0 || !this.path || this.path.model.past) return;
+      const at = this.at(e), id = this.hit(at);
+      e.preventDefault();
+      if (!id) return void this.path.model.select(null);
+      this.svg.setPointerCapture(e.pointerId);
+      const { model } = this.path;
+      const i = model.points.findIndex((p) => p.id === id), place = this.places(model)[i];
+      model.hold(id, `raised point ${model.number(id)}`);
+      this.held = { id, by: [place[0] - at[0], place[1] - at[1]] };
+    }
+
+    drag(e) {
+      if (!this.path) return;
+      const { model } = this.path, at = this.at(e);
+      if (!this.held) {
+        const id = model.past ? null : this.hit(at);
+        model.hover(id);
+        this.svg.style.cursor = id ? "grab" : "";
+        return;
+      }
+      const point = model.points.find((p) => p.id === this.held.id);
+      if (!point) return;
+      const height = Math.max(0.005, this.heightAt(at[1] + this.held.by[1]));
+      model.moveHeld(this.move(point.position, this.valueAt(at[0] + this.held.by[0]), height));
+    }
+
+    up() {
+      if (!this.held) return;
+      this.held = null;
+      this.path.model.release();
+    }
+
+    draw() {
+      const model = this.path?.model;
+      if (!model || this.width < 40) return;
+      // The scale stays while a point is held: what is dragged must not run away under the pointer.
+      if (!this.held) {
+        const highest = Math.max(0.12, ...model.shown.map((p) => p.position[2]), ...model.state.old.map((p) => p[2]));
+        this.top = Math.min(0.62, 1.15 * highest);
+        this.range = this.spread(model);
+      }
+      this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
+      const places = this.places(model);
+      const bad = new Set((model.report?.state === "bad" ? model.report.problems : []).map((p) => p.point));
+      const colour = model.past ? COLOURS.old : !model.report || model.report.state === "checking" ? (model.state.is_own ? COLOURS.own : COLOURS.none) : bad.size ? COLOURS.bad : COLOURS.ok;
+      const parts = [...this.grid(), ...this.boxes(model)];
+      const old = this.others(model.state.old.map((p) => ({ position: p })));
+      if (old.length > 1) parts.push(svg("path", { d: line(old), class: "old" }));
+      if (model.ghost) parts.push(svg("path", { d: line(this.others(model.ghost.positions.map((p) => ({ position: p })))), class: "ghost" }));
+      if (places.length > 1) parts.push(svg("path", { d: line(places), fill: "none", stroke: colour, "stroke-width": 2.5, "stroke-linejoin": "round" }));
+      places.forEach(([x, y], i) => {
+        const p = model.shown[i], isBehind = i < model.numPassed;
+        const isHot = p.id === model.selectedId || p.id === model.hoverId;
+        parts.push(svg("line", { x1: x, y1: y, x2: x, y2: this.y(0), class: "drop" }));
+        parts.push(svg("circle", { cx: x, cy: y, r: isHot ? 7 : 5, class: `point${isBehind ? " behind" : ""}${p.id === model.selectedId ? " selected" : ""}${bad.has(i) ? " bad" : ""}`, "data-index": i }));
+        if (p.gripper !== null) parts.push(this.text(x, y - 10, p.gripper > 0.5 ? "open" : "close", "middle"));
+      });
+      this.svg.replaceChildren(...parts);
+    }
+
+    others(points) {
+      const arcs = points.reduce((all, p, i) => [...all, i ? all[i - 1] + Math.hypot(...[0, 1, 2].map((k) => p.position[k] - points[i - 1].position[k])) : 0], []);
+      return points.map((p, i) => [this.x(this.across(p, i, arcs)), this.y(p.position[2])]);
+    }
+
+    boxes(model) {
+      if (!this.foot) return [];
+      return (model.state.obstacles ?? []).map((box) => {
+        const [from, to] = this.foot(box), [a, b] = [this.x(from), this.x(to)];
+        return svg("rect", { x: Math.min(a, b), y: this.y(box.height), width: Math.abs(b - a), height: this.y(0) - this.y(box.height), class: "box" });
+      });
+    }
+
+    grid() {
+      const parts = [], step = this.top > 0.3 ? 0.1 : 0.05;
+      for (let z = 0; z <= this.top + 1e-9; z += step) {
+        parts.push(svg("line", { x1: PAD.left, x2: this.width - PAD.right, y1: this.y(z), y2: this.y(z), class: z === 0 ? "ground" : "rule" }));
+        parts.push(this.text(PAD.left - 5, this.y(z) + 3.5, `${Math.round(100 * z)}`, "end"));
+      }
+      parts.push(this.text(this.width - PAD.right, this.height - 4, this.label, "end"));
+      return parts;
+    }
+
+    text(x, y, words, anchor) {
+      const node = svg("text", { x, y, "text-anchor": anchor });
+      node.textContent = words;
+      return node;
+    }
+  }
+
+  const padded = ([a, b], least) => {
+    const room = Math.max(least - (b - a), 0) / 2 + 0.03;
+    return [a - room, b + room];
+  };
+
+  class TrajectoryPanel {
+    constructor(element) {
+      this.element = element;
+      this.part = (name) => element.querySelector(`[data-is="${name}"]`);
+      this.driver = "trace-follower";
+      this.tolerance = 5;
+      this.profile = new Plot(this.part("profile"), "height [cm] along the way [→]", {
+        across: (p, i, arcs) => arcs[i],
+        spread: (model) => [0, Math.max(model.arcs.at(-1) ?? 0, 0.05)],
+        move: (position, _, height) => [position[0], position[1], height],
+      });
+      this.side = new Plot(this.part("side"), "from the side: height [cm] over depth [robot → camera]", {
+        across: (p) => p.position[0],
+        spread: (model) => padded([Math.min(...model.shown.map((p) => p.position[0]), 0.45), Math.max(...model.shown.map((p) => p.position[0]), 0.5)], 0.3),
+        move: (position, across, height) => [across, position[1], height],
+      });
+      this.side.foot = (box) => [box.x - box.depth / 2, box.x + box.depth / 2];
+      this.redraw = VLAW.steady(this.part("controls"), () => this.draw());
+      this.bind();
+      VLAW.withSocket((socket) => {
+        this.use(VLAW.path);
+        socket.on("status", (m) => this.showStatus(m));
+        socket.on("trajectory_ghost", (m) => this.play(m));
+        socket.on("trajectory_score", (m) => { this.path.model.score = m.score; this.path.model.changed(); });
+        socket.on("event", () => this.showMoment());
+      });
+    }
+
+    use(path) {
+      if (this.path === path) return;
+      this.path = path;
+      path.go = () => this.run();
+      this.profile.use(path);
+      this.side.use(path);
+      path.model.onChange(() => this.refresh());
+      this.refresh();
+    }
+
+    /* Plots before the next paint; what is clicked only when no pointer is pressed on it. */
+    refresh() {
+      if (this.isWanted) return;
+      this.isWanted = true;
+      requestAnimationFrame(() => {
+        this.isWanted = false;
+        this.profile.draw();
+        this.side.draw();
+        this.redraw();
+      });
+    }
+
+    ask(name, args) { return this.path.model.ask(name, args); }
+
+    bind() {
+      const on = (name, fn) => this.element.querySelectorAll(`[data-do="${name}"]`).forEach((node) => node.addEventListener("click", () => fn(node)));
+      on("tool", () => VLAW.run("tool_trace"));
+      on("own", () => { VLAW.run("tool_trace"); this.ask("trajectory_own"); });
+      on("drawing", () => this.ask("trajectory_take", { source: "sketch" }));
+      on("undo", () => VLAW.run("trajectory_undo"));
+      on("redo", () => VLAW.run("trajectory_redo"));
+      on("smooth", () => this.ask("trajectory_smooth", { tolerance_mm: this.tolerance }));
+      on("repair", () => this.ask("trajectory_repair"));
+      on("preview", () => VLAW.socket.command("trajectory_preview"));
+      on("run", () => this.run());
+      on("grip-close", () => this.grip(0));
+      on("grip-open", () => this.grip(1));
+      on("grip-none", () => this.grip(null));
+      on("delete", () => VLAW.run("waypoint_delete"));
+      on("snap", (node) => { this.path.model.isSnapping = !this.path.model.isSnapping; node.ariaPressed = String(this.path.model.isSnapping); });
+      on("plan", () => this.plan());
+      on("box", () => this.pickBox());
+      on("unbox", () => this.boxes([]));
+      for (const input of this.element.querySelectorAll("input, select")) input.addEventListener("keydown", (e) => e.stopPropagation());
+      const tolerance = this.part("tolerance");
+      tolerance.addEventListener("input", () => { this.tolerance = Number(tolerance.value); this.draw(); });
+      const weight = this.part("weight");
+      weight.addEventListener("input", () => this.showWeight());
+      weight.addEventListener("change", () => {
+        this.driver = "trace-blend";
+        this.draw();
+        if (this.path.model.drive?.driver === "trace-blend") VLAW.socket.command("trajectory_weight", { weight: Number(weight.value) / 100 });
+      });
+      const speed = this.part("speed");
+      speed.addEventListener("change", () => {
+        const value = Number(speed.value) / 100;
+        if (!(value >= 0.01 && value <= 0.6)) return;
+        const { model } = this.path;
+        if (model.selected) model.set(model.selectedId, { speed: value }, `speed to point ${model.number(model.selectedId)}: ${speed.value} cm/s`);
+        else model.setAll({ speed: value }, `speed: ${speed.value} cm/s`);
+      });
+      this.part("drivers").addEventListener("change", (e) => { this.driver = e.target.value; this.draw(); });
+      const file = this.part("file");
+      file.addEventListener("change", async () => {
+        if (file.files[0]) await this.load(file.files[0]);
+        file.value = "";
+      });
+    }
+
+    grip(opening) {
+      const { model } = this.path;
+      const words = opening === null ? "no gripper event at" : opening ? "open the gripper at" : "close the gripper at";
+      model.set(model.selectedId, { gripper: opening }, `${words} point ${model.number(model.selectedId)}`);
+    }
+
+    async load(file) {
+      if (file.size > 900_000) return void this.say(`${file.name} has ${Math.round(file.size / 1000)} kB; at most 900 kB are read.`, true);
+      const text = await file.text();
+      await this.ask("trajectory_load", { text, name: file.name.slice(0, 100) });
+    }
+
+    async run() {
+      const weight = this.driver === "trace-blend" ? Number(this.part("weight").value) / 100 : 1;
+      this.path.model.score = null;
+      this.path.model.ghost = null;
+      this.say("");
+      await this.ask("trajectory_run", { driver: this.driver, weight });
+    }
+
+    /* The next clicks on the picture: where the plan shall start and end. */
+    plan() {
+      const sampler = this.part("sampler").value, marks = [];
+      VLAW.run("tool_trace");
+      this.say("Click on the picture where the path shall begin (Esc: leave it).");
+      this.path.picking = {
+        take: (uv, camera) => {
+          marks.push(uv);
+          if (marks.length === 1) return void this.say("Now click where it shall end.");
+          this.path.picking = null;
+          this.say("Planning …");
+          this.ask("trajectory_plan", { camera, start: marks[0], goal: marks[1], sampler }).then((answer) => this.say(answer?.path ? "" : "No plan was made."));
+        },
+      };
+    }
+
+    pickBox() {
+      VLAW.run("tool_trace");
+      this.say("Click on the table where the obstacle shall stand (Esc: leave it). The episode starts anew with it, on the same seed.");
+      this.path.picking = {
+        take: (uv, camera) => {
+          this.path.picking = null;
+          this.say("");
+          const [width, depth, height] = ["box-width", "box-depth", "box-height"].map((name) => Number(this.part(name).value) / 100);
+          VLAW.socket.command("trajectory_obstacle", { camera, place: uv, width, depth, height });
+        },
+      };
+    }
+
+    boxes() { VLAW.socket.command("trajectory_clear_obstacles"); }
+
+    say(words, isBad = false) {
+      const node = this.part("say");
+      node.hidden = !words;
+      node.classList.toggle("is-bad", isBad);
+      set(node, words);
+    }
+
+    showWeight() {
+      const share = Number(this.part("weight").value);
+      set(this.part("weight-text"), share === 0 ? "policy alone" : share === 100 ? "path alone" : `${100 - share} % policy, ${share} % path`);
+    }
+
+    showStatus(status) {
+      this.status = status;
+      this.showMoment();
+    }
+
+    /* Of an earlier moment that is looked at, the path that stood then. */
+    showMoment() {
+      const { status } = this;
+      if (!status || !this.path) return;
+      const step = status.shown_step;
+      if (step === null) return this.path.model.showPast(null);
+      const events = VLAW.timeline?.events ?? [];
+      const found = events.filter((e) => e.kind === "path" && e.step <= step && e.payload?.path).at(-1);
+      if (found?.id === this.pastId && this.path.model.past) return;
+      this.pastId = found?.id;
+      this.path.model.showPast(found ? found.payload.path.points : []);
+    }
+
+    /* Plays a preview on the picture, faster than it will be. */
+    play(ghost) {
+      const { model } = this.path;
+      cancelAnimationFrame(this.playing);
+      model.ghost = { ...ghost, now: ghost.joints[0] };
+      const begun = performance.now(), speed = Math.max(4, ghost.duration_s / 6);
+      const frame = () => {
+        if (model.ghost?.id !== ghost.id) return;
+        const index = Math.min(ghost.joints.length - 1, Math.floor((((performance.now() - begun) / 1000) * speed * ghost.joints.length) / Math.max(ghost.duration_s, 0.1)));
+        model.ghost.now = index >= ghost.joints.length - 1 ? null : ghost.joints[index];
+        model.changed();
+        if (model.ghost.now) this.playing = requestAnimationFrame(frame);
+      };
+      this.say(ghost.trouble || `Previewed ${ghost.duration_s.toFixed(1)} s in ${ghost.wall_s.toFixed(1)} s (${Math.round(ghost.speed_ratio)}× real time); it ends ${cm(ghost.end_gap_m)} from the path's end.`, Boolean(ghost.trouble));
+      this.element.dataset.ghosts = String(1 + Number(this.element.dataset.ghosts ?? 0));
+      frame();
+    }
+
+    draw() {
+      const model = this.path?.model;
+      if (!model) return;
+      const { state } = model, count = model.points.length, selected = model.selected;
+      this.element.dataset.points = count;
+      this.element.dataset.state = model.report?.state ?? "";
+      this.element.dataset.version = state.version;
+      this.part("empty").hidden = count > 0;
+      this.part("body").hidden = count === 0;
+      set(this.part("source"), count ? `${KINDS[state.path.source] ?? state.path.source}, ${count} points, ${cm(model.length)}` : "");
+      set(this.part("note"), state.path.note);
+      this.part("note").hidden = !state.path.note;
+      this.drawReport(model);
+      this.drawPoint(model, selected);
+      const kept = this.keptBy(model, this.tolerance / 1000);
+      set(this.part("tolerance-text"), `${this.tolerance} mm: ${kept} of ${count} points stay`);
+      const isOn = { undo: state.can_undo, redo: state.can_redo, smooth: kept < count, repair: model.report?.state === "bad", run: count > 1, preview: count > 1, unbox: (state.obstacles ?? []).length > 0 };
+      for (const [name, can] of Object.entries(isOn)) this.element.querySelectorAll(`[data-do="${name}"]`).forEach((node) => { node.disabled = !can; });
+      for (const radio of this.part("drivers").querySelectorAll("input")) radio.checked = radio.value === this.driver;
+      this.part("blend").hidden = this.driver !== "trace-blend";
+      this.showWeight();
+      const drive = model.drive;
+      set(this.part("progress"), drive && this.status?.mode === "autonomous" ? `${Math.round(100 * drive.share)} % travelled; what lies ahead can still be dragged` : "");
+      const score = model.score;
+      this.part("score").hidden = !score;
+      if (score) this.part("score").replaceChildren(...score.lines.map((text) => make("li", { textContent: text })));
+    }
+
+    drawReport(model) {
+      const report = model.report, node = this.part("report");
+      const state = report?.state ?? "none";
+      node.dataset.state = state;
+      const words = { none: "Not checked yet", checking: "Checking …", ok: `Feasible: ${report?.duration_s?.toFixed(1)} s, nothing in the way`, bad: `${report?.problems?.length} in the way of running it`, failed: report?.message ?? "" };
+      set(node.querySelector(".verdict"), words[state] ?? state);
+      node.querySelector("ul").replaceChildren(...(report?.problems ?? []).slice(0, 6).map((p) => {
+        const item = make("li", {}, make("button", { type: "button", textContent: `Point ${p.point + 1}: ${p.message}`, title: "Select this point", onclick: () => model.select(model.points[p.point]?.id ?? null) }));
+        return item;
+      }));
+      const repair = model.state.repair;
+      this.part("repair").hidden = !repair;
+      if (repair) this.part("repair").replaceChildren(...repair.notes.map((text) => make("li", { textContent: text })));
+    }
+
+    drawPoint(model, selected) {
+      const number = selected ? model.number(selected.id) : 0;
+      set(this.part("point"), selected ? `Point ${number}: ${cm(selected.position[2])} high, x ${cm(selected.position[0])}, y ${cm(selected.position[1])}` : "No point selected: click one on the picture or in the profile");
+      const canEdit = Boolean(selected) && model.isEditable(selected.id);
+      for (const [name, value] of [["grip-close", 0], ["grip-open", 1], ["grip-none", null]]) {
+        const node = this.element.querySelector(`[data-do="${name}"]`);
+        node.disabled = !canEdit;
+        node.ariaPressed = String(canEdit && selected.gripper === value);
+      }
+      this.element.querySelector('[data-do="delete"]').disabled = !canEdit || model.points.length < 3;
+      const speed = this.part("speed");
+      if (document.activeElement !== speed) speed.value = Math.round(100 * (selected?.speed ?? model.points.at(-1)?.speed ?? 0.15));
+    }
+
+    /* How many points a smoothing leaves: Ramer, Douglas and Peucker, as the server does it. */
+    keptBy(model, tolerance) {
+      const points = model.points.map((p) => p.position), fixed = model.points.map((p) => p.gripper !== null);
+      const sub = (a, b) => a.map((c, k) => c - b[k]), dot = (a, b) => a.reduce((s, c, k) => s + c * b[k], 0);
+      const count = (first, last) => {
+        const chord = sub(points[last], points[first]), length2 = dot(chord, chord);
+        let worst = tolerance, at = -1;
+        for (let i = first + 1; i < last; i++) {
+          const inner = sub(points[i], points[first]), t = length2 > 0 ? Math.min(1, Math.max(0, dot(inner, chord) / length2)) : 0;
+          const gap = Math.hypot(...inner.map((c, k) => c - t * chord[k]));
+          if (gap > worst) [worst, at] = [gap, i];
+        }
+        return at < 0 ? 0 : 1 + count(first, at) + count(at, last);
+      };
+      const ends = points.map((_, i) => i).filter((i) => i === 0 || i === points.length - 1 || fixed[i]);
+      return ends.length + ends.slice(1).reduce((sum, end, k) => sum + count(ends[k], end), 0);
+    }
+  }
+
+  VLAW.mountTrajectory = (element) => { VLAW.trajectoryPanel = new TrajectoryPanel(element); };
+})();
