@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from panels import command_handlers as handlers
 from panels.command import Command
+from panels.steering_commands import STEERING_COMMANDS
 from panels.trajectory_commands import TRAJECTORY_COMMANDS
 from workbench.core.errors import InvalidInput, UnknownName
 
@@ -211,6 +212,7 @@ _TABLE: Final = (
     Command("set_policy", "Set policy", "Tell", (), "Let another policy drive", handler=handlers.set_policy, args=handlers.Name),
     Command("status", "Status", "Tell", (), "Return what is shown", handler=handlers.status),
     *TRAJECTORY_COMMANDS,
+    *STEERING_COMMANDS,
 )
 
 COMMANDS: Final[Mapping[str, Command]] = {command.name: command for command in _TABLE}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Collection, Iterable, MutableMapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -140,3 +140,8 @@ def with_headers(send: Send) -> Send:
         await send(message)
 
     return send_with_headers
+
+
+def is_same_origin(origin: str | None, host: str, allowed: Collection[str]) -> bool:
+    """Tell whether a request comes from our own page, an allowed origin, or no browser at all."""
+    return origin is None or urlsplit(origin).netloc == host or origin in allowed

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from panels.board import Board
+from panels.branching import begin_branch
 from panels.commands import dispatch
 from panels.intention import ASKED_AFTER, IntentionWish
 from panels.reading import PlanReading, SketchReader
 from panels.registry import LiveRegistry, OpenLive
 from panels.status import ShownMoment, StoredEpisode, status_message
+from panels.steering_desk import SteeringDesk
 from panels.telling import WordReader, settle_words
 from panels.trail import Trail
 from panels.trajectory_desk import TrajectoryDesk
@@ -22,7 +24,6 @@ from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, ne
 from workbench.core.protocols import Simulator
 from workbench.core.sketches import Sketch, SketchPlan, plan_to_dict, sketch_to_dict
 from workbench.core.types import EpisodeConfig, Intention, SimState, Step
-from workbench.rollout.branching import standing_at
 from workbench.rollout.controller import RolloutController
 from workbench.rollout.looking import at_state
 from workbench.rollout.view import LiveView
@@ -70,6 +71,7 @@ class LiveSession:
         self.words = WordReader()
         self.intention_wish = IntentionWish()
         self.trajectory = TrajectoryDesk(self)
+        self.steering = SteeringDesk(self)
         controller.add_observer(self)
 
     # --- who watches ---
@@ -254,31 +256,7 @@ class LiveSession:
 
     def branch(self, step: int | None) -> str:
         """Start a new episode from a step of this one (default: the step that is looked at), paused, and return its id."""
-        status = self.controller.status()
-        if self.config is None or not status.episode_id:
-            raise InvalidInput("branch", expected="an episode to branch from", found="none", fix="Start an episode first.")
-        if self.stored is not None:
-            raise InvalidInput(
-                "branch", expected="a step of the live episode", found="a stored one", fix="Branch from it in the History tab."
-            )
-        history = self.controller.history()
-        wanted = step if step is not None else self.shown_step
-        if wanted is None or wanted >= history.num_steps:
-            wanted = history.num_steps
-            state = self.in_simulator(lambda simulator: simulator.state())
-        else:
-            state = history.state(max(0, wanted))
-        standing = standing_at(history.events(), wanted, instruction=status.instruction, policy=history.start.policy)
-        future = self.controller.branch(
-            self.config,
-            state,
-            parent_id=status.episode_id,
-            step=wanted,
-            policy=standing.policy,
-            prompt=standing.prompt,
-            lead=history.lead(standing, wanted),
-        )
-        episode_id = future.result(CALL_TIMEOUT_S)
+        episode_id = begin_branch(self, step).result(CALL_TIMEOUT_S)
         self.show_step(None)
         self.changed("branch")
         return episode_id
@@ -363,6 +341,7 @@ class LiveSession:
         self.push({"type": "closed"})
         self.controller.remove_observer(self)
         self.trajectory.close()
+        self.steering.close()
         self.view.close()
         self.controller.close()
 

@@ -9,12 +9,14 @@ from typing import overload
 from panels.live import CALL_TIMEOUT_S, LiveSession
 from panels.state import AppState
 from panels.status import StoredEpisode
+from sessions.concepts import load_assets
 from sessions.records import EpisodeInfo
 from sessions.replay import branch_point
 from sessions.store import Store
 from workbench.core.errors import InvalidInput, NotStored
 from workbench.core.sketches import sketch_to_dict
 from workbench.core.types import SimState
+from workbench.rollout.steering_marks import assets_in
 
 
 def branch_from(app: AppState, session: LiveSession, episode_id: str, step: int) -> str:
@@ -31,7 +33,15 @@ def branch_from(app: AppState, session: LiveSession, episode_id: str, step: int)
         )
     point = branch_point(app.store, episode_id, min(max(step, 0), app.store.episode(episode_id).num_steps))
     future = session.controller.branch(
-        point.config, point.state, parent_id=point.parent_id, step=point.step, policy=point.policy, prompt=point.prompt, lead=point.lead
+        point.config,
+        point.state,
+        parent_id=point.parent_id,
+        step=point.step,
+        policy=point.policy,
+        prompt=point.prompt,
+        lead=point.lead,
+        steering=point.steering,
+        assets=load_assets(app.store, (id for mark in point.steering for id in assets_in(mark.mix.to_dict()))),
     )
     branch_id = future.result(CALL_TIMEOUT_S)
     if point.prompt.sketch is not None:

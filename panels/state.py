@@ -15,6 +15,7 @@ from workbench.simulation.task import Task
 if TYPE_CHECKING:
     from panels.campaign_desk import CampaignDesk
     from panels.live import LiveRegistry
+    from panels.steering_lab import SteeringLab
 
 APP_NAME = "VLA Workbench"
 
@@ -46,6 +47,7 @@ class AppState:
     recorder: Recorder
     live: LiveRegistry
     campaigns: CampaignDesk
+    steering: SteeringLab
     settings: Settings
 
 

@@ -63,6 +63,7 @@ def status_message(status: RolloutStatus, *, shown: ShownMoment, control_hz: flo
         "gripper": gripper,
         "note": status.note,
         "driver": driver_facts(status.spec),
+        "steering": {"is_possible": status.is_steerable, "by": list(status.steered_by)},
     }
 
 

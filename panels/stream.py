@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.abc
@@ -26,6 +25,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from panels.commands import COMMANDS
 from panels.frames import ACK, HEADER, Feed, FrameHub, Viewer, with_channel
+from panels.guard import is_same_origin
 from panels.intention import IntentionWish, intention_message
 from panels.keymap import Keys, command_sheet
 from panels.live import STAGE_SIZE, LiveRegistry, LiveSession
@@ -94,11 +94,6 @@ def error_fields(error: Exception) -> dict[str, Any]:
     bug_id = secrets.token_hex(4)
     logger.error("bug %s", bug_id, exc_info=error)
     return {"error": f"Something went wrong here that is not your doing (report id {bug_id}).", "kind": "Bug"}
-
-
-def is_same_origin(origin: str | None, host: str, allowed: Collection[str]) -> bool:
-    """Tell whether a request comes from our own page, an allowed origin, or no browser at all."""
-    return origin is None or urlsplit(origin).netloc == host or origin in allowed
 
 
 class Hubs:
@@ -202,6 +197,7 @@ class LiveSocket:
             if points:
                 self._enqueue({"type": "trail", "from": trail.num_points - len(points), "points": points})
             self._session.trajectory.poll()
+            self._session.steering.poll()
             intention = self._session.intention()
             if (intention, self._session.intention_wish) != intended:
                 intended = (intention, self._session.intention_wish)
@@ -342,6 +338,7 @@ def make_router(registry: LiveRegistry, *, allowed_origins: Collection[str] = ()
             return
         hello = await run_in_threadpool(session.hello)
         opening = {**hello, "commands": command_sheet(keys), "trajectory": session.trajectory.message()}
+        opening["steering"] = session.steering.message()
         await websocket.send_text(json.dumps(opening, default=str))
         with hubs.open(session) as hub:
             await LiveSocket(websocket, session, hub).run()

@@ -17,6 +17,7 @@ from workbench.core.geometry import Pinhole
 from workbench.core.protocols import Quality, Simulator, View
 from workbench.core.types import CameraRequest, EpisodeConfig, Prompt, SimState
 from workbench.rollout.branching import MAX_LEAD, standing_at
+from workbench.rollout.steering_marks import SteeringMark, joined, settled
 from workbench.simulation.perturbations import apply_perturbation
 
 MakeSimulator = Callable[[str], Simulator]
@@ -182,6 +183,8 @@ class BranchPoint:
     policy: str
     lead: tuple[SimState, ...] = ()
     """States before the steps since prompt and policy were last set, for the policy to see again."""
+    steering: tuple[SteeringMark, ...] = ()
+    """The edits that were in force during the lead, and are in the end."""
 
 
 def branch_point(store: Store, episode_id: str, step: int) -> BranchPoint:
@@ -195,14 +198,19 @@ def branch_point(store: Store, episode_id: str, step: int) -> BranchPoint:
     state = store.state_at(episode_id, step)
     standing = standing_at(store.events(episode_id), step, instruction=info.instruction, policy=info.policy)
     lead = tuple(s.state for s in store.steps(episode_id, standing.lead_start, step)) if step - standing.lead_start <= MAX_LEAD else ()
+    marks = standing.steering
     if standing.is_inherited and info.parent_id is not None and info.branch_step is not None:
-        lead = _lead_of_parent(store, info.parent_id, info.branch_step) + lead
-    return BranchPoint(episode_id, step, info.config, state, standing.prompt, standing.policy, lead if len(lead) <= MAX_LEAD else ())
+        inherited, inherited_marks = _lead_of_parent(store, info.parent_id, info.branch_step)
+        lead, marks = inherited + lead, joined(inherited_marks, len(inherited), marks)
+    if not lead or len(lead) > MAX_LEAD:
+        lead, marks = (), settled(marks)
+    return BranchPoint(episode_id, step, info.config, state, standing.prompt, standing.policy, lead, marks)
 
 
-def _lead_of_parent(store: Store, parent_id: str, step: int) -> tuple[SimState, ...]:
-    """Return what a branch's policy had seen before its first step; nothing when the parent is gone."""
+def _lead_of_parent(store: Store, parent_id: str, step: int) -> tuple[tuple[SimState, ...], tuple[SteeringMark, ...]]:
+    """Return what a branch's policy had seen before its first step, and under which edits; nothing when the parent is gone."""
     try:
-        return branch_point(store, parent_id, step).lead
+        point = branch_point(store, parent_id, step)
     except NotStored:
-        return ()
+        return (), ()
+    return point.lead, point.steering

@@ -16,6 +16,7 @@ from workbench.core.sketches import PlanStep, SketchPlan, Verb
 from workbench.core.types import EpisodeConfig, SimState
 from workbench.rollout.modes import Command, RolloutMode, next_mode
 from workbench.rollout.status import RolloutStatus
+from workbench.rollout.steering import LiveSteering
 from workbench.rollout.view import Frame, FrameFlag
 from workbench.sketch.plan import parse_plan
 from workbench.sketch.recognise import recognise_sketch
@@ -56,6 +57,7 @@ class FakeController:
         self.is_closed = False
         self.observer: Any = None
         self.intended: Any = None
+        self.steering = LiveSteering()
 
     def look_ahead(self) -> None:
         self.calls.append(("look_ahead", None))
@@ -85,7 +87,13 @@ class FakeController:
     def history(self) -> Any:
         events = [Event(EventKind.NOTE, step, step / 20) for step in self.event_steps]
         return SimpleNamespace(
-            num_steps=self.num_steps, state=state, episode_id="e1", start=START, events=lambda: events, lead=lambda standing, step: None
+            num_steps=self.num_steps,
+            state=state,
+            episode_id="e1",
+            start=START,
+            events=lambda: events,
+            lead=lambda standing, step: None,
+            steering=lambda standing, lead: (),
         )
 
     def call(self, fn: Any) -> Future[Any]:

@@ -35,6 +35,11 @@ class ChunkQueue:
         return self._next >= len(self._actions)
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether there is a chunk of which nothing was executed: asking the policy again at this moment would give the same."""
+        return self._next == 0 and len(self._actions) > 0
+
+    @property
     def is_last(self) -> bool:
         """Whether one action is left."""
         return self._next == len(self._actions) - 1

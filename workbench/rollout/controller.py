@@ -274,7 +274,7 @@ class RolloutController:
 
     def show_instruments(self, instruments: Instruments, table: NeuronTable | None = None) -> Future[None]:
         """Read these instruments at every call of the policy from now on; :attr:`steering` then has what they show."""
-        return self._ask(Command.CALL, lambda: self._stepper.steering.show(instruments, table))
+        return self._ask(Command.CALL, lambda: self._stepper.steering.show(self._stepper.episode, instruments, table))
 
     def record_activations(self, wish: RecordingWish | None) -> Future[None]:
         """Hand the activations of each policy call to a sink from now on; None ends it."""

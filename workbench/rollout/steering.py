@@ -131,16 +131,20 @@ class LiveSteering:
         if self.mix != before:
             emit(episode, EventKind.STEERING, self._payload(), actor="system")
 
-    def show(self, instruments: Instruments, table: NeuronTable | None) -> None:
+    def show(self, episode: LiveEpisode | None, instruments: Instruments, table: NeuronTable | None) -> None:
         """Read these instruments from the next call of the policy on, of this and later policies that have them.
+
+        A policy whose answer was not begun yet is asked again, so that there is something to see; it gives the same answer.
 
         Raises:
             UnknownName: the policy has no such stack, camera or action dimension.
             InvalidInput: the instruments do not fit it.
         """
-        self._shown = (instruments, table)
         if self.policy is not None:
             self.policy.watch(instruments, table)
+        self._shown = (instruments, table)
+        if instruments.is_on and episode is not None and episode.chunk.is_fresh:
+            episode.chunk.clear()
 
     def record(self, episode: LiveEpisode | None, wish: RecordingWish | None) -> None:
         """Hand the activations of every call, of this and later episodes, to a sink; None ends it.

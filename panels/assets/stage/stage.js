@@ -1,5 +1,6 @@
 /** The stage: puts picture, drawing, tools, status and keys together, and connects them to the live session of this tab. */
 
+import { AttentionLayer } from "./attention.js";
 import { Dialogs } from "./dialogs.js";
 import { Drawing } from "./document.js";
 import { h } from "./dom.js";
@@ -61,6 +62,7 @@ class Stage {
       send: (wish) => this.socket?.command("show_intention", wish),
       onChange: () => this.hud?.showViews(this.intention.wish),
     });
+    this.attention = new AttentionLayer(this);
     this.tools = new Tools(this.surface, {
       viewport: this.viewport,
       drawing: this.drawing,
@@ -93,6 +95,7 @@ class Stage {
     socket.on("drawing", (m) => this.load(m));
     socket.on("trail", (m) => this.extendTrail(m));
     socket.on("intention", (m) => this.showIntention(m));
+    socket.on("insight_map", (m) => this.attention.take(m));
     socket.on("changed", (m) => this.trigger("changed", { what: m.what }));
     socket.on("refused", (m) => this.dialogs?.toast(m.error));
     socket.on("error", (m) => this.dialogs?.toast(m.error));
@@ -149,6 +152,7 @@ class Stage {
     const name = this.cameras[frame.camera] ?? "";
     this.overlay.setCamera(name);
     this.intention.setCamera(name);
+    this.attention.setCamera(name);
     this.overlay.setProjection(frame.projection);
     this.projection = frame.projection;
     this.path.setProjection(frame.projection);
