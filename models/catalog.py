@@ -60,6 +60,12 @@ def _load_trace_blend() -> PolicyFactory:
     return lambda simulator: BlendPolicy(make_base(simulator), simulator)
 
 
+def _load_mask_follower() -> PolicyFactory:
+    from workbench.rollout.mask_follower import MaskFollower
+
+    return MaskFollower
+
+
 def _load_pi0() -> PolicyFactory:
     from models.native import keep_triton_out
 
@@ -92,6 +98,7 @@ POLICIES.add("sketch", _load_sketch, "does what is drawn: arrows and circles bec
 POLICIES.add("bench-vla", _load_bench_vla, "our own small vision-language-action model: words, masks, traces")
 POLICIES.add("trace-follower", _load_trace_follower, "goes along a drawn or edited path, point by point")
 POLICIES.add("trace-blend", _load_trace_blend, "the bench VLA, nudged towards a path: one share of each")
+POLICIES.add("mask-follower", _load_mask_follower, "grasps and touches what is masked, by depth and way points")
 POLICIES.add("expert", _load_expert, "scripted demonstration that reads the simulator's truth (privileged)")
 POLICIES.add("hold", _load_hold, "keeps still")
 POLICIES.add("remote", _load_remote, "a policy server of openpi's protocol; its address is given by --remote")

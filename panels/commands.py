@@ -5,7 +5,7 @@ reports them: modifiers ``Ctrl+``, ``Alt+``, ``Shift+`` in this order, then ``Ke
 Mac, Cmd counts as Ctrl. A key may mean different things in different contexts; the page looks in the most specific one first:
 
 ``selection``  a stroke is selected · ``waypoint``  a point of the path is selected · ``path``  the path tool is in the hand ·
-``correcting``  a human drives the arm · ``stage``  always
+``masking``  the mask tool is in the hand · ``correcting``  a human drives the arm · ``stage``  always
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from panels import command_handlers as handlers
 from panels.command import Command
+from panels.segmentation_commands import MASK_COMMANDS
 from panels.steering_commands import STEERING_COMMANDS
 from panels.trajectory_commands import TRAJECTORY_COMMANDS
 from workbench.core.errors import InvalidInput, UnknownName
@@ -212,6 +213,7 @@ _TABLE: Final = (
     Command("set_policy", "Set policy", "Tell", (), "Let another policy drive", handler=handlers.set_policy, args=handlers.Name),
     Command("status", "Status", "Tell", (), "Return what is shown", handler=handlers.status),
     *TRAJECTORY_COMMANDS,
+    *MASK_COMMANDS,
     *STEERING_COMMANDS,
 )
 
@@ -242,6 +244,7 @@ _WHERE: Final = {
     "selection": "stroke selected",
     "waypoint": "way point selected",
     "path": "with the path tool",
+    "masking": "with the mask tool",
     "correcting": "while driving",
 }
 

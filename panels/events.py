@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from workbench.core.events import EventKind
+
 QUIET: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """For what is done at once."""
 SHOWN: Final[dict[str, Any]] = {"queue": False, "show_progress": "full", "api_visibility": "private"}
 """For what takes seconds: the page shows that something goes on."""
 QUEUE_PERIOD_S: Final = 0.02
 """How often Gradio's queue looks for work: its own millisecond costs a tenth of a core, and each look takes the interpreter."""
+MODE_EVENTS: Final = frozenset(
+    {EventKind.PAUSE, EventKind.RESUME, EventKind.TAKEOVER, EventKind.HANDBACK, EventKind.HALT, EventKind.POLICY, EventKind.SUCCESS}
+)
+"""Events after which panels that depend on who is in control look again."""

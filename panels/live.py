@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 from panels.board import Board
 from panels.branching import begin_branch
 from panels.commands import dispatch
+from panels.events import MODE_EVENTS
 from panels.intention import ASKED_AFTER, IntentionWish
 from panels.reading import PlanReading, SketchReader
 from panels.registry import LiveRegistry, OpenLive
+from panels.segmentation_desk import MaskDesk
 from panels.status import ShownMoment, StoredEpisode, status_message
 from panels.steering_desk import SteeringDesk
 from panels.telling import WordReader, settle_words
@@ -71,6 +73,7 @@ class LiveSession:
         self.words = WordReader()
         self.intention_wish = IntentionWish()
         self.trajectory = TrajectoryDesk(self)
+        self.masks = MaskDesk(self)
         self.steering = SteeringDesk(self)
         controller.add_observer(self)
 
@@ -315,11 +318,13 @@ class LiveSession:
         """Keep the executed path; everything else of a step reaches the page as frames and status."""
         self.trail.add(step)
         self.trajectory.on_step(step)
+        self.masks.on_step(step)
 
     def on_event(self, episode_id: str, event: Event) -> None:
         """Send each event to the page."""
         self.push({"type": "event", "episode_id": episode_id, "event": event.to_dict()})
         self.trajectory.on_event(event)
+        self.masks.on_event(event)
         if event.kind in MODE_EVENTS:
             self.changed("mode")
         if event.kind in (EventKind.START, EventKind.POLICY) and not self.is_closed:
@@ -341,6 +346,7 @@ class LiveSession:
         self.push({"type": "closed"})
         self.controller.remove_observer(self)
         self.trajectory.close()
+        self.masks.close()
         self.steering.close()
         self.view.close()
         self.controller.close()
@@ -370,9 +376,3 @@ class LiveSession:
     def _tell(self) -> None:
         self.push(self.drawing())
         self.changed("sketch")
-
-
-MODE_EVENTS = frozenset(
-    {EventKind.PAUSE, EventKind.RESUME, EventKind.TAKEOVER, EventKind.HANDBACK, EventKind.HALT, EventKind.POLICY, EventKind.SUCCESS}
-)
-"""Events after which panels that depend on who is in control look again."""

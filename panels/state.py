@@ -10,6 +10,7 @@ from sessions.recorder import Recorder
 from sessions.store import Store
 from workbench.core.catalog import Catalog
 from workbench.core.protocols import PolicyFactory, Simulator
+from workbench.segmentation.pool import SegmenterPool
 from workbench.simulation.task import Task
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class AppState:
     campaigns: CampaignDesk
     steering: SteeringLab
     settings: Settings
+    segmenters: SegmenterPool | None = None
+    """Those that are loaded, shared by all tabs; None where masks are not offered."""
 
 
 @dataclass(frozen=True)

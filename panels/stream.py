@@ -188,7 +188,7 @@ class LiveSocket:
 
     async def _tell_status(self) -> None:
         last: dict[str, Any] = {}
-        quiet_s, trail = 0.0, TrailMark()
+        quiet_s, trail, masked = 0.0, TrailMark(), self._session.masks.key()
         intended: tuple[Intention | None, IntentionWish] = (None, IntentionWish(is_on=False))
         while True:
             status = self._session.status()
@@ -197,6 +197,9 @@ class LiveSocket:
             if points:
                 self._enqueue({"type": "trail", "from": trail.num_points - len(points), "points": points})
             self._session.trajectory.poll()
+            if (seen := self._session.masks.key()) != masked:
+                masked = seen
+                self._enqueue(self._session.masks.message())
             self._session.steering.poll()
             intention = self._session.intention()
             if (intention, self._session.intention_wish) != intended:
@@ -337,7 +340,7 @@ def make_router(registry: LiveRegistry, *, allowed_origins: Collection[str] = ()
             await websocket.close(code)
             return
         hello = await run_in_threadpool(session.hello)
-        opening = {**hello, "commands": command_sheet(keys), "trajectory": session.trajectory.message()}
+        opening = {**hello, "commands": command_sheet(keys), "trajectory": session.trajectory.message(), "masks": session.masks.message()}
         opening["steering"] = session.steering.message()
         await websocket.send_text(json.dumps(opening, default=str))
         with hubs.open(session) as hub:

@@ -11,6 +11,7 @@
     plan: ["M3 4 H13 M3 8 H13 M3 12 H9", "#12b094", "Plan"],
     plan_step: ["M5 3 L11 8 L5 13", "#12b094", "Plan step"],
     mask: ["M8 2 A6 6 0 1 0 8.01 2 Z", "#8b5cf6", "Mask"],
+    object: ["M3 5 V3 H5 M11 3 H13 V5 M13 11 V13 H11 M5 13 H3 V11 M8 6 A2 2 0 1 0 8.01 6 Z", "#8b5cf6", "Object"],
     trace: ["M2 12 C5 2 10 14 14 4", "#8b5cf6", "Trace"],
     path: ["M2 12 C5 2 10 14 14 4 M8 7.5 v2", "#d97706", "Path"],
     steering: ["M3 5 H13 M3 11 H13 M6 3 V7 M10 9 V13", "#8b5cf6", "Steering"],

@@ -19,9 +19,12 @@ from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EventKind, new_id
 from workbench.core.masks import Embedding, MaskPrompt, Picture
 from workbench.core.protocols import Tracker
+from workbench.core.types import Mask
 from workbench.rollout.controller import RolloutController
 from workbench.rollout.picturing import PICTURE_PX, Photographer, Snap
 from workbench.rollout.tracking_places import Place, is_in_hand, place_of
+from workbench.segmentation.carrying import carry_mask
+from workbench.segmentation.masks import Pixels
 from workbench.segmentation.objects import (
     BoardState,
     MaskedObject,
@@ -46,6 +49,8 @@ REST_SHARE: Final = 0.6
 CATCH_UP_FRAMES: Final = 24
 """A click on an earlier frame is tracked to the present over at most this many frames."""
 LOST_AFTER_S: Final = 1.0
+POLICY_CAMERA: Final = "front"
+"""Policies are told masks on this camera."""
 
 _log = logging.getLogger(__name__)
 
@@ -109,6 +114,7 @@ class ObjectTracking:
         self._moment = Moment("", 0)
         self._track_ms, self._trouble = 0.0, ""
         self._places: Mapping[str, Place] = {}
+        self._carried: Mapping[str, Pixels] = {}
         self._listeners: tuple[OnSeen, ...] = ()
         # The worker's own.
         self._camera = Photographer(controller)
@@ -183,6 +189,20 @@ class ObjectTracking:
     def place(self, object_id: str) -> Place | None:
         """Return where in the world an object was last seen."""
         return self._places.get(object_id)
+
+    def told_mask(self, object_id: str) -> Mask | None:
+        """Return an object's newest mask on :data:`POLICY_CAMERA`; None while it was not carried there yet."""
+        found = next((o for o in self.board.state.objects if o.id == object_id), None)
+        if found is None:
+            return None
+        pixels = found.mask if found.camera == POLICY_CAMERA else self._carried.get(object_id)
+        source = "oracle" if self.pool.get(found.segmenter).spec.is_privileged else "tracker"
+        return None if pixels is None else Mask(POLICY_CAMERA, pixels, source)
+
+    def aim(self, object_ids: frozenset[str]) -> Future[None]:
+        """Follow these objects on the policy's camera as well, from now on."""
+        self.targets = object_ids
+        return self._post(lambda: self._carry(self._snap(None)))
 
     def view(self) -> TrackingView:
         """Return everything that is shown."""
@@ -297,12 +317,25 @@ class ObjectTracking:
                 self._note(object_id, snap, tracked.confidence, tracked.pixels if tracked.confidence > 0 else None, places)
         self._places = places
         self._key, self._moment = snap.key, snap.moment
+        self._carry(snap)
         took = self._clock() - begun
         self._track_ms = 1e3 * took
         self._due_s = begun + max(1.0 / MAX_HZ, took * (1.0 + REST_SHARE))
         view = self.view()
         for listener in self._listeners:
             listener(view)
+
+    def _carry(self, snap: Snap) -> None:
+        """Carry targets that were masked on another camera to the policy's; one that is not seen stays where it was."""
+        carried = {}
+        for found in self.board.state.objects:
+            if found.id not in self.targets or found.camera == POLICY_CAMERA or found.sight is Sight.LOST:
+                continue
+            source = self._picture(snap, found.camera, found.segmenter)
+            pixels = carry_mask(found.mask, source, self._camera.take(snap, POLICY_CAMERA, has_truth=False))
+            if pixels.any():
+                carried[found.id] = pixels
+        self._carried = {**self._carried, **carried}
 
     def _turn_over(self, snap: Snap) -> None:
         """Forget everything when another scene has come; in the same one the objects are looked for again."""
@@ -312,7 +345,7 @@ class ObjectTracking:
             self._trackers.clear()
             self._frames.clear()
             self._seen_s.clear()
-            self._places, self._asking, self.targets = {}, None, frozenset()
+            self._places, self._carried, self._asking, self.targets = {}, {}, None, frozenset()
         elif snap.moment.episode_id != self._moment.episode_id:
             self._seen_s = dict.fromkeys(self._seen_s, snap.time_s)
         self._scene_digest = digest

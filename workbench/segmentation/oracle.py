@@ -108,7 +108,7 @@ class OracleTracker:
                 mask &= part
             area = max(meant.area, int(mask.sum()))
             self._objects[object_id] = _Meant(meant.things, meant.part, area)
-            found[object_id] = TrackedMask(mask, min(1.0, mask.sum() / (_FULL_SIGHT * area)) if area else 0.0)
+            found[object_id] = TrackedMask(mask, min(1.0, float(mask.sum()) / (_FULL_SIGHT * area)) if area else 0.0)
         return found
 
     def remove(self, object_id: str) -> None:

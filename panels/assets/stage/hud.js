@@ -191,7 +191,7 @@ export class Hud {
     });
     press(this.snap, tools.isSnapping);
     press(this.style, selected ? !selected.is_geometric : !tools.isGeometric);
-    const undoing = tools.tool === "trace" ? this.path.undoing : drawing;
+    const undoing = tools.tool === "trace" ? this.path.undoing : (tools.hand?.undoing ?? drawing);
     this.undo.disabled = !undoing.canUndo;
     this.redo.disabled = !undoing.canRedo;
     this.clear.disabled = !drawing.strokes.length;

@@ -4,7 +4,7 @@ const WITH_ARGS = new Set(["set_speed", "change_speed", "seek", "commit_sketch",
 
 /** Commands that make no sense without arguments stay out of the palette. */
 export function needsArgs(command) {
-  return WITH_ARGS.has(command.name) || (command.name.startsWith("trajectory_") && command.has_args) || (command.group === "Steer" && command.name !== "reset_steering");
+  return WITH_ARGS.has(command.name) || (/^(trajectory|mask)_/.test(command.name) && command.has_args) || (command.group === "Steer" && command.name !== "reset_steering");
 }
 
 /**
@@ -16,7 +16,7 @@ export function commandOfPage(stage, name, args, { isLarge = false } = {}) {
   const tool = name.startsWith("tool_") ? name.slice(5) : "";
   if (tool) return () => stage.tools.choose(tool === "sketch" ? stage.tools.lastDrawingTool : tool);
   if (name.startsWith("colour_")) return () => stage.tools.setStep(Number(name.slice(7)));
-  const ofHand = stage.path.local(name, isLarge);
+  const ofHand = stage.masks.local(name) ?? stage.path.local(name, isLarge);
   if (ofHand) return ofHand;
   if (name.startsWith("jog_")) return () => stage.driver.run(name, args);
   return {

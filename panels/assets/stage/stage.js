@@ -14,6 +14,7 @@ import { commandOfPage, needsArgs } from "./page_commands.js";
 import { Picture } from "./picture.js";
 import { PictureInPicture, StrokeList } from "./side.js";
 import { LiveSocket } from "./socket.js";
+import { MaskTool } from "./masks.js";
 import { Tools } from "./tools.js";
 import { TraceTool } from "./trace.js";
 import { Viewport } from "./viewport.js";
@@ -73,6 +74,8 @@ class Stage {
     });
     this.path = new TraceTool(this);
     this.tools.hands.set("trace", this.path);
+    this.masks = new MaskTool(this);
+    this.tools.hands.set("mask", this.masks);
     this.tools.currentStep = () => this.status?.shown_step ?? this.status?.step ?? 0;
     this.drawing.onChange(() => this.changed());
     this.layout = new Layout(this);
@@ -87,6 +90,8 @@ class Stage {
     const VLAW = (window.VLAW = window.VLAW || {});
     this.path.connect(socket);
     VLAW.path = this.path;
+    this.masks.connect(socket);
+    VLAW.masks = this.masks;
     VLAW.socket = socket;
     VLAW.run = (name, args) => this.run(name, args);
     this.frames = new Picture(this.canvas, socket, 0, (frame) => this.shown(frame));
@@ -126,6 +131,7 @@ class Stage {
     this.pip = new PictureInPicture({ socket: this.socket, onSwap: (name) => this.swap(name), onClose: () => run("toggle_pip"), next: (n) => this.neighbour(n, 1) });
     this.intention.attach(this.pip);
     this.path.attach(this.pip);
+    this.masks.attach(this.picture);
     this.hud.showViews(this.intention.wish);
     this.list = new StrokeList(this.drawing, (id) => { this.drawing.select(id); run("delete"); });
     this.driver = new Driver(this);
@@ -133,7 +139,7 @@ class Stage {
       root: this.root,
       surface: this.surface,
       run,
-      contexts: () => [...this.path.contexts, ...(this.drawing.selected ? ["selection"] : []), ...(this.status?.mode === "correcting" ? ["correcting"] : []), "stage"],
+      contexts: () => [...this.masks.contexts, ...this.path.contexts, ...(this.drawing.selected ? ["selection"] : []), ...(this.status?.mode === "correcting" ? ["correcting"] : []), "stage"],
       isDialogOpen: () => this.dialogs.isOpen,
       cancel: () => this.cancel(),
       setHidden: (isHidden) => this.element.classList.toggle("is-bare", isHidden),
@@ -152,6 +158,7 @@ class Stage {
     const name = this.cameras[frame.camera] ?? "";
     this.overlay.setCamera(name);
     this.intention.setCamera(name);
+    this.masks.setCamera(name);
     this.attention.setCamera(name);
     this.overlay.setProjection(frame.projection);
     this.projection = frame.projection;
@@ -184,6 +191,7 @@ class Stage {
   /** Another tool is in the hand, or another thing can be done with it. */
   showTools() {
     this.path?.setActive(this.tools.tool === "trace");
+    this.masks?.setActive(this.tools.tool === "mask");
     this.hud?.showTools();
   }
 

@@ -5,7 +5,7 @@ import { STEP_COLOURS, clamp01, moved, newId, reshaped, simplify, stepOf } from 
 const CLICK_PX = 5;
 const PATH_TOLERANCE_PX = 3;
 const DEFAULT_RADIUS = 0.055;
-export const TOOLS = ["select", "arrow", "path", "circle", "pen", "erase", "trace"];
+export const TOOLS = ["select", "arrow", "path", "circle", "pen", "erase", "trace", "mask"];
 const DRAWING_TOOLS = new Set(["arrow", "path", "circle", "pen"]);
 
 export class Tools {
@@ -101,7 +101,7 @@ export class Tools {
     if (event.pointerType === "touch" && this.pointers.size === 2) {
       this.cancel();
       this.action = { kind: "pinch", ...this.pinch() };
-    } else if (event.button === 0 && this.pointers.size === 1 && this.hand?.press(at, event)) {
+    } else if ((event.button === 0 || event.button === 2) && this.pointers.size === 1 && (event.button === 0 || this.hand?.takesRight) && this.hand?.press(at, event)) {
       this.action = { kind: "hand" };
     } else if (event.button === 1 || (event.button === 0 && event.altKey)) {
       this.action = { kind: "pan", last: at };
