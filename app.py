@@ -170,6 +170,7 @@ def run_campaign(args: argparse.Namespace) -> dict[str, Any]:
     """Run a campaign into the store, or go on with one that was cut off; progress goes to stderr."""
     from models.catalog import POLICIES
     from sessions.campaign_runs import read_file, run_and_store, run_whole
+    from sessions.concepts import export_latest
     from sessions.store import Store
     from workbench.evaluation.launching import runner_maker
     from workbench.evaluation.requests import find_request, study_options
@@ -178,10 +179,14 @@ def run_campaign(args: argparse.Namespace) -> dict[str, Any]:
     def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    request = None
+    def find_saved(name: str) -> Mapping[str, Any]:
+        with Store.open(database_of(args.root_dir), read_only=True) as store:
+            return export_latest(store, name)
+
+    request, policies = None, [p.name for p in POLICIES]
     if args.name not in CAMPAIGNS:
         options = study_options(args.episodes, args.seed, args.policy)
-        request = find_request(args.name, options, policies=[p.name for p in POLICIES], others=CAMPAIGNS, read=read_file)
+        request = find_request(args.name, options, policies=policies, others=CAMPAIGNS, read=read_file, find_saved=find_saved)
     saved = request.campaign.saved if request else {}
     setup = WorkerSetup(POLICY_CATALOGUE, has_tape=not args.no_episodes, opener=POLICY_OPENER, saved=saved)
     make_runner = runner_maker(setup, workers=args.workers, ray=args.ray)

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from models.remote_inside import CLOSED, RemoteInside
 from models.remote_link import RemoteLink, Reply
 from models.remote_mapping import JointPose, RemoteMapping
 from models.remote_schedule import Rows, Schedule
@@ -70,6 +71,8 @@ class RemotePolicy:
         self._finalizer = weakref.finalize(self, self._link.close)
         self._joint_pose = _joint_pose_of(simulator)
         metadata = self._link.metadata
+        self.inside = RemoteInside(metadata if settings.is_ours else {}, self._link.service)
+        """Edits and activations over the wire, where the server allows it."""
         self._needs_state = settings.is_ours and bool(metadata.get("needs_state"))
         try:
             if self._needs_state and not hasattr(type(simulator), "config"):
@@ -102,9 +105,15 @@ class RemotePolicy:
         """What the server said when it was connected to."""
         return self._link.metadata
 
+    @property
+    def closed_reason(self) -> str:
+        """Why its inside cannot be opened here, for the person at the page."""
+        return "one whose inside lies on its server; edits and activations go over the wire" if self.inside.abilities else CLOSED
+
     def reset(self, rng: np.random.Generator) -> None:
         """Forget the episode so far; the server is told with the next request."""
         self._forget(Prompt())
+        self.inside.forget_sent()
         self._last_step, self._is_first = None, True
 
     def interrupt(self) -> None:
@@ -131,7 +140,10 @@ class RemotePolicy:
         limit_s = max(self._settings.timeout_s, self._settings.warm_up_s) + 2 * self._settings.connect_timeout_s
         try:
             reply = future.result(limit_s)
-        except FutureTimeout as error:
+        except (FutureTimeout, WorkbenchError) as error:
+            self.inside.forget_sent()
+            if isinstance(error, WorkbenchError):
+                raise
             raise ServiceFailed(self._link.service, reason=f"no answer within {limit_s:g} s") from error
         told, rows = self._read(reply)
         actions = self._mapping.actions(rows, observation, self._joint_pose)
@@ -185,6 +197,7 @@ class RemotePolicy:
             self._told, rows = self._read(reply)
         except Exception:
             self._forget(self._prompt)
+            self.inside.forget_sent()
             raise
         self._latency_ms = reply.latency_ms
         self._schedule.put(rows, asked.taken_at)
@@ -200,7 +213,7 @@ class RemotePolicy:
             config: Any = self._simulator.config  # type: ignore[attr-defined]  # of the bench
             wire |= {"config": config.to_dict(), "state": self._simulator.state().to_bytes()}
         self._is_first = False
-        return self._link.submit(wire)
+        return self._link.submit(wire | self.inside.fields())
 
     def _read(self, reply: Reply) -> tuple[_Told, Rows]:
         """Return what a reply tells, checked.
@@ -211,6 +224,7 @@ class RemotePolicy:
         try:
             rows = self._mapping.rows(reply.message)
             intention = intention_from_wire(reply.message) if self._settings.is_ours else None
+            self.inside.take(reply.message if self._settings.is_ours else {})
         except InvalidInput as error:
             raise ServiceFailed(self._link.service, reason=f"its answer does not fit: {error}", fix="Check the preset.") from error
         hz = reply.message.get("control_hz")

@@ -8,16 +8,19 @@ policy. Every other policy needs the observation alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from models.serve import Service
+from models.serve import ACTIVATIONS, STEERING, Service, read_wishes
 from models.wire_types import Wire, chunk_to_wire, observation_from_wire, prompt_from_wire, read_flag
 from workbench.core.errors import InvalidInput
 from workbench.core.protocols import Policy, PolicyFactory, PolicySpec, Simulator
-from workbench.core.types import ActionChunk, EpisodeConfig, Observation, Prompt, SimState
+from workbench.core.types import EpisodeConfig, Observation, Prompt, SimState
 from workbench.sketch.plan import parse_plan
+
+if TYPE_CHECKING:
+    from models.serve_inside import ServedInside
 
 LAYOUT: Final = "vla-workbench-1"
 """Name of the request layout of :mod:`models.wire_types`, told in the metadata."""
@@ -54,6 +57,7 @@ class PolicySession:
         self._simulator_name = "bench"
         self._config: EpisodeConfig | None = None
         self._policy: Policy = make(self._simulator)
+        self._inside: ServedInside | None = None
         self._num_requests = 0
 
     @property
@@ -79,19 +83,39 @@ class PolicySession:
         if read_flag(request, "reset") or self._num_requests == 0:
             self._policy.reset(rng)
             self._num_requests = 0
-        return chunk_to_wire(self._act(request, rng))
+            if self._inside is not None:
+                self._inside.reset()
+        return self._act(request, rng)
 
     def close(self) -> None:
         """Release the simulator."""
         self._simulator.close()
 
-    def _act(self, request: Mapping[str, Any], rng: np.random.Generator) -> ActionChunk:
+    @property
+    def inside(self) -> ServedInside | None:
+        """The policy's inside; None when it does not show it."""
+        if self._inside is None and hasattr(self._policy, "module"):  # so that a policy without a network does not load torch
+            from models.serve_inside import ServedInside
+
+            try:
+                self._inside = ServedInside(self._policy)
+            except InvalidInput:
+                return None
+        return self._inside
+
+    def _act(self, request: Mapping[str, Any], rng: np.random.Generator) -> Wire:
         prompt = prompt_from_wire(request)
         if request.get("plan") is not None:
             prompt = Prompt(text=prompt.text, plan=parse_plan(request["plan"]))
         observation = self._observation(request)
         self._num_requests += 1
-        return self._policy.act(observation, prompt, rng)
+        wishes, inside = read_wishes(request), self.inside
+        if inside is None or not (wishes.edits or wishes.sites):
+            return chunk_to_wire(self._policy.act(observation, prompt, rng))
+        if request.get("steering_assets") is not None:
+            inside.keep(request["steering_assets"])
+        chunk, activations = inside.act(observation, prompt, rng, wishes.edits, wishes.sites)
+        return {**chunk_to_wire(chunk), ACTIVATIONS: activations}
 
     def _observation(self, request: Mapping[str, Any]) -> Observation:
         if self._config is not None:
@@ -119,7 +143,7 @@ class PolicySession:
             self._simulator.close()
             self._simulator, self._simulator_name = self._make_simulator(config.simulator), config.simulator
         self._simulator.reset(config)
-        self._policy = self._make(self._simulator)
+        self._policy, self._inside = self._make(self._simulator), None
         self._config, self._num_requests = config, 0
 
 
@@ -133,10 +157,13 @@ def make_service(name: str, make: PolicyFactory, make_simulator: Callable[[str],
     """
     probe = PolicySession(make, make_simulator)
     try:
-        metadata = describe(probe.spec)
+        metadata, inside = describe(probe.spec), probe.inside
+        if inside is not None:
+            metadata["inside"] = inside.describe()
     finally:
         probe.close()
-    return Service(name, lambda: PolicySession(make, make_simulator), metadata)
+    abilities = frozenset({STEERING, ACTIVATIONS}) if inside is not None else frozenset()
+    return Service(name, lambda: PolicySession(make, make_simulator), metadata, abilities)
 
 
 def _rng_from(request: Mapping[str, Any]) -> np.random.Generator:

@@ -66,7 +66,7 @@ def as_steerable(policy: Policy) -> SteerablePolicy:
         raise InvalidInput(
             f"policy {policy.spec.name!r}",
             expected="one that exposes its inside",
-            found="one that does not",
+            found=getattr(policy, "closed_reason", "one that does not"),
             fix="Choose a policy whose network runs here, for example bench-vla.",
         )
     return OpenedPolicy(policy, module)

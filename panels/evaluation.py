@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import gradio as gr
@@ -19,6 +20,7 @@ from panels.scene import POLICY_TITLES, choices
 from panels.stage import Stage
 from panels.state import AppState, UiState
 from sessions.campaigns import find_campaign, list_campaigns, load_cells, load_trials, plan_of, trial_episodes
+from sessions.concepts import export_latest, list_concepts
 from workbench.core.errors import InvalidInput, UnknownName
 from workbench.evaluation.campaign import CellResult
 from workbench.evaluation.campaign_files import make_campaign
@@ -26,6 +28,7 @@ from workbench.evaluation.cards import STUDIES
 from workbench.evaluation.conditions import by_condition, compare_conditions, condition_of, tell_comparison
 from workbench.evaluation.requests import Request, find_request
 from workbench.evaluation.statistics import wilson_interval
+from workbench.evaluation.steering_text import DIRECTIONS, NEURON_CONCEPTS
 from workbench.evaluation.studies import StudyOptions
 from workbench.simulation.axes import AXES
 
@@ -56,6 +59,9 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
                 allow_custom_value=True,
                 label="Also with the world changed",
                 elem_id="evaluation-changes",
+            )
+            edits = gr.Dropdown(
+                edits_choices(app), multiselect=True, allow_custom_value=True, label="Also steered by", elem_id="evaluation-edits"
             )
         with gr.Row(elem_classes="tight"):
             episodes = gr.Number(20, label="Episodes each", precision=0, minimum=1, elem_id="evaluation-episodes", min_width=90)
@@ -91,7 +97,9 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     running = [state, clock, run, cancel]
     shown = [findings, table, success, funnel, trial, first, second, resume]
     what.input(on_what, [what], [own], **QUIET)
-    started = run.click(bind(on_run, app), [what, policies, tasks, prompts, changes, episodes, seed], [chosen, other, *running], **QUIET)
+    started = run.click(
+        bind(on_run, app), [what, policies, tasks, prompts, changes, edits, episodes, seed], [chosen, other, *running], **QUIET
+    )
     resumed = resume.click(bind(on_resume, app), [chosen], running, **QUIET)
     cancel.click(bind(on_cancel, app), None, running, **QUIET)
     ticked = clock.tick(bind(on_tick, app), [chosen], [chosen, other, *running], **QUIET)
@@ -129,6 +137,13 @@ def perturbation_choices() -> list[str]:
     return [f"{axis}={strength}" for axis in AXES for strength in (0.5, 1.0)]
 
 
+def edits_choices(app: AppState) -> list[str]:
+    """Return what a policy can be steered by: concepts that were saved, then those that are found in it."""
+    names = dict.fromkeys(concept.name for concept in list_concepts(app.store) if not set("=@~/,") & set(concept.name))
+    found = [f"neurons:{name}=4" for name in NEURON_CONCEPTS] + [f"direction:{name}=0.5" for name in DIRECTIONS]
+    return [*(f"concept:{name}" for name in names), *found]
+
+
 def on_what(what: str) -> Any:
     """Show the choices that a study does not make itself."""
     return gr.Column(visible=what == OWN)
@@ -141,6 +156,7 @@ def asked_for(
     tasks: Sequence[str],
     prompts: Sequence[str],
     changes: Sequence[str],
+    edits: Sequence[str],
     episodes: float | None,
     seed: float | None,
 ) -> Request:
@@ -158,10 +174,12 @@ def asked_for(
         "tasks": list(tasks),
         "prompts": list(prompts),
         "perturbations": ["", *changes],
+        "edits": ["", *edits],
         "episodes": count,
         "seed": first,
     }
-    return Request(make_campaign(fields, policies=known, name=f"{', '.join(tasks)[:40]} by {', '.join(policies)[:40]}"), None)
+    name = f"{', '.join(tasks)[:40]} by {', '.join(policies)[:40]}"
+    return Request(make_campaign(fields, policies=known, name=name, find_saved=partial(export_latest, app.store)), None)
 
 
 def running_now(app: AppState) -> tuple[Any, Any, Any, Any]:
@@ -177,10 +195,18 @@ def running_now(app: AppState) -> tuple[Any, Any, Any, Any]:
 
 
 def on_run(
-    app: AppState, what: str, policies: list[str], tasks: list[str], prompts: list[str], changes: list[str], episodes: float, seed: float
+    app: AppState,
+    what: str,
+    policies: list[str],
+    tasks: list[str],
+    prompts: list[str],
+    changes: list[str],
+    edits: list[str],
+    episodes: float,
+    seed: float,
 ) -> tuple[Any, ...]:
     """Begin a campaign, or go on with the same one that was cut off."""
-    campaign_id = app.campaigns.start(asked_for(app, what, policies, tasks, prompts, changes, episodes, seed))
+    campaign_id = app.campaigns.start(asked_for(app, what, policies, tasks, prompts, changes, edits or [], episodes, seed))
     listed = campaign_choices(app)
     return gr.Dropdown(choices=listed, value=campaign_id), gr.Dropdown(choices=listed), *running_now(app)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from panels.campaign_desk import CampaignDesk
+from panels.compare_desk import CompareDesk
 from panels.frames import encode_jpeg
 from panels.live import CALL_TIMEOUT_S, LiveRegistry, LiveSession
 from panels.reading import BuiltInReader
@@ -96,6 +97,7 @@ def open_app(
         recorder=recorder,
         live=live,
         campaigns=CampaignDesk(store, policy_catalogue, policy_opener),
+        comparisons=CompareDesk(store, policy_catalogue, policy_opener),
         steering=lab,
         settings=settings,
         segmenters=pool,
@@ -105,6 +107,7 @@ def open_app(
 def close_app(app: AppState) -> None:
     """Close every tab, write what is left, let go of the database; again is harmless."""
     app.campaigns.close()
+    app.comparisons.close()
     app.steering.close()
     app.live.close_all()
     app.recorder.close()

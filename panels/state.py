@@ -15,6 +15,7 @@ from workbench.simulation.task import Task
 
 if TYPE_CHECKING:
     from panels.campaign_desk import CampaignDesk
+    from panels.compare_desk import CompareDesk
     from panels.live import LiveRegistry
     from panels.steering_lab import SteeringLab
 
@@ -48,6 +49,7 @@ class AppState:
     recorder: Recorder
     live: LiveRegistry
     campaigns: CampaignDesk
+    comparisons: CompareDesk
     steering: SteeringLab
     settings: Settings
     segmenters: SegmenterPool | None = None

@@ -86,7 +86,7 @@ class StoredJournal:
     def keep(self, outcome: TrialOutcome) -> None:
         """Keep one more; errors as :meth:`Store.transaction`."""
         with self._store.transaction() as connection:
-            episode_id = None if outcome.tape is None else _insert_episode(connection, outcome.tape)
+            episode_id = None if outcome.tape is None else insert_tape(connection, outcome.tape)
             _insert_trial(connection, self._id, outcome.trial, outcome.result, episode_id)
             connection.execute("UPDATE campaigns SET ended = ? WHERE id = ?", [time.time(), self._id])
 
@@ -196,7 +196,7 @@ def _insert_trial(connection: sqlite3.Connection, campaign_id: str, trial: Trial
     connection.execute(_INSERT_TRIAL, [*cell, trial.seed, *outcome, pack_path(result.path), episode_id, campaign_id])
 
 
-def _insert_episode(connection: sqlite3.Connection, tape: EpisodeTape) -> str | None:
+def insert_tape(connection: sqlite3.Connection, tape: EpisodeTape) -> str | None:
     """Write an episode that was taped whole; return its id."""
     starts = [e for e in tape.entries if isinstance(e, EpisodeStart)]
     if not starts:

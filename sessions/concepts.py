@@ -18,7 +18,7 @@ from safetensors.numpy import load, save
 from sessions.reading import decoding
 from sessions.store import Store
 from sessions.writing import json_text
-from workbench.core.errors import InvalidInput, NotStored
+from workbench.core.errors import InvalidInput, NotStored, UnknownName
 from workbench.steering.assets import Asset, asset_arrays, asset_from, asset_id, asset_to_dict
 from workbench.steering.concepts import Concept, parse_concept
 from workbench.steering.mix import Mix, parse_mix
@@ -41,15 +41,20 @@ class Preset:
 # Assets
 
 
-def save_asset(store: Store, asset: Asset) -> str:
-    """Keep a direction, probe, autoencoder or conceptor, and return its id; equal contents are kept once."""
+def save_asset(store: Store, asset: Asset, *, is_listed: bool = True) -> str:
+    """Keep a direction, probe, autoencoder or conceptor, and return its id; equal contents are kept once.
+
+    One that is not listed can be branched from, but is not offered; one that was listed before stays so.
+    """
     id, meta = asset_id(asset), asset_to_dict(asset)
     row = [id, meta["kind"], asset.name, asset.place.policy, json_text(meta), save(asset_arrays(asset)), time.time()]
     with store.transaction() as connection:
         connection.execute(
-            "INSERT OR IGNORE INTO steering_assets (id, kind, name, policy, meta, arrays, made) VALUES (?, ?, ?, ?, ?, ?, ?)", row
+            "INSERT OR IGNORE INTO steering_assets (id, kind, name, policy, meta, arrays, made, is_deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [*row, int(not is_listed)],
         )
-        connection.execute("UPDATE steering_assets SET is_deleted = 0 WHERE id = ?", [id])
+        if is_listed:
+            connection.execute("UPDATE steering_assets SET is_deleted = 0 WHERE id = ?", [id])
     return id
 
 
@@ -130,6 +135,20 @@ def export_concept(store: Store, concept: Concept) -> dict[str, Any]:
         asset = load_asset(store, concept.asset)
         document["format_asset"] = {**asset_to_dict(asset), "arrays": {k: _packed(v) for k, v in asset_arrays(asset).items()}}
     return document
+
+
+def export_latest(store: Store, name: str) -> dict[str, Any]:
+    """Return the concept that was last saved under a name, for whatever weights, as :func:`export_concept`.
+
+    Raises:
+        UnknownName: there is none; the message lists the names that there are.
+    """
+    with store.reading() as connection:
+        query = "SELECT * FROM concepts WHERE name = ? AND NOT is_deleted ORDER BY num DESC LIMIT 1"
+        row = connection.execute(query, [name]).fetchone()
+    if row is None:
+        raise UnknownName("saved concept", name, (c.name for c in list_concepts(store)))
+    return export_concept(store, _concept(row))
 
 
 def import_concept(store: Store, document: object) -> Concept:

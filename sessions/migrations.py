@@ -327,3 +327,20 @@ _STEERING: Final = (
     )""",
     "CREATE INDEX activation_shards_by_episode ON activation_shards(episode_id, first_step)",
 )
+
+
+@migrations()
+def m009_comparisons(db: Database) -> None:
+    """Comparisons of a moment lived again with and without steering: what was asked for, and what it came to."""
+    db.execute(
+        """
+        CREATE TABLE comparisons (
+            num INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            title TEXT NOT NULL,
+            asked TEXT NOT NULL,
+            found TEXT NOT NULL,
+            status TEXT NOT NULL,
+            started REAL NOT NULL
+        )"""
+    )

@@ -54,7 +54,7 @@ def wait_idle(desk):
 
 
 def run(app, episodes=4, prompts=("words", "none"), seed=10):
-    updates = evaluation.on_run(app, OWN, ["expert"], ["touch", "pick"], list(prompts), [], episodes, seed)
+    updates = evaluation.on_run(app, OWN, ["expert"], ["touch", "pick"], list(prompts), [], [], episodes, seed)
     wait_idle(app.campaigns)
     return updates[0].value
 
@@ -82,11 +82,11 @@ def test_results_are_drawn_again_only_when_there_are_more(app, done):
 
 def test_one_campaign_runs_at_a_time_and_is_cancelled_and_gone_on_with(app, runner):
     runner.pause_s = 0.05
-    updates = evaluation.on_run(app, OWN, ["expert"], ["touch"], ["words"], [], 200, 500)
+    updates = evaluation.on_run(app, OWN, ["expert"], ["touch"], ["words"], [], [], 200, 500)
     campaign_id, clock, start, cancel = updates[0].value, updates[3], updates[4], updates[5]
     assert clock.active and not start.interactive and cancel.interactive
     with pytest.raises(WrongMode, match="runs"):
-        evaluation.on_run(app, OWN, ["expert"], ["touch"], ["words"], [], 3, 0)
+        evaluation.on_run(app, OWN, ["expert"], ["touch"], ["words"], [], [], 3, 0)
     while not (app.campaigns.status().progress and app.campaigns.status().progress.num_done):
         time.sleep(0.01)
     lines, _, _, cancel = evaluation.on_cancel(app)
@@ -134,6 +134,8 @@ def test_the_second_campaign_offers_its_own_conditions(app, done):
         ({"episodes": None}, InvalidInput, "from 1"),
         ({"prompts": ["shout"]}, UnknownName, "way of telling"),
         ({"changes": ["fog=1"]}, UnknownName, "perturbation"),
+        ({"edits": ["neurons:sideways=1"]}, UnknownName, "Known"),
+        ({"edits": ["concept:nobody has=1"]}, UnknownName, "saved concept"),
         ({"what": "fas", "policies": ["expert", "sketch"]}, InvalidInput, "at most one"),
         ({"what": "fas", "episodes": 0}, InvalidInput, "at least 1"),
     ],
@@ -145,6 +147,7 @@ def test_what_cannot_be_run_is_told(app, changes, error, said):
         "tasks": ["touch"],
         "prompts": ["words"],
         "changes": [],
+        "edits": [],
         "episodes": 3,
         "seed": 0,
     } | changes
@@ -153,7 +156,7 @@ def test_what_cannot_be_run_is_told(app, changes, error, said):
 
 
 def test_a_study_is_run_with_its_own_cells(app):
-    request = evaluation.asked_for(app, "fas", ["expert"], [], [], [], 2, 5)
+    request = evaluation.asked_for(app, "fas", ["expert"], [], [], [], [], 2, 5)
     assert request.study.name == "fas" and {c.policy for c in request.campaign.cells} == {"expert"}
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -22,22 +22,21 @@ from workbench.steering.controller import ControlLoop, Gains
 from workbench.steering.controls import Control
 from workbench.steering.edits import AddDirection, ClampNeurons, ClampReading, SteeringEdit, strength_of
 from workbench.steering.hooks import changed
-from workbench.steering.policy import Setting, SteeredPolicy
+from workbench.steering.mix import Mix, Slot
+from workbench.steering.policy import SteeredPolicy, setting_of
 from workbench.steering.sae import TorchSae
 from workbench.steering.scopes import Scope
 from workbench.steering.sites import as_module
 
-DOSE_GAINS: Final = Gains(proportional=0.08, integral=0.02, derivative=0.0, low=-2.0, high=2.0)
-"""Of a controller that sets the dose of a direction: both ways, a twentieth of what suits the clamp of neurons."""
+DOSE_GAINS: Final = Gains(proportional=0.03, integral=0.01, derivative=0.0, low=-1.5, high=1.5)
+"""Of a controller that sets the dose of a direction: both ways, and gently, since a dose of one is large."""
 
 
-@dataclass
-class _Desk:
-    """What is put together for one text."""
+class NamedEdit(NamedTuple):
+    """One edit that a text asks for, ready for a desk."""
 
-    edits: list[SteeringEdit] = field(default_factory=list)
-    loops: list[ControlLoop | None] = field(default_factory=list)
-    assets: dict[str, Asset] = field(default_factory=dict)
+    slot: Slot
+    assets: Mapping[str, Asset]
 
 
 def steer_policy(finder: Finder, text: str, saved: Mapping[str, Any] | None = None) -> Policy:
@@ -52,33 +51,32 @@ def steer_policy(finder: Finder, text: str, saved: Mapping[str, Any] | None = No
         InvalidInput: the text is not of its form, or the policy cannot be steered so.
         UnknownName: a concept is not known.
     """
-    parts = parse_steering(text)
-    if not parts:
-        return finder.policy
-    desk = _Desk()
-    for part in parts:
-        if part.source is not Source.RECONSTRUCT:
-            _put(desk, finder, part, saved or {})
-    pooled = [part.name == "pooled" for part in parts if part.source is Source.RECONSTRUCT]
+    pooled = [part.name == "pooled" for part in parse_steering(text) if part.source is Source.RECONSTRUCT]
     if len(pooled) > 1:
         raise InvalidInput(f"edits {text!r}", expected="one reconstruction at most", found=str(len(pooled)))
     policy: SteerablePolicy = ReconstructedPolicy(finder, is_pooled=pooled[0]) if pooled else finder.policy
-    if not desk.edits:
+    setting = setting_of(*desk_of(finder, text, saved))
+    if not setting.edits:
         return policy
-    steered = SteeredPolicy(policy, Setting(tuple(desk.edits), desk.assets, tuple(desk.loops)))
-    return ControlledPolicy(steered) if any(desk.loops) else steered
+    return ControlledPolicy(SteeredPolicy(policy, setting)) if any(setting.loops) else SteeredPolicy(policy, setting)
 
 
-def _put(desk: _Desk, finder: Finder, part: Part, saved: Mapping[str, Any]) -> None:
-    edit, found = _edit(finder, part, saved)
-    desk.assets |= found
+def desk_of(finder: Finder, text: str, saved: Mapping[str, Any] | None = None) -> tuple[Mix, dict[str, Asset]]:
+    """Return the edits of a text as a desk, reconstructions left out, and the assets that they name; errors as :func:`steer_policy`."""
+    parts = [part for part in parse_steering(text) if part.source is not Source.RECONSTRUCT]
+    named = [_named(finder, part, f"{i} {part.source.value} {part.name}"[:100], saved or {}) for i, part in enumerate(parts, 1)]
+    return Mix(tuple(n.slot for n in named)), {name: asset for n in named for name, asset in n.assets.items()}
+
+
+def _named(finder: Finder, part: Part, name: str, saved: Mapping[str, Any]) -> NamedEdit:
+    edit, assets = _edit(finder, part, saved)
     if part.draw is not None:
-        control = Control(finder.policy.sites, desk.assets, np.random.default_rng((part.draw, 17)))
+        control = Control(finder.policy.sites, assets, np.random.default_rng((part.draw, 17)))
         edit = control.of(edit)
-        desk.assets |= control.assets
-    desk.edits.append(edit)
+        assets = assets | control.assets
     gains = Gains() if isinstance(edit, ClampNeurons) else DOSE_GAINS
-    desk.loops.append(ControlLoop(part.quantity, part.target, gains) if part.quantity else None)
+    loop = ControlLoop(part.quantity, part.target, gains) if part.quantity else None
+    return NamedEdit(Slot(name, edit, loop=loop), assets)
 
 
 def _edit(finder: Finder, part: Part, saved: Mapping[str, Any]) -> tuple[SteeringEdit, dict[str, Asset]]:

@@ -16,7 +16,7 @@ from workbench.steering.comparison import MATCHED
 from workbench.steering.dose import Difference
 
 TASK: Final = "place_on_plate"
-ALPHAS: Final = (1, 2)
+ALPHAS: Final = (2, 4)
 SIZES: Final = (10, 20)
 CONCEPTS: Final = ("up", "down", "quick", "slow")
 DOSE: Final = 1.0

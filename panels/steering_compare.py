@@ -1,0 +1,284 @@
+"""Compare: the moment on the stage lived again with and without edits, beside random ones and words; a section of the Steering tab."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import gradio as gr
+import numpy as np
+
+from panels.errors import bind
+from panels.events import QUIET
+from panels.facts import fact_lines
+from panels.render.effects import effects_figure, sweep_figure
+from panels.render.paths import EpisodePath, paths_figure
+from panels.replay import open_replay
+from panels.stage import Stage
+from panels.state import AppState, UiState
+from sessions.concepts import load_assets
+from sessions.replay import branch_point
+from sessions.steering_comparisons import RUNNING, StoredComparison, find_comparison, list_comparisons
+from workbench.core.errors import InvalidInput
+from workbench.core.types import Prompt
+from workbench.evaluation.steering_compare import OTHERS, QUANTITIES, STEERED, ComparePlan, Start, other_scenes, tell_difference
+from workbench.rollout.steering_marks import assets_in
+from workbench.simulation.manner import MANNERS, PLAIN
+from workbench.steering.comparison import MATCHED
+from workbench.steering.dose import Difference
+
+NAME: Final = "compare"
+TITLE: Final = "Compare"
+
+POLICY: Final = "bench-vla"
+POLL_S: Final = 1.5
+HEADERS: Final = ("Arm", "What", "No edits", "With", "Change", "95 % interval", "p", "n", "Says")
+NO_WORDS: Final = "nothing else"
+MAX_DRAWN: Final = 8
+_CONTROL_HZ: Final = 20.0
+_HINT: Final = (
+    "Lives the moment on the stage again: without edits, with them, with as many random neurons (or random directions of the same "
+    "strength), and with words instead. Further starts are other scenes of the same task. Every run is kept and opens on the stage."
+)
+
+
+def build(app: AppState, stage: Stage, ui: gr.State) -> None:
+    """Place the section in the present Gradio layout."""
+    gr.Markdown(_HINT, elem_id="compare-hint")
+    text = gr.Textbox(
+        label="Edits (empty: what is on the desk)",
+        placeholder="for example neurons:up=4 or direction:quick=-0.5",
+        max_length=500,
+        elem_id="compare-text",
+    )
+    with gr.Row(elem_classes="tight"):
+        quantity = gr.Dropdown(
+            [(title, name) for name, title in QUANTITIES.items()], value="height", label="Meant to change", elem_id="compare-quantity"
+        )
+        words = gr.Dropdown(
+            [NO_WORDS, *(m for m in MANNERS if m != PLAIN)],
+            value=NO_WORDS,
+            label="Also say instead",
+            elem_id="compare-words",
+            min_width=120,
+        )
+    with gr.Row(elem_classes="tight"):
+        starts = gr.Number(4, label="Starts", precision=0, minimum=1, maximum=200, elem_id="compare-starts", min_width=80)
+        randoms = gr.Number(2, label="Random controls", precision=0, minimum=0, maximum=20, elem_id="compare-randoms", min_width=110)
+        sweep = gr.Checkbox(False, label="Try several doses", elem_id="compare-sweep", min_width=120)
+        run = gr.Button("Compare", variant="primary", elem_id="compare-run", min_width=100)
+        cancel = gr.Button("Cancel", elem_id="compare-cancel", min_width=70, interactive=False)
+    state = fact_lines("compare-state")
+    chosen = gr.Dropdown(choices_of(app), value=None, label="Comparison", elem_id="compare-chosen")
+    verdict = fact_lines("compare-verdict")
+    effects = gr.Plot(show_label=False, visible=False, elem_id="compare-effects")
+    paths = gr.Plot(show_label=False, visible=False, elem_id="compare-paths")
+    doses = gr.Plot(show_label=False, visible=False, elem_id="compare-doses")
+    table = gr.Dataframe(headers=list(HEADERS), interactive=False, wrap=True, visible=False, elem_id="compare-table", max_height=340)
+    with gr.Row(elem_classes="tight"):
+        episode = gr.Dropdown([], value=None, label="One run", visible=False, elem_id="compare-episode", scale=4)
+        show = gr.Button("Open on the stage", visible=False, elem_id="compare-open", min_width=120)
+    clock, seen = gr.Timer(POLL_S, active=False), gr.State("")
+
+    running = [state, clock, run, cancel]
+    shown = [verdict, effects, paths, doses, table, episode, show]
+    began = run.click(bind(on_run, app), [text, quantity, words, starts, randoms, sweep, ui], [chosen, *running], **QUIET)
+    ticked = clock.tick(bind(on_tick, app), None, running, **QUIET)
+    for event in (began.then, ticked.then):
+        event(bind(on_news, app), [chosen, seen], [seen, *shown], **QUIET)
+    cancel.click(bind(on_cancel, app), None, running, **QUIET)
+    chosen.input(bind(on_choose, app), [chosen], shown, **QUIET)
+    show.click(bind(on_open, app), [episode, ui], None, **QUIET)
+    stage.on_changed(bind(on_changed, app), None, [chosen, *running])
+
+
+def choices_of(app: AppState) -> list[tuple[str, str]]:
+    """Return the stored comparisons, newest first, as titles and ids."""
+    return [(f"{c.title}, {time.strftime('%d %b %H:%M', time.localtime(c.started))}", c.id) for c in list_comparisons(app.store)]
+
+
+def moment_of(app: AppState, ui: UiState) -> Start:
+    """Return the moment that the stage shows, as a start.
+
+    Raises:
+        InvalidInput: it is not on the disk yet.
+        NotStored: there is no such episode or step.
+    """
+    session = app.live.get(ui.tab_id)
+    status, stored, step = session.controller.status(), session.stored, session.shown_step
+    episode_id = stored.episode_id if stored is not None else status.episode_id
+    if not app.recorder.flush() or not episode_id:
+        fix = "Try again in a moment."
+        raise InvalidInput("moment to compare from", expected="one that is on disk", found="one that still waits for it", fix=fix)
+    last = app.store.episode(episode_id).num_steps
+    at = min(last if step is None else step, last)
+    if last == 0:  # nothing was executed: the episode's own beginning
+        info = app.store.episode(episode_id)
+        return Start(info.config, Prompt(text=info.instruction) if info.instruction else None)
+    point = branch_point(app.store, episode_id, at)
+    lead = point.lead if point.policy == POLICY else ()
+    return Start(point.config, point.prompt, point.state, point.parent_id, point.step, lead)
+
+
+def on_run(
+    app: AppState, text: str, quantity: str, words: str, starts: float | None, randoms: float | None, is_sweep: bool, ui: UiState
+) -> tuple[Any, ...]:
+    """Begin a comparison from the moment on the stage."""
+    first = moment_of(app, ui)
+    mix = app.live.get(ui.tab_id).steering.live.mix
+    document = {} if text.strip() else mix.to_dict()
+    plan = ComparePlan(
+        POLICY,
+        (first, *other_scenes(first, max(0, int(starts or 1) - 1))),
+        document,
+        load_assets(app.store, assets_in(document)),
+        text=text.strip(),
+        quantity=quantity,
+        num_random=int(randoms or 0),
+        manner=PLAIN if words == NO_WORDS else words,
+        is_sweep=is_sweep,
+    )
+    what = text.strip() or ", ".join(slot.name for slot in mix.heard)
+    comparison_id = app.comparisons.start(plan, f"{what[:60]} in {first.config.task}")
+    return gr.Dropdown(choices=choices_of(app), value=comparison_id), *running_now(app)
+
+
+def running_now(app: AppState) -> tuple[Any, Any, Any, Any]:
+    """Return the updates of state line, clock, run and cancel button."""
+    status = app.comparisons.status()
+    can_cancel = status.is_running and not status.is_cancelled
+    return (
+        {"lines": [status.tell()]},
+        gr.Timer(active=status.is_running),
+        gr.Button(interactive=not status.is_running),
+        gr.Button(interactive=can_cancel),
+    )
+
+
+def on_tick(app: AppState) -> tuple[Any, ...]:
+    """Show how far the running comparison is."""
+    return running_now(app)
+
+
+def on_cancel(app: AppState) -> tuple[Any, ...]:
+    """Stop the running comparison."""
+    app.comparisons.cancel()
+    return running_now(app)
+
+
+def on_changed(app: AppState) -> tuple[Any, ...]:
+    """Pick up what was run before this page was loaded."""
+    return gr.Dropdown(choices=choices_of(app)), *running_now(app)
+
+
+def on_news(app: AppState, comparison_id: str | None, seen: str) -> tuple[Any, ...]:
+    """Show a comparison again once it is done."""
+    now = f"{comparison_id} {find_comparison(app.store, comparison_id).status}" if comparison_id else ""
+    return (gr.skip(),) * 8 if now == seen else (now, *on_choose(app, comparison_id))
+
+
+def on_choose(app: AppState, comparison_id: str | None) -> tuple[Any, ...]:
+    """Show what a comparison came to."""
+    if not comparison_id:
+        return (gr.skip(),) * 7
+    stored = find_comparison(app.store, comparison_id)
+    if not stored.found:
+        line = "Still running." if stored.status == RUNNING else stored.status
+        hidden = gr.Plot(visible=False)
+        return {"lines": [line]}, hidden, hidden, hidden, gr.Dataframe(visible=False), gr.Dropdown(visible=False), gr.Button(visible=False)
+    quantity = str(stored.asked["quantity"])
+    runs = run_choices(stored)
+    sweep = stored.found.get("sweep") or []
+    return (
+        {"lines": verdict_lines(stored)},
+        gr.Plot(value=effects_figure(effect_rows(stored, quantity + MATCHED), f"{QUANTITIES[quantity]}, equal length"), visible=True),
+        gr.Plot(value=paths_figure(drawn_paths(stored)), visible=True),
+        gr.Plot(value=sweep_figure(sweep, QUANTITIES[quantity]), visible=True) if sweep else gr.Plot(visible=False),
+        gr.Dataframe(value=table_rows(stored), visible=True),
+        gr.Dropdown(choices=runs, value=runs[0][1], visible=True),
+        gr.Button(visible=True),
+    )
+
+
+def on_open(app: AppState, episode_id: str | None, ui: UiState) -> None:
+    """Show one run on the stage."""
+    if not episode_id:
+        raise InvalidInput("run", expected="one that is chosen in the list", found="none", fix="Choose a run first.")
+    open_replay(app, app.live.get(ui.tab_id), episode_id, 0)
+
+
+def difference_of(data: Mapping[str, Any]) -> Difference:
+    """Return a stored difference; a bound that was not finite is infinite again."""
+    numbers = {name: math.nan if data[name] is None else float(data[name]) for name in ("mean", "baseline", "change", "p_value")}
+    low, high = (end if data[name] is None else float(data[name]) for name, end in (("low", -math.inf), ("high", math.inf)))
+    return Difference(low=low, high=high, n=int(data["n"]), **numbers)
+
+
+def effect_rows(stored: StoredComparison, quantity: str) -> list[dict[str, Any]]:
+    """Return the effects of all arms on one quantity, for the figure."""
+    found = {arm: difference_of(row[quantity]) for arm, row in stored.found["table"].items()}
+    return [
+        {"arm": arm, "change": d.change, "low": _finite(d.low), "high": _finite(d.high), "n": d.n, "is_clear": d.is_clear}
+        for arm, d in found.items()
+    ]
+
+
+def verdict_lines(stored: StoredComparison) -> list[str]:
+    """Say what came out: the meant quantity and success of each arm, and whether the edits did more than the random controls."""
+    quantity = str(stored.asked["quantity"])
+    table = {arm: {name: difference_of(d) for name, d in row.items()} for arm, row in stored.found["table"].items()}
+    lines = [f"{arm}: {QUANTITIES[quantity]}, equal length: {tell_difference(row[quantity + MATCHED])}" for arm, row in table.items()]
+    steered = table[STEERED]
+    changes = [row[quantity + MATCHED].change for arm, row in table.items() if arm.startswith("random ")]
+    if changes:
+        low, high, found = min(changes), max(changes), steered[quantity + MATCHED]
+        is_beyond = found.is_clear and (found.low > high or found.high < low)
+        band = f"the {len(changes)} random controls ({low:+.3g} to {high:+.3g})"
+        lines.append(f"The edits do {'more than' if is_beyond else 'no more than'} {band}.")
+    success = steered["success"]
+    lines.append(f"Solved: {100 * success.baseline:.0f} % without edits, {100 * success.mean:.0f} % with them, {success.n} starts.")
+    notes = [f"{arm}: {run['note']}" for arm, runs in stored.found["arms"].items() for run in runs if run["note"]]
+    return [*lines, *notes[:3]]
+
+
+def table_rows(stored: StoredComparison) -> list[list[Any]]:
+    """Return a row for each arm and quantity."""
+    quantity = str(stored.asked["quantity"])
+    titles = {quantity: QUANTITIES[quantity], quantity + MATCHED: f"{QUANTITIES[quantity]}, equal length", **OTHERS}
+    rows = []
+    for arm, row in stored.found["table"].items():
+        for name, title in titles.items():
+            d = difference_of(row[name])
+            if not d.n:
+                rows.append([arm, title, "", "", "", "", "", 0, "not measured"])
+                continue
+            says = "one start: no interval" if d.n == 1 else "clear" if d.is_clear else "no effect"
+            interval = f"{d.low:+.3g} to {d.high:+.3g}" if d.n > 1 else ""
+            p_value = f"{d.p_value:.2g}" if d.n > 1 else ""
+            rows.append([arm, title, f"{d.baseline:.3g}", f"{d.mean:.3g}", f"{d.change:+.3g}", interval, p_value, d.n, says])
+    return rows
+
+
+def run_choices(stored: StoredComparison) -> list[tuple[str, str]]:
+    """Return every run as a title and its episode."""
+    return [
+        (f"{arm}, start {i + 1}: {'solved' if run['is_success'] else 'not solved'}", str(run["episode_id"]))
+        for arm, runs in stored.found["arms"].items()
+        for i, run in enumerate(runs)
+    ]
+
+
+def drawn_paths(stored: StoredComparison) -> list[EpisodePath]:
+    """Return the paths of all arms from the first start, the moment itself."""
+    found = []
+    for arm, runs in list(stored.found["arms"].items())[:MAX_DRAWN]:
+        path = np.array(runs[0]["path"], dtype=float).reshape(-1, 3)
+        label = f"{arm} ({'solved' if runs[0]['is_success'] else 'not solved'})"
+        found.append(EpisodePath(label, np.arange(len(path)) / _CONTROL_HZ, path))
+    return found
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
