@@ -11,7 +11,7 @@ from panels.command_handlers import NoArgs, Result
 from panels.segmentation_desk import WAIT_S
 from workbench.core.errors import InvalidInput
 from workbench.core.types import Interaction
-from workbench.rollout.tracking import Asked
+from workbench.rollout.tracking_requests import Asked
 from workbench.segmentation.objects import MAX_NAME, NUM_COLOURS
 
 if TYPE_CHECKING:

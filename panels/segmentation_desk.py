@@ -10,7 +10,8 @@ from panels.render.masks import object_to_dict
 from workbench.core.errors import InvalidInput
 from workbench.core.types import Interaction
 from workbench.rollout.mask_program import MaskProgram, ProgramStep
-from workbench.rollout.tracking import Asked, ObjectTracking
+from workbench.rollout.tracking import ObjectTracking
+from workbench.rollout.tracking_requests import Asked
 from workbench.segmentation.pool import SegmenterPool
 
 if TYPE_CHECKING:

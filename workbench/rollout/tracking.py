@@ -7,26 +7,25 @@ steps that one is behind is known at every moment (:attr:`TrackingView.lag`).
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from dataclasses import replace
+from typing import Any, Final
 
 from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EventKind, new_id
-from workbench.core.masks import Embedding, MaskPrompt, Picture
-from workbench.core.protocols import Tracker
+from workbench.core.masks import MaskPrompt, Picture
 from workbench.core.types import Mask
 from workbench.rollout.controller import RolloutController
-from workbench.rollout.picturing import PICTURE_PX, Photographer, Snap
+from workbench.rollout.picturing import PICTURE_PX, Snap
+from workbench.rollout.side_thread import SideThread
+from workbench.rollout.tracking_frames import Frames
 from workbench.rollout.tracking_places import Place, is_in_hand, place_of
+from workbench.rollout.tracking_requests import Asked, TrackingView, box_in_pixels, check_target, event_of, mask_to_refine, name_of
 from workbench.segmentation.carrying import carry_mask
 from workbench.segmentation.masks import Pixels
 from workbench.segmentation.objects import (
-    BoardState,
     MaskedObject,
     Moment,
     ObjectBoard,
@@ -37,8 +36,6 @@ from workbench.segmentation.objects import (
     sight_of,
 )
 from workbench.segmentation.pool import SegmenterPool
-
-T = TypeVar("T")
 
 MIN_AREA_PX: Final = 6
 """A smaller mask cannot be tracked."""
@@ -53,40 +50,6 @@ POLICY_CAMERA: Final = "front"
 """Policies are told masks on this camera."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a person pointed at, in 0..1 of a camera's picture."""
-
-    camera: str
-    step: int | None = None
-    """Step of the frame that was clicked; None for the present one."""
-    points: tuple[tuple[float, float], ...] = ()
-    labels: tuple[int, ...] = ()
-    box: tuple[float, float, float, float] | None = None
-    is_new: bool = False
-    """Whether this begins a new object, although one is selected."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrackingView:
-    """What others may read."""
-
-    version: int
-    state: BoardState
-    segmenter: str
-    moment: Moment
-    lag: int
-    """Control steps between the present and the newest tracked frame."""
-    track_ms: float
-    """Time that the newest frame took."""
-    asking: str | None
-    """Lost object for which the policy waits."""
-    can_undo: bool
-    can_redo: bool
-    trouble: str
-    """Why nothing is tracked, or empty."""
 
 
 OnSeen = Callable[[TrackingView], None]
@@ -106,9 +69,6 @@ class ObjectTracking:
         self.targets: frozenset[str] = frozenset()
         """The objects that the policy acts on; when one is lost, it pauses."""
         self._controller, self._clock = controller, clock
-        self._jobs: deque[Callable[[], None]] = deque()
-        self._wake = threading.Event()
-        self._is_closing = False
         self._armed_camera = ""
         self._asking: str | None = None
         self._moment = Moment("", 0)
@@ -116,17 +76,14 @@ class ObjectTracking:
         self._places: Mapping[str, Place] = {}
         self._carried: Mapping[str, Pixels] = {}
         self._listeners: tuple[OnSeen, ...] = ()
-        # The worker's own.
-        self._camera = Photographer(controller)
-        self._trackers: dict[tuple[str, str], Tracker] = {}
-        self._frames: dict[tuple[str, str], object] = {}
-        self._embeddings: dict[tuple[object, str, str], Embedding] = {}
+        self._thread = SideThread("tracking", self._keep_up, lambda: self._frames.close())
+        # The thread's own.
+        self._frames = Frames(controller, pool)
         self._seen_s: dict[str, float] = {}
         self._scene_digest = ""
         self._key: object = None
         self._due_s = 0.0
         controller.subscribe(self._on_state)
-        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
         self._thread.start()
 
     # --- from any thread ---
@@ -134,31 +91,31 @@ class ObjectTracking:
     def arm(self, camera: str) -> None:
         """Look at every new frame of a camera ahead, so that a click is answered at once; an empty name stops that."""
         self._armed_camera = camera
-        self._wake.set()
+        self._thread.wake()
 
     def ask(self, asked: Asked) -> Future[MaskedObject]:
         """Mask what a person points at: a new object, or more about the selected one."""
-        return self._post(lambda: self._ask(asked))
+        return self._thread.ask(lambda: self._ask(asked))
 
     def choose(self, object_id: str, index: int) -> Future[MaskedObject]:
         """Let a click mean another of its candidates."""
-        return self._post(lambda: self._put(chosen(self.board.state.find(object_id), index)))
+        return self._thread.ask(lambda: self._put(chosen(self.board.state.find(object_id), index)))
 
     def add_mask(self, name: str, camera: str, prompt: MaskPrompt) -> Future[MaskedObject]:
         """Add an object that was found in another way, as a prompt on the present picture (pixels of :data:`PICTURE_PX`)."""
-        return self._post(lambda: self._add(name, camera, prompt))
+        return self._thread.ask(lambda: self._add(name, camera, prompt))
 
     def look(self, camera: str, *, has_truth: bool) -> Future[Picture]:
         """Return the present picture of a camera."""
-        return self._post(lambda: self._camera.take(self._snap(None), camera, has_truth=has_truth))
+        return self._thread.ask(lambda: self._frames.plain(self._frames.snap(None), camera, has_truth=has_truth))
 
     def remove(self, object_id: str) -> Future[None]:
         """Forget an object; undo brings it back."""
-        return self._post(lambda: self._remove(object_id))
+        return self._thread.ask(lambda: self._remove(object_id))
 
     def move_in_history(self, offset: int) -> Future[bool]:
         """Take back (-1) or bring back (+1) one prompt; tells whether there was one."""
-        return self._post(lambda: self._move(offset))
+        return self._thread.ask(lambda: self._move(offset))
 
     def change(self, object_id: str, changes: Mapping[str, Any]) -> None:
         """Rename, recolour, lock or hide an object.
@@ -184,7 +141,7 @@ class ObjectTracking:
             self.segmenter, self._trouble = name, ""
             self.board.update(lambda state: state)
 
-        return self._post(change)
+        return self._thread.ask(change)
 
     def place(self, object_id: str) -> Place | None:
         """Return where in the world an object was last seen."""
@@ -202,7 +159,7 @@ class ObjectTracking:
     def aim(self, object_ids: frozenset[str]) -> Future[None]:
         """Follow these objects on the policy's camera as well, from now on."""
         self.targets = object_ids
-        return self._post(lambda: self._carry(self._snap(None)))
+        return self._thread.ask(lambda: self._carry(self._frames.snap(None)))
 
     def view(self) -> TrackingView:
         """Return everything that is shown."""
@@ -233,63 +190,31 @@ class ObjectTracking:
 
     def close(self) -> None:
         """Stop the thread and release its view; again is harmless."""
-        self._is_closing = True
         self._controller.unsubscribe(self._on_state)
-        self._wake.set()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        self._thread.close()
 
     # --- the thread ---
 
     def _on_state(self) -> None:
         if self._armed_camera or self.board.state.objects:
-            self._wake.set()
-
-    def _post(self, work: Callable[[], T]) -> Future[T]:
-        future: Future[T] = Future()
-
-        def job() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(work())
-            except Exception as error:
-                future.set_exception(error)
-
-        if self._is_closing:
-            future.cancel()
-            return future
-        self._jobs.append(job)
-        self._wake.set()
-        return future
-
-    def _run(self) -> None:
-        try:
-            while not self._is_closing:
-                self._wake.wait()
-                self._wake.clear()
-                while self._jobs and not self._is_closing:
-                    self._jobs.popleft()()
-                self._keep_up()
-        finally:
-            self._camera.close()
+            self._thread.wake()
 
     def _keep_up(self) -> None:
         """Track the newest frame when one is due; look ahead for the tool that is chosen."""
         wait_s = self._due_s - self._clock()
-        if wait_s > 0 and not self._jobs:
+        if wait_s > 0 and not self._thread.has_jobs:
             time.sleep(min(wait_s, 0.2))
-        if self._jobs or self._is_closing:
-            self._wake.set()
+        if self._thread.has_jobs or self._thread.is_closing:
+            self._thread.wake()
             return
         try:
-            snap = self._camera.present()
+            snap = self._frames.present()
             if snap is None:
                 return
             if self.board.state.objects and snap.key != self._key:
                 self._follow(snap)
             if self._armed_camera:
-                self._embedding(snap, self._armed_camera, self.segmenter)
+                self._frames.embedding(snap, self._armed_camera, self.segmenter)
             self._trouble = ""
         except Exception as error:
             if not isinstance(error, WorkbenchError):
@@ -302,12 +227,8 @@ class ObjectTracking:
         self._turn_over(snap)
         places = dict(self._places)
         for camera, segmenter in {(o.camera, o.segmenter) for o in self.board.state.objects}:
-            picture = self._picture(snap, camera, segmenter)
-            tracker = self._tracker(snap, camera, segmenter)
-            if self._frames[camera, segmenter] == snap.key:
-                continue
-            found = tracker.track(picture)
-            self._frames[camera, segmenter] = snap.key
+            found = self._frames.track(snap, (camera, segmenter))
+            picture = self._frames.picture(snap, camera, segmenter)
             for object_id, tracked in found.items():
                 if tracked.confidence > 0:
                     self._seen_s[object_id] = snap.time_s
@@ -331,8 +252,8 @@ class ObjectTracking:
         for found in self.board.state.objects:
             if found.id not in self.targets or found.camera == POLICY_CAMERA or found.sight is Sight.LOST:
                 continue
-            source = self._picture(snap, found.camera, found.segmenter)
-            pixels = carry_mask(found.mask, source, self._camera.take(snap, POLICY_CAMERA, has_truth=False))
+            source = self._frames.picture(snap, found.camera, found.segmenter)
+            pixels = carry_mask(found.mask, source, self._frames.plain(snap, POLICY_CAMERA))
             if pixels.any():
                 carried[found.id] = pixels
         self._carried = {**self._carried, **carried}
@@ -342,7 +263,6 @@ class ObjectTracking:
         digest = snap.scene.config.digest()
         if digest != self._scene_digest and self._scene_digest:
             self.board.clear()
-            self._trackers.clear()
             self._frames.clear()
             self._seen_s.clear()
             self._places, self._carried, self._asking, self.targets = {}, {}, None, frozenset()
@@ -373,15 +293,15 @@ class ObjectTracking:
     # --- making masks ---
 
     def _ask(self, asked: Asked) -> MaskedObject:
-        snap = self._snap(asked.step)
+        snap = self._frames.snap(asked.step)
         self._turn_over(snap)
         state = self.board.state
         found = None if asked.is_new or state.selected is None else state.find(state.selected)
-        _check_target(found, asked.camera)
+        check_target(found, asked.camera)
         is_same_frame = found is not None and found.asked_at == snap.moment
-        before = found.prompt if found and is_same_frame else MaskPrompt(mask=_mask_to_refine(found))
+        before = found.prompt if found and is_same_frame else MaskPrompt(mask=mask_to_refine(found))
         points = tuple((u * PICTURE_PX, v * PICTURE_PX) for u, v in asked.points)
-        box = None if asked.box is None else _pixels(asked.box)
+        box = None if asked.box is None else box_in_pixels(asked.box)
         prompt = prompt_with(before, points, asked.labels, box)
         if prompt.is_empty:
             raise InvalidInput(
@@ -389,12 +309,12 @@ class ObjectTracking:
             )
         masked = self._segmented(snap, asked.camera, prompt)
         if found is None:
-            named = replace(masked, name=self._name_of(masked, snap))
+            named = replace(masked, name=name_of(masked, self._frames.picture(snap, masked.camera, self.segmenter), state))
             made = replace(named, id=new_id(), colour=self.board.next_colour())
         else:
             made = replace(masked, id=found.id, name=found.name, colour=found.colour, is_hidden=found.is_hidden)
         self.board.remember(replace(state.replaced(made), selected=made.id))
-        self._tell_tracker(made, snap)
+        self._tell(made, snap)
         self._seen_s[made.id] = snap.time_s
         self._record(made, "new" if found is None else "corrected", "human")
         if asked.step is not None:
@@ -405,18 +325,18 @@ class ObjectTracking:
         return made
 
     def _add(self, name: str, camera: str, prompt: MaskPrompt) -> MaskedObject:
-        snap = self._snap(None)
+        snap = self._frames.snap(None)
         self._turn_over(snap)
         masked = self._segmented(snap, camera, prompt)
         made = replace(masked, id=new_id(), name=name, colour=self.board.next_colour())
         self.board.remember(replace(self.board.state.replaced(made), selected=made.id))
-        self._tell_tracker(made, snap)
+        self._tell(made, snap)
         self._seen_s[made.id] = snap.time_s
         self._record(made, "new", "human")
         return made
 
     def _segmented(self, snap: Snap, camera: str, prompt: MaskPrompt) -> MaskedObject:
-        candidates = self.pool.get(self.segmenter).segment(self._embedding(snap, camera, self.segmenter), prompt)
+        candidates = self.pool.get(self.segmenter).segment(self._frames.embedding(snap, camera, self.segmenter), prompt)
         candidates = tuple(c for c in candidates if c.pixels.any()) or candidates[:1]
         best = candidates[0]
         area = int(best.pixels.sum())
@@ -435,13 +355,13 @@ class ObjectTracking:
     def _put(self, changed: MaskedObject) -> MaskedObject:
         """Take a changed object: its mask is what the tracker goes on with."""
         self.board.remember(self.board.state.replaced(changed))
-        self._tell_tracker(changed, self._snap(None))
+        self._tell(changed, self._frames.snap(None))
         return changed
 
     def _remove(self, object_id: str) -> None:
         found = self.board.state.find(object_id)
         self.board.remember(self.board.state.without(object_id))
-        self._trackers[found.camera, found.segmenter].remove(object_id)
+        self._frames.forget(found)
         self._record(found, "removed", "human")
         if self._asking == object_id:
             self._asking = None
@@ -450,106 +370,38 @@ class ObjectTracking:
         before = self.board.move(offset)
         if before is None:
             return False
-        now, snap = self.board.state, self._snap(None)
+        now, snap = self.board.state, self._frames.snap(None)
         kept = {o.id for o in now.objects}
         for gone in (o for o in before.objects if o.id not in kept):
-            self._trackers[gone.camera, gone.segmenter].remove(gone.id)
+            self._frames.forget(gone)
         for found in now.objects:
             if all(found is not o for o in before.objects):
-                self._tell_tracker(found, snap)
+                self._tell(found, snap)
         return True
 
     # --- parts ---
 
-    def _snap(self, step: int | None) -> Snap:
-        found = None if step is None else self._camera.past(step)
-        found = found or self._camera.present()
-        if found is None:
-            raise InvalidInput("mask", expected="a scene", found="none", fix="Start an episode first.")
-        return found
-
-    def _picture(self, snap: Snap, camera: str, segmenter: str) -> Picture:
-        return self._camera.take(snap, camera, has_truth=self.pool.get(segmenter).spec.is_privileged)
-
-    def _embedding(self, snap: Snap, camera: str, segmenter: str) -> Embedding:
-        key = (snap.key, camera, segmenter)
-        if key not in self._embeddings:
-            while len(self._embeddings) >= 3:
-                del self._embeddings[next(iter(self._embeddings))]
-            self._embeddings[key] = self.pool.get(segmenter).embed(self._picture(snap, camera, segmenter))
-        return self._embeddings[key]
-
-    def _tracker(self, snap: Snap, camera: str, segmenter: str) -> Tracker:
-        """Return the tracker of a camera; a new one starts at the given frame and knows nothing yet."""
-        key = (camera, segmenter)
-        if key not in self._trackers:
-            self._trackers[key] = tracker = self.pool.get(segmenter).make_tracker()
-            tracker.start(self._picture(snap, camera, segmenter))
-            self._frames[key] = snap.key
-        return self._trackers[key]
-
-    def _tell_tracker(self, found: MaskedObject, snap: Snap) -> None:
-        """Let the tracker go on with an object's mask, on the frame on which it was made."""
-        key = (found.camera, found.segmenter)
-        tracker = self._tracker(snap, *key)
-        if self._frames[key] != snap.key:
-            tracker.track(self._picture(snap, *key))
-            self._frames[key] = snap.key
-        tracker.prompt(found.id, MaskPrompt(mask=found.mask))
-        place = place_of(found.mask, self._picture(snap, *key))
+    def _tell(self, found: MaskedObject, snap: Snap) -> None:
+        """Let the tracker go on with an object's mask, and note where it is."""
+        self._frames.tell(found, snap)
+        place = place_of(found.mask, self._frames.picture(snap, found.camera, found.segmenter))
         if place is not None:
             self._places = {**self._places, found.id: place}
         self._moment = snap.moment
 
     def _catch_up(self, snap: Snap) -> None:
         """Track from an earlier frame to the present."""
-        present = self._snap(None)
+        present = self._frames.snap(None)
         if present.moment.episode_id != snap.moment.episode_id:
             return
         gap = present.moment.step - snap.moment.step
         stride = max(1, -(-gap // CATCH_UP_FRAMES))
         for step in range(snap.moment.step + stride, present.moment.step, stride):
-            between = self._camera.past(step)
-            if between is not None:
-                self._follow(between)
+            self._follow(self._frames.snap(step))
         self._follow(present)
 
-    def _name_of(self, masked: MaskedObject, snap: Snap) -> str:
-        """Return what a new object is called: by a privileged segmenter as the simulator calls it, else by its number."""
-        truth = self._picture(snap, masked.camera, self.segmenter).truth
-        if truth is not None:
-            shares = [(int((truth.mask(i) & masked.mask).sum()), name) for i, name in enumerate(truth.names)]
-            return max(shares)[1]
-        used = {o.name for o in self.board.state.objects}
-        return next(name for i in range(1, 1000) if (name := f"object {i}") not in used)
-
     def _record(self, found: MaskedObject, what: str, actor: str) -> None:
-        payload = {"object": found.id, "name": found.name, "colour": found.colour, "state": what, "segmenter": found.segmenter}
         try:
-            self._controller.record(EventKind.OBJECT, {**payload, "confidence": round(found.confidence, 3)}, actor=actor)
+            self._controller.record(EventKind.OBJECT, event_of(found, what), actor=actor)
         except WorkbenchError as error:
             _log.debug("Not recorded: %s", error)
-
-
-def _check_target(found: MaskedObject | None, camera: str) -> None:
-    if found is not None and found.is_locked:
-        raise InvalidInput(
-            "click", expected="an object that is not locked", found=f"{found.name!r}, locked", fix="Unlock it, or begin a new one (N)."
-        )
-    if found is not None and found.camera != camera:
-        raise InvalidInput(
-            "click",
-            expected=f"a click on the camera {found.camera!r}, on which {found.name!r} was masked",
-            found=f"one on {camera!r}",
-            fix="Change the camera, or begin a new object (N).",
-        )
-
-
-def _mask_to_refine(found: MaskedObject | None) -> Any:
-    """Return the mask that further clicks refine; a lost object is clicked anew."""
-    return found.mask if found is not None and found.sight is not Sight.LOST and found.mask.any() else None
-
-
-def _pixels(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    u0, v0, u1, v1 = (x * PICTURE_PX for x in box)
-    return min(u0, u1), min(v0, v1), max(u0, u1), max(v0, v1)
