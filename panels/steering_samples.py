@@ -16,7 +16,9 @@ from sessions.store import Store
 from workbench.core.errors import InvalidInput, NotStored
 from workbench.core.events import Outcome
 from workbench.core.types import CameraRequest, Observation, Prompt
+from workbench.evaluation.steering_labels import label_now
 from workbench.rollout.branching import standing_at
+from workbench.simulation.simulator import BenchSimulator
 
 LABELS: Final = {
     "height": ("m", False, "height of the hand above the table"),
@@ -24,6 +26,8 @@ LABELS: Final = {
     "y": ("m", False, "how far the hand is to the left, seen from the robot"),
     "speed": ("m/s", False, "speed of the hand"),
     "gripper": ("", True, "whether the gripper is open"),
+    "distance": ("m", False, "distance of the hand to the thing that the task is about"),
+    "contact": ("", True, "whether the gripper touches that thing"),
     "success": ("", True, "whether the episode was solved"),
 }
 """Name -> unit, whether it is yes or no, in words: what a probe can be fitted to."""
@@ -105,6 +109,9 @@ def _of_episode(
             seen = replace(drawn(simulator.observe(cameras)), step=step)
             place = seen.part("ee_position")
             labels = {"height": float(place[2]), "x": float(place[0]), "y": float(place[1]), **known}
+            if isinstance(simulator, BenchSimulator):
+                now = label_now(simulator)
+                labels |= {"distance": now["distance"], "contact": now["contact"]}
             labels["gripper"] = float(seen.part("gripper")[0] > OPEN_ABOVE)
             if step < len(speeds) and np.isfinite(speeds[step]):
                 labels["speed"] = float(speeds[step])
