@@ -4,7 +4,7 @@
   const VLAW = (window.VLAW = window.VLAW || {});
   const { make, button, field, select, number, round } = VLAW.steer;
   const METHODS = ["mean difference", "principal component of pairs", "logistic regression"];
-  const LABELS = { height: "height of the hand [m]", x: "x, away from the robot [m]", y: "y, to its left [m]", speed: "speed [m/s]", gripper: "gripper open, yes or no", success: "episode solved, yes or no" };
+  const LABELS = { height: "height of the hand [m]", x: "x, away from the robot [m]", y: "y, to its left [m]", speed: "speed [m/s]", gripper: "gripper open, yes or no", distance: "distance of the hand to the thing [m]", contact: "gripper touches the thing, yes or no", success: "episode solved, yes or no" };
 
   class Making {
     page = "make";
