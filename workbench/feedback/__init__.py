@@ -1,0 +1,1 @@
+"""People judge episodes: ratings, blind comparisons, how well raters agree, and what ranking follows."""
