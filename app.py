@@ -29,6 +29,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "store": "sessions.bench:bench_store",
     "stream": "panels.bench_stream:bench_stream",
     "steering": "models.steering_bench:bench_steering",
+    "segmentation": "models.sam2_bench.bench:bench_segmentation",
     "projection": "models.steering_bench:bench_projection",
     "campaign": "workbench.evaluation.bench:bench_campaign",
 }
@@ -49,6 +50,7 @@ POLICY_OPENER: Final = "models.steering:as_steerable"
 
 TRAININGS: Final[Mapping[str, str]] = {
     "bench-vla": "models.bench_vla.training:run_training",
+    "sam2-bench": "models.sam2_bench.training:run_training",
 }
 """What ``train NAME`` runs: ``run(*, out, data, smoke, minutes, seed, workers, episodes, progress) -> dict``."""
 

@@ -1,0 +1,82 @@
+"""The image half of SAM 2 in two steps, with gradients: features of pictures, then masks of prompts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from sam2.modeling.sam2_base import SAM2Base
+from torch import Tensor
+
+from models.sam2_bench.clicks import Points
+
+
+class Features(NamedTuple):
+    """What the decoder sees of ``B`` pictures."""
+
+    deep: Tensor
+    """``(B, C, s, s)``, a token every 16 pixels, without a memory."""
+    fine: tuple[Tensor, Tensor]
+    """``(B, C/8, 4s, 4s)`` and ``(B, C/4, 2s, 2s)``."""
+
+    def pick(self, owners: Tensor) -> Features:
+        """Return the features of each prompt's picture; ``owners (N,)`` are numbers of pictures."""
+        return Features(self.deep[owners], (self.fine[0][owners], self.fine[1][owners]))
+
+
+class HeadOutput(NamedTuple):
+    """What the decoder says to ``N`` prompts."""
+
+    logits: Tensor
+    """``(N, 4, 4s, 4s)``: the mask of a clear prompt, then three for an ambiguous one."""
+    ious: Tensor
+    """``(N, 4)``: what it expects their IoU to be, 0..1."""
+    best: Tensor
+    """``(N, 1, 4s, 4s)``: the mask that a person would be shown first."""
+    scores: Tensor
+    """``(N, 1)``: logits of whether the thing is seen."""
+
+
+def embed(network: SAM2Base, pictures: Tensor) -> Features:
+    """Return the features of pictures ``(B, 3, S, S)``."""
+    levels = network.forward_image(pictures)["backbone_fpn"]
+    deep = levels[2] + network.no_mem_embed.view(1, -1, 1, 1)
+    return Features(deep, (levels[0], levels[1]))
+
+
+def run_heads(
+    network: SAM2Base,
+    features: Features,
+    points: Points,
+    *,
+    is_ambiguous: bool,
+    logits: Tensor | None = None,
+    origin: tuple[int, int] = (0, 0),
+) -> HeadOutput:
+    """Return masks for prompts, one for each picture of ``features``.
+
+    Args:
+        network: a SAM 2.
+        features: of the pictures, or of windows of them.
+        points: prompts, in pixels of the picture or window.
+        is_ambiguous: whether a person would be shown three masks.
+        logits: ``(N, 1, 4s, 4s)`` of the mask before.
+        origin: where in the whole picture a window stands (u, v) [px].
+    """
+    device, side = features.deep.device, features.deep.shape[-1]
+    prompts = network.sam_prompt_encoder
+    coordinates = points.coordinates + torch.tensor(origin, dtype=torch.float32)
+    sparse, dense = prompts(points=(coordinates.to(device), points.labels.to(device)), boxes=None, masks=logits)
+    column, row = (at // (network.image_size // prompts.image_embedding_size[0]) for at in origin)
+    # All four masks, where the decoder itself would return those asked for: all of them learn from every prompt.
+    low, ious, _, scores = network.sam_mask_decoder.predict_masks(
+        image_embeddings=features.deep,
+        image_pe=prompts.get_dense_pe()[..., row : row + side, column : column + side],
+        sparse_prompt_embeddings=sparse,
+        dense_prompt_embeddings=dense[..., :side, :side],
+        repeat_image=False,
+        high_res_features=list(features.fine),
+    )
+    shown = 1 + ious[:, 1:].argmax(1) if is_ambiguous else torch.zeros(len(low), dtype=torch.int64, device=device)
+    best = low[torch.arange(len(low), device=device), shown][:, None]
+    return HeadOutput(low, ious, best, scores)
