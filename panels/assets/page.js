@@ -14,7 +14,7 @@
   let socket = null;
   let said = {};
   const uses = [];
-  const KEPT = ["hello", "drawing", "status"];
+  const KEPT = ["hello", "drawing", "status", "steering"];
   const take = (made) => {
     socket = made;
     said = {};

@@ -106,7 +106,10 @@
     get isOpen() { return this.state.stacks.length > 0; }
     get stack() { return this.state.stacks[0]; }
 
-    take(message) {
+    take(told) {
+      // What was just moved here and is still on its way counts more than what the server says of the time before.
+      const message = this.isPending ? { ...told, mix: this.state.mix } : told;
+      if (!this.isPending) this.agreed = told.mix;
       const isOther = message.fingerprint !== this.state.fingerprint || message.policy !== this.state.policy;
       this.state = message;
       this.part("hire").disabled = false;
@@ -143,13 +146,17 @@
 
     send(slots) {
       this.state = { ...this.state, mix: { version: 1, slots } };
+      this.isPending = true;
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.flush(), SEND_MS);
     }
     async flush() {
-      const done = await this.ask("set_steering", { mix: this.state.mix });
-      if (!done) { this.take({ ...this.state, mix: this.agreed ?? { version: 1, slots: [] } }); return; }
-      this.agreed = this.state.mix;
+      const sent = this.state.mix;
+      const done = await this.ask("set_steering", { mix: sent });
+      if (this.state.mix !== sent) return;
+      this.isPending = false;
+      if (done) this.agreed = sent;
+      else this.state = { ...this.state, mix: this.agreed ?? { version: 1, slots: [] } };
       this.redraw();
     }
     put(name, edit, more = {}) {
