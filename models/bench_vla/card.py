@@ -13,7 +13,7 @@ wrist 64 x 64), proprioception and a prompt (words, a mask, a trace, in any comb
 20 Hz, with the path that it means to take and where it sees what the words mean.
 
 - **Made from** {frames:,} frames of scripted demonstrations and static scenes with {asks:,} instructions, all with seeds below 1,000,000.
-- **Trained** for {minutes} minutes and {steps:,} steps on two CPU cores. Again: `python app.py train bench-vla`
+- **Trained** for {minutes} minutes and {steps:,} steps. Again: `python app.py train bench-vla`
 {note}- **Limits**: it knows the words, things and tasks of the bench alone; it was never shown a real picture.
 """
 _TABLE: Final = """

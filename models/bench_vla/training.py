@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,9 +48,11 @@ class Plan:
     """Episodes a cell of the evaluation."""
     num_frames: int = 32
     """Frames a batch."""
+    setting: str = ""
+    """Of the evaluation's trials, see :mod:`workbench.evaluation.settings`."""
 
 
-SMOKE: Final = Plan(num_episodes=4, num_scenes=6, minutes=0.25, episodes=1, num_frames=8)
+SMOKE: Final = Plan(num_episodes=2, num_scenes=4, minutes=0.1, episodes=1, num_frames=8, setting="limit=0.4")
 """Goes through everything in about a minute; what it trains knows nothing."""
 
 
@@ -117,7 +119,9 @@ def run_training(
         "losses": losses,
     }
     num_episodes = plan.episodes if episodes is None else episodes
-    report = evaluate(out / "bench-vla.safetensors", episodes=num_episodes, workers=workers, progress=progress) if num_episodes else {}
+    report: dict[str, Any] = {}
+    if num_episodes:
+        report = evaluate(out / "bench-vla.safetensors", episodes=num_episodes, setting=plan.setting, workers=workers, progress=progress)
     write_card(out / "MODEL_CARD.md", facts, report, curve.points)
     return {**facts, "findings": report.get("findings", []), "card": str(out / "MODEL_CARD.md")}
 
@@ -137,11 +141,12 @@ class Curve:
         self._path.write_text(json.dumps(self.points))
 
 
-def evaluate(weights: Path, *, episodes: int, workers: int, progress: Progress) -> dict[str, Any]:
-    """Return the report of the campaign ``bench-vla`` on a file of weights."""
+def evaluate(weights: Path, *, episodes: int, setting: str = "", workers: int, progress: Progress) -> dict[str, Any]:
+    """Return the report of the campaign ``bench-vla`` on a file of weights; ``setting`` is that of its trials."""
     os.environ[WEIGHTS_ENV] = str(weights.resolve())
     study = STUDIES.load("bench-vla")
-    campaign = study.plan(StudyOptions(episodes))
+    planned = study.plan(StudyOptions(episodes))
+    campaign = replace(planned, cells=tuple(replace(cell, setting=setting) for cell in planned.cells))
     setup = WorkerSetup("models.catalog:POLICIES")
     runner = runner_maker(setup, workers=workers)("")
     run = run_campaign(campaign, runner, MemoryJournal(), progress=lambda now: progress(now.tell()))
