@@ -19,8 +19,8 @@ TITLE: Final = "Trajectory"
 _TEMPLATE: Final = """<div class="path-editor">
 <div class="row" data-is="sources"><button data-do="tool" class="primary" title="See the robot's way on the picture and drag its points (T)">Edit on the picture</button>
 <button data-do="own" title="Drop the edits and show what the policy means to do">Policy's path</button>
-<button data-do="drawing" title="Take the path that the drawing was planned as (Sketch tab)">From the drawing</button>
-<label class="button" title="A path as JSON, or what MolmoAct or HAMSTER wrote">From a file<input type="file" data-is="file" accept=".json,.txt" hidden></label>
+<button data-do="drawing" title="Take the path that the drawing was planned as (Sketch tab)">Drawing's path</button>
+<label class="button" title="Import a path: JSON, or what MolmoAct or HAMSTER wrote">Import<input type="file" data-is="file" accept=".json,.txt" hidden></label>
 <span class="spring"></span>
 <button data-do="undo" title="Take back the last edit (Ctrl+Z)">Undo</button><button data-do="redo" title="Bring it back (Ctrl+Shift+Z)">Redo</button></div>
 <p class="say" data-is="say" role="status" hidden></p>
