@@ -344,3 +344,45 @@ def m009_comparisons(db: Database) -> None:
             started REAL NOT NULL
         )"""
     )
+
+
+@migrations()
+def m010_feedback(db: Database) -> None:
+    """What raters say of episodes, and which of two they prefer."""
+    for statement in _FEEDBACK:
+        db.execute(statement)
+
+
+_FEEDBACK: Final = (
+    """
+    CREATE TABLE ratings (
+        num INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        episode INTEGER NOT NULL REFERENCES episodes(num) ON DELETE CASCADE,
+        rater TEXT NOT NULL,
+        is_success INTEGER,
+        progress INTEGER CHECK (progress BETWEEN 0 AND 100),
+        quality INTEGER CHECK (quality BETWEEN 1 AND 5),
+        is_safe INTEGER,
+        reasons TEXT NOT NULL DEFAULT '[]',
+        text TEXT NOT NULL DEFAULT '',
+        notes TEXT NOT NULL DEFAULT '[]',
+        written REAL NOT NULL,
+        UNIQUE (episode, rater)
+    )""",
+    """
+    CREATE TABLE preferences (
+        num INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        pair TEXT NOT NULL,
+        rater TEXT NOT NULL,
+        first INTEGER NOT NULL REFERENCES episodes(num) ON DELETE CASCADE,
+        second INTEGER NOT NULL REFERENCES episodes(num) ON DELETE CASCADE,
+        choice TEXT NOT NULL CHECK (choice IN ('a', 'b', 'tie', 'skip')),
+        reason TEXT NOT NULL DEFAULT '',
+        written REAL NOT NULL,
+        UNIQUE (pair, rater)
+    )""",
+    "CREATE INDEX preferences_by_second ON preferences(second)",
+    "CREATE INDEX preferences_by_first ON preferences(first)",
+)
