@@ -112,12 +112,12 @@ def moment_of(app: AppState, ui: UiState) -> Start:
     if not app.recorder.flush() or not episode_id:
         fix = "Try again in a moment."
         raise InvalidInput("moment to compare from", expected="one that is on disk", found="one that still waits for it", fix=fix)
-    last = app.store.episode(episode_id).num_steps
-    at = min(last if step is None else step, last)
-    if last == 0:  # nothing was executed: the episode's own beginning
-        info = app.store.episode(episode_id)
+    info = app.store.episode(episode_id)
+    if info.num_steps == 0:  # nothing was executed: the episode's own beginning
         return Start(info.config, Prompt(text=info.instruction) if info.instruction else None)
-    point = branch_point(app.store, episode_id, at)
+    has_end = app.store.final_state(episode_id) is not None
+    last = info.num_steps if has_end else info.num_steps - 1  # the state after the newest step is kept when an episode ends
+    point = branch_point(app.store, episode_id, last if step is None else min(step, last))
     lead = point.lead if point.policy == POLICY else ()
     return Start(point.config, point.prompt, point.state, point.parent_id, point.step, lead)
 

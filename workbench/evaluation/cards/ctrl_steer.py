@@ -13,26 +13,28 @@ from workbench.evaluation.steering_findings import BASELINE, arms_of, success_ch
 from workbench.evaluation.studies import Finding, Study, StudyOptions
 
 TASK: Final = "place_on_plate"
+SETTING: Final = "limit=10"
+"""Ten seconds."""
 TARGET: Final = 0.20
 """Mean speed that is asked for; without steering it is about 0.26 [m/s]."""
-STATIC: Final = "direction:quick=-0.5"
-CONTROLLED: Final = f"direction:quick@speed:{TARGET}"
-STATIC_NEURONS: Final = "neurons:slow=4"
+CONTROLLED: Final = f"neurons:quick@speed:{TARGET}"
+STATIC: Final = "neurons:quick=-2"
+STATIC_SLOW: Final = "neurons:slow=4"
 WITHIN: Final = 0.10
 """How near to the target counts as reached."""
 KEPT: Final = 0.85
 _TITLES: Final = {
     BASELINE: "no edits",
-    CONTROLLED: "direction, controlled",
-    STATIC: "direction, fixed strength",
-    STATIC_NEURONS: "neurons, fixed strength",
+    CONTROLLED: "neurons for quick, controlled",
+    STATIC: "neurons for quick, fixed at -2",
+    STATIC_SLOW: "neurons for slow, fixed at 4",
 }
 
 
 def plan(options: StudyOptions) -> Campaign:
     """Return the cells."""
     seeds = draw_seeds(options.episodes, options.seed)
-    return Campaign("ctrl-steer", tuple(Cell(options.policy or POLICY, TASK, "words", seeds, edits) for edits in _TITLES))
+    return Campaign("ctrl-steer", tuple(Cell(options.policy or POLICY, TASK, "words", seeds, edits, setting=SETTING) for edits in _TITLES))
 
 
 def conclude(results: Sequence[CellResult]) -> list[Finding]:
@@ -61,9 +63,9 @@ STUDY: Final = Study(
     "When an edit shall bring the arm to a certain speed, how much success is kept by a fixed strength, and how much by a controller "
     "that sets the strength from the measured speed?",
     "CTRL-STEER (arXiv:2606.00269) clamps neurons at a coefficient that a PID controller sets, and reports that success is kept (71 to 72 "
-    "of 100) where a fixed one breaks the task (2 to 27). Ours turns the direction between slowly and quickly; the controller may turn "
-    "it both ways, with gains for a dose. The published target was 30 cm/s; ours is slower than the policy's own 26 cm/s. The fixed "
-    "strengths were chosen beforehand, not to hit the target.",
+    "of 100) where a fixed one breaks the task (2 to 27). Ours clamps the ten neurons that the projection finds for quick; the controller "
+    "may set them to either side of 0. The published target was 30 cm/s; ours is slower than the policy's own 26 cm/s. The fixed "
+    "strengths were chosen beforehand from single calls, to bring about the same speed. An episode ends after ten seconds.",
     plan,
     conclude,
 )

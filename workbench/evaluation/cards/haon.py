@@ -16,21 +16,29 @@ from workbench.steering.comparison import MATCHED
 from workbench.steering.dose import Difference
 
 TASK: Final = "place_on_plate"
-ALPHAS: Final = (2, 4)
+SETTING: Final = "limit=8"
+"""Eight seconds, twice what the policy needs without edits."""
 SIZES: Final = (10, 20)
-CONCEPTS: Final = ("up", "down", "quick", "slow")
+WEAK: Final = 2
+STRONG: Final = {"up": 10, "down": 10, "quick": 4, "slow": 4}
+"""Each concept and the strength at which its neurons are clamped; the usual strength for a Llama is 4."""
+CONCEPTS: Final = tuple(STRONG)
 DOSE: Final = 1.0
 """Of the directions, in units of the layer's norm."""
+HEIGHT: Final = f"height{MATCHED}"
+"""Mean height of paths cut to the shortest of their seed: an edited episode may fail, and lasts longer then."""
 NUM_RANDOM: Final = 5
+NUM_RANDOM_DIRECTIONS: Final = 3
 RAISED: Final = 0.03
 """How far the mean height is hoped to move [m]."""
 FASTER: Final = 0.25
 """By which share a fast step is hoped to be longer than a slow one."""
 
 
-def neurons(concept: str, alpha: float = ALPHAS[-1], size: int = SIZES[0]) -> str:
+def neurons(concept: str, alpha: float | None = None, size: int = SIZES[0]) -> str:
     """Return the edits that clamp a concept's neurons."""
-    return f"neurons:{concept}={alpha:g}" if size == SIZES[0] else f"neurons:{concept}/{size}={alpha:g}"
+    number = "" if size == SIZES[0] else f"/{size}"
+    return f"neurons:{concept}{number}={STRONG[concept] if alpha is None else alpha:g}"
 
 
 def directions() -> dict[str, str]:
@@ -41,23 +49,23 @@ def directions() -> dict[str, str]:
 _SIGNED: Final = (("up", "high", DOSE), ("down", "high", -DOSE), ("quick", "quick", DOSE), ("slow", "quick", -DOSE))
 
 
-def random_sets() -> list[str]:
-    """Return the count-matched random sets: as many neurons of the layers that ``up`` has."""
-    return [f"{neurons('up')}~{draw}" for draw in range(1, NUM_RANDOM + 1)]
+def random_sets(concept: str) -> list[str]:
+    """Return the count-matched random sets of a concept: as many other neurons of the same layers at the same strength."""
+    return [f"{neurons(concept)}~{draw}" for draw in range(1, NUM_RANDOM + 1)]
 
 
 def random_directions() -> list[str]:
-    """Return directions as long as that from low to high, with random orientation."""
-    return [f"{directions()['up']}~{draw}" for draw in range(1, NUM_RANDOM + 1)]
+    """Return directions with random orientation, added at the same dose."""
+    return [f"{directions()['up']}~{draw}" for draw in range(1, NUM_RANDOM_DIRECTIONS + 1)]
 
 
 def plan(options: StudyOptions) -> Campaign:
     """Return the cells: no edits, each concept at each strength and in two sizes, directions, random sets of both kinds."""
-    steered = [neurons(concept, alpha) for concept in CONCEPTS for alpha in ALPHAS]
-    steered += [neurons(concept, size=SIZES[1]) for concept in CONCEPTS]
-    every = [BASELINE, *steered, *random_sets(), *directions().values(), *random_directions()]
-    seeds = draw_seeds(options.episodes, options.seed)
-    return Campaign("haon", tuple(Cell(options.policy or POLICY, TASK, "words", seeds, edits) for edits in every))
+    steered = [neurons(concept, alpha) for concept in CONCEPTS for alpha in (None, WEAK)]
+    steered += [neurons(concept, size=SIZES[1]) for concept in ("up", "quick")]
+    every = [BASELINE, *steered, *random_sets("up"), *random_sets("quick"), *directions().values(), *random_directions()]
+    seeds, policy = draw_seeds(options.episodes, options.seed), options.policy or POLICY
+    return Campaign("haon", tuple(Cell(policy, TASK, "words", seeds, edits, setting=SETTING) for edits in every))
 
 
 def conclude(results: Sequence[CellResult]) -> list[Finding]:
@@ -65,14 +73,14 @@ def conclude(results: Sequence[CellResult]) -> list[Finding]:
     arms = arms_of(results)
     found = arms.differences()
     findings: list[Finding] = []
-    for how, edits, controls in (
-        ("neurons", {name: neurons(name) for name in CONCEPTS}, random_sets()),
-        ("direction", directions(), random_directions()),
+    for how, edits, raised, paced in (
+        ("neurons", {name: neurons(name) for name in CONCEPTS}, random_sets("up"), random_sets("quick")),
+        ("direction", directions(), random_directions(), random_directions()),
     ):
         if found:
-            findings += _heights(how, found, edits, controls)
+            findings += _heights(how, found, edits, raised)
         pace = pace_change(f"{how}: step of quick against slow, equal length", arms, edits["slow"], edits["quick"], FASTER)
-        findings += [f for f in (pace, *(_paces(how, arms, edits, controls))) if f]
+        findings += [f for f in (pace, *_paces(how, arms, edits, paced)) if f]
     findings += _sweep(found)
     steered = [*(c.cell.edits for c in results if c.cell.edits)]
     changes = [success_change(f"success, {edits} less none", arms, edits) for edits in dict.fromkeys(steered)]
@@ -81,8 +89,8 @@ def conclude(results: Sequence[CellResult]) -> list[Finding]:
 
 def _heights(how: str, found: dict[str, dict[str, Difference]], edits: dict[str, str], controls: Sequence[str]) -> list[Finding]:
     """Return the change of the mean height for up and down, and the band of the random controls."""
-    band = control_band([found[c]["height"].change for c in controls])
-    up, down = found[edits["up"]]["height"], found[edits["down"]]["height"]
+    band = control_band([found[c][HEIGHT].change for c in controls])
+    up, down = found[edits["up"]][HEIGHT], found[edits["down"]][HEIGHT]
     findings = [
         effect(f"{how}: mean height, up", up, "m", RAISED),
         effect(f"{how}: mean height, down", down, "m", -RAISED, goal="at most"),
@@ -106,18 +114,22 @@ def control_band(changes: Sequence[float]) -> tuple[float, float, float]:
 
 def _paces(how: str, arms: Arms, edits: dict[str, str], controls: Sequence[str]) -> list[Finding | None]:
     told = [pace_change(f"{how}: step of {name} against no edits, equal length", arms, BASELINE, edits[name]) for name in ("quick", "slow")]
-    return [*told, pace_change(f"{how}: step of random control 1 against no edits, equal length", arms, BASELINE, controls[0])]
+    changes = [f.value for f in (pace_change("", arms, BASELINE, control) for control in controls) if f]
+    if changes:
+        band = control_band(changes)
+        name = f"{how}: step of {len(changes)} random controls against no edits, band of 95 %"
+        told.append(Finding(name, *band, len(changes), "%", null=0.0))
+    return told
 
 
 def _sweep(found: dict[str, dict[str, Difference]]) -> list[Finding]:
     """Return height and pace at every strength and size of the neurons."""
     rows = []
     for concept in CONCEPTS:
-        quantity, unit = ("height", "m") if concept in ("up", "down") else (f"speed{MATCHED}", "m/s")
-        for size, alpha in ((SIZES[0], ALPHAS[0]), (SIZES[1], ALPHAS[-1])):
-            edits = neurons(concept, alpha, size)
+        quantity, unit = (HEIGHT, "m") if concept in ("up", "down") else (f"speed{MATCHED}", "m/s")
+        for edits in (neurons(concept, WEAK), neurons(concept, size=SIZES[1])):
             if edits in found:
-                rows.append(effect(f"{size} neurons {concept} at {alpha:g}: {quantity}", found[edits][quantity], unit))
+                rows.append(effect(f"{edits}: {quantity}", found[edits][quantity], unit))
     return rows
 
 
@@ -130,7 +142,7 @@ STUDY: Final = Study(
     "success. Ours are chosen by the projection on action tokens alone: up and down by their push on dz, quick and slow by how far they "
     "prefer the outer bins of the motion. Beside them stand directions between two instructions (keep high and keep low, quickly and "
     "slowly). Paths are also compared at equal length, and every claim stands beside random neurons of the same layers or random "
-    "directions of the same length.",
+    "directions at the same dose. An episode ends after eight seconds.",
     plan,
     conclude,
 )

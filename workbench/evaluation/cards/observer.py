@@ -15,6 +15,8 @@ from workbench.evaluation.steering_findings import BASELINE, Arms, arms_of, effe
 from workbench.evaluation.studies import Finding, Study, StudyOptions
 
 TASK: Final = "place_on_plate"
+SETTING: Final = "limit=10"
+"""Ten seconds."""
 FLOOR, CEILING = 0.10, 0.15
 """Bounds of the height [m]: the arm starts at 0.35 and has to go down to 0.02."""
 HIGH: Final = f"range:height={FLOOR:g}.."
@@ -27,7 +29,7 @@ def plan(options: StudyOptions) -> Campaign:
     """Return the cells: no edits, each range, and each with a random probe of the same length."""
     seeds = draw_seeds(options.episodes, options.seed)
     every = [BASELINE, *_TITLES, *(f"{edits}~1" for edits in _TITLES)]
-    return Campaign("observer", tuple(Cell(options.policy or POLICY, TASK, "words", seeds, edits) for edits in every))
+    return Campaign("observer", tuple(Cell(options.policy or POLICY, TASK, "words", seeds, edits, setting=SETTING) for edits in every))
 
 
 def conclude(results: Sequence[CellResult]) -> list[Finding]:
