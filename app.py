@@ -31,12 +31,14 @@ BENCHES: Final[Mapping[str, str]] = {
     "steering": "models.steering_bench:bench_steering",
     "segmentation": "models.sam2_bench.bench:bench_segmentation",
     "projection": "models.steering_bench:bench_projection",
+    "instruments": "models.steering_bench:bench_instruments",
     "campaign": "workbench.evaluation.bench:bench_campaign",
 }
 """What ``bench NAME`` measures: a function without arguments that returns the bench contract of docs/architecture.md."""
 
 CAMPAIGNS: Final[Mapping[str, str]] = {
     "sketch-parsing": "workbench.evaluation.sketch_parsing:run",
+    "actionvos": "workbench.evaluation.action_masks:run",
 }
 """What ``campaign NAME`` runs: ``run(*, episodes, seed, workers, progress) -> dict`` with ``name`` and ``cells``."""
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from models.bench_vla.checkpoint import WEIGHTS, load_network
-from models.bench_vla.config import MEMORY_DIM, BenchVlaConfig
+from models.bench_vla.config import CONTROL_HZ, MEMORY_DIM, BenchVlaConfig
 from models.bench_vla.network import BenchVla
 from models.bench_vla.policy import BenchVlaPolicy
 from models.bench_vla.processor import read_inputs
@@ -27,8 +27,9 @@ from workbench.core.protocols import Policy
 from workbench.core.types import EpisodeConfig, Observation, Prompt
 from workbench.simulation.simulator import BenchSimulator
 from workbench.steering.edits import ClampNeurons
+from workbench.steering.instruments import Instruments
 from workbench.steering.policy import Setting, SteeredPolicy
-from workbench.steering.projection import table_of
+from workbench.steering.projection import build_table, table_of
 from workbench.steering.steered import Steering
 
 PROMPT: Final = Prompt(text="pick up the red cube")
@@ -93,6 +94,40 @@ def bench_projection(*, layers: int = 1) -> dict[str, Any]:
         "ratio": peak_gb / 2.0,
         "n": layers,
         "details": {"processor_s_per_layer": seconds, "processor_s_for_all_layers": seconds * _SEVEN_BILLION[0]},
+    }
+
+
+def bench_instruments(*, rounds: int = 60) -> dict[str, Any]:
+    """Measure what each live instrument costs, in processor time of a policy call with it and without any, alternately.
+
+    ``ratio`` is the time that the dearest one adds, as a share of the control period in which the call falls; ``details`` has all.
+    """
+    torch.set_num_threads(1)
+    policy = BenchVlaPolicy(_network())
+    opened = as_steerable(policy)
+    stack, observation = opened.sites.stacks[0], _observation(policy)
+    table = build_table(policy.network, opened.sites, stack.name)
+    wishes = {
+        "hidden": Instruments(),
+        "activity": Instruments(has_strip=True),
+        "lens": Instruments(has_lens=True),
+        "attention": Instruments(attention_to=stack.images[0].camera),
+        "neurons": Instruments(contributions_to="dz"),
+    }
+    watched = {name: SteeredPolicy(opened) for name in wishes}
+    for name, instruments in wishes.items():
+        watched[name].watch(instruments, table)
+    seconds = _alternate(rounds, lambda: _act(policy, observation), *(lambda p=p: _act(p, observation) for p in watched.values()))
+    added = {name: 1e3 * median(a - b for a, b in zip(s, seconds[0], strict=True)) for name, s in zip(wishes, seconds[1:], strict=True)}
+    period_ms = 1e3 / CONTROL_HZ
+    return {
+        "name": "instruments",
+        "value": max(added.values()),
+        "unit": "ms added to a policy call by the dearest instrument",
+        "baseline": period_ms,
+        "ratio": max(added.values()) / period_ms,
+        "n": rounds,
+        "details": {f"{name}_share_of_tick": ms / period_ms for name, ms in added.items()} | {"call_ms": 1e3 * median(seconds[0])},
     }
 
 

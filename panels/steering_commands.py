@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
 from pydantic import Field, ValidationError
 
 from panels.command import Command
 from panels.command_handlers import NoArgs, Result
+from panels.reading import drawn
 from panels.steering_desk import InstrumentWish
 from panels.steering_insight import attention_of
 from panels.steering_jobs import JobStatus, Report, job_message
@@ -231,8 +233,6 @@ def explain(session: LiveSession, args: Looked) -> Result:
     cameras = opened.spec.cameras
     if args.camera not in (c.name for c in cameras):
         raise UnknownName("camera of the policy", args.camera, (c.name for c in cameras))
-    from panels.reading import drawn
-
     seen = session.in_simulator(lambda simulator: drawn(simulator.observe(cameras)))
     history = session.controller.history()
     at = history.num_steps if session.shown_step is None else session.shown_step
@@ -240,8 +240,6 @@ def explain(session: LiveSession, args: Looked) -> Result:
     setting, lab, mine = opened.setting, desk.lab, desk.live.fingerprint
 
     def work(report: Report) -> dict[str, Any]:
-        import numpy as np
-
         from workbench.steering.occlusion import occlusion_map
         from workbench.steering.policy import SteeredPolicy
 

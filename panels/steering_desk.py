@@ -15,7 +15,7 @@ from workbench.core.errors import InvalidInput
 from workbench.rollout.steering import LiveSteering, RecordingWish
 from workbench.rollout.steering_marks import assets_in
 from workbench.steering.mix import Mix, parse_mix
-from workbench.steering.places import Site
+from workbench.steering.places import Part, Site
 
 if TYPE_CHECKING:
     from panels.live import LiveSession
@@ -151,8 +151,6 @@ class SteeringDesk:
             UnknownName: it has no such stack or token group.
         """
         self.stop_recording()
-        from workbench.steering.places import Part
-
         self.opened()
         sites = tuple(Site(stack, layer, Part(part)) for part in parts for layer in layers)
         recorder = ActivationRecorder(self.lab.store, RecordingPlan(tuple(map(str, sites)), tokens, self.live.fingerprint))

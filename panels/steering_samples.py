@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panels.reading import drawn
-from sessions.records import EpisodeInfo
+from sessions.records import EpisodeInfo, EpisodeQuery
 from sessions.replay import MakeSimulator, standing
 from sessions.store import Store
 from workbench.core.errors import InvalidInput, NotStored
@@ -68,7 +68,7 @@ def read_samples(
     samples: list[Sample] = []
     for group, info in enumerate(infos):
         steps = sorted({int(s) for s in np.linspace(0, info.num_steps - 1, min(each, info.num_steps))})
-        for sample in _of_episode(store, info, group, steps, make_simulator, cameras):
+        for sample in _of_episode(store, info, group, steps, make_simulator=make_simulator, cameras=cameras):
             samples.append(sample)
             report(len(samples) / (each * len(infos)))
     return samples
@@ -82,8 +82,6 @@ def labels_of(samples: Sequence[Sample], name: str) -> tuple[list[Sample], NDArr
 
 def newest_episodes(store: Store, count: int, *, policy: str = "") -> list[str]:
     """Return the ids of the newest stored episodes that have steps."""
-    from sessions.records import EpisodeQuery
-
     page = store.episodes(EpisodeQuery(policy=policy or None, limit=4 * count))
     return [info.id for info in page.episodes if info.num_steps > 0][:count]
 
@@ -93,6 +91,7 @@ def _of_episode(
     info: EpisodeInfo,
     group: int,
     steps: Sequence[int],
+    *,
     make_simulator: MakeSimulator,
     cameras: tuple[CameraRequest, ...],
 ) -> Iterator[Sample]:
