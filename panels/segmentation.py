@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import gradio as gr
 
+from panels import segmentation_media
 from panels.asset_urls import scripts
 from panels.stage import Stage
 from panels.state import AppState
@@ -54,3 +55,4 @@ class ObjectList(gr.HTML):
 def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     """Place the panel in the present Gradio layout."""
     ObjectList()
+    segmentation_media.build(app, ui)

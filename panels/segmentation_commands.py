@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field
 
+from panels import segmentation_words
 from panels.command import Command
 from panels.command_handlers import NoArgs, Result
 from panels.segmentation_desk import WAIT_S
@@ -167,6 +168,16 @@ def plan(session: LiveSession, args: Program) -> Result:
     return session.masks.plan([s.model_dump() for s in args.steps])
 
 
+def find(session: LiveSession, args: Words) -> Result:
+    """Mask what is called so."""
+    return segmentation_words.find(session, args.text, args.camera)
+
+
+def active(session: LiveSession, args: Words) -> Result:
+    """Tell which objects take part in an action."""
+    return segmentation_words.active(session, args.text, args.camera)
+
+
 MASK_COMMANDS: Final = (
     Command("tool_mask", "Mask", "Mask", ("m",), "Click a thing: left includes, right or Shift+click excludes, drag draws a box"),
     Command("mask_new", "New object", "Mask", ("n",), "The next click masks another object", context="masking"),
@@ -189,5 +200,7 @@ MASK_COMMANDS: Final = (
     Command("mask_settings", "Set up tracking", "Mask", (), "Whether a lost target pauses the policy", handler=set_up, args=Settings),
     Command("mask_go_on", "Go on without it", "Mask", (), "Resume although the target is lost", handler=go_on),
     Command("mask_run", "Act on masks", "Mask", (), "Let a policy do one thing after the other", handler=run, args=Program),
+    Command("mask_find", "Mask by name", "Mask", (), "Mask the things that are called so", handler=find, args=Words),
+    Command("mask_active", "Who takes part", "Mask", (), "Tell which objects take part in an action, and why", handler=active, args=Words),
     Command("mask_plan", "Change what to do", "Mask", (), "Change the list of things to do", handler=plan, args=Program),
 )

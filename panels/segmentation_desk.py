@@ -12,6 +12,7 @@ from workbench.core.types import Interaction
 from workbench.rollout.mask_program import MaskProgram, ProgramStep
 from workbench.rollout.tracking import ObjectTracking
 from workbench.rollout.tracking_requests import Asked
+from workbench.segmentation.media import MediaMasks
 from workbench.segmentation.pool import SegmenterPool
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class MaskDesk:
         self._session = session
         self.pool: SegmenterPool | None = None
         """Where segmenters come from; None where there are none."""
+        self.media: MediaMasks | None = None
+        """The picture or video of one's own that is open."""
         self._lock = threading.Lock()
         self._tracking: ObjectTracking | None = None
         self._program: MaskProgram | None = None

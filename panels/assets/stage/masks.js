@@ -40,6 +40,22 @@ function paint(image, object, pixels, isFaint) {
   }
 }
 
+/** The square (left, top, side in 0..1) that holds every mask a click may mean, with some room. */
+function squareAround(object) {
+  const { width, height } = object;
+  let [left, top, right, bottom] = [width, height, 0, 0];
+  for (const option of object.candidates) {
+    pixelsOf({ ...option, width, height }).forEach((isOn, i) => {
+      if (!isOn) return;
+      const x = i % width, y = (i / width) | 0;
+      [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
+    });
+  }
+  const side = Math.min(1, 1.4 * Math.max((right - left) / width, (bottom - top) / height, 0.08));
+  const keep = (x) => Math.min(Math.max(x - side / 2, 0), 1 - side);
+  return [keep((left + right) / 2 / width), keep((top + bottom) / 2 / height), side];
+}
+
 export class MaskTool {
   /** @param {object} stage the stage */
   constructor(stage) {
@@ -267,12 +283,14 @@ export class MaskTool {
   option(object, option, index) {
     const thumb = h("canvas", { width: 64, height: 64 });
     const context = thumb.getContext("2d");
-    context.drawImage(this.stage.canvas, 0, 0, 64, 64);
+    const [left, top, side] = squareAround(object);
+    const cut = (source) => context.drawImage(source, left * source.width, top * source.height, side * source.width, side * source.height, 0, 0, 64, 64);
+    cut(this.stage.canvas);
     const full = h("canvas", { width: object.width, height: object.height });
     const image = full.getContext("2d").createImageData(object.width, object.height);
     paint(image, object, pixelsOf({ ...option, width: object.width, height: object.height }), false);
     full.getContext("2d").putImageData(image, 0, 0);
-    context.drawImage(full, 0, 0, 64, 64);
+    cut(full);
     const share = ((100 * option.area) / (object.width * object.height)).toFixed(1);
     return h("button", {
       type: "button", class: index === object.choice ? "is-on" : "", "aria-pressed": String(index === object.choice),

@@ -218,6 +218,7 @@ class Stage {
     const isIdle = ["paused", "idle"].includes(this.status?.mode) && this.status.shown_step === null;
     let text = "";
     if (this.status?.mode === "idle") text = "Choose a task in the Scene tab to begin";
+    else if (this.masks.isActive) text = isIdle && !this.masks.state.objects.length ? "Click a thing to mask it, or drag a box around it" : "";
     else if (isIdle && !strokes.length && !this.commits && this.status.step === 0 && this.status.driver?.reads.includes("text")) text = "Tell it what to do (Scene tab), or press Space to let it go";
     else if (isIdle && !strokes.length && !this.commits && this.status.step === 0) text = "Draw an arrow from a cube to a plate, then press Enter";
     else if (isIdle && this.isFresh && strokes.length && reading.plan?.steps.length && this.commits < 4) text = "Press Enter to let the robot do it";
