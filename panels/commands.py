@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from panels import command_handlers as handlers
 from panels.command import Command
+from panels.human_commands import HUMAN_COMMANDS
 from panels.segmentation_commands import MASK_COMMANDS
 from panels.steering_commands import STEERING_COMMANDS
 from panels.trajectory_commands import TRAJECTORY_COMMANDS
@@ -132,7 +133,7 @@ _TABLE: Final = (
     Command("tool_select", "Select", "Draw", ("v",), "Select, move and reshape strokes"),
     Command("tool_arrow", "Arrow", "Draw", ("a",), "From a thing to its goal: drag"),
     Command("tool_path", "Path", "Draw", ("w",), "Arrow through way points: click each, Enter or double click ends"),
-    Command("tool_circle", "Circle", "Draw", ("c",), "Pick, press, or the pivot of a turn: drag from the centre"),
+    Command("tool_circle", "Circle", "Draw", ("d",), "Pick, press, or the pivot of a turn: drag from the centre"),
     Command("tool_pen", "Pen", "Draw", ("p",), "Draw freehand; it is read as arrow, circle or path"),
     Command("tool_erase", "Erase", "Draw", ("e",), "Click or sweep over strokes"),
     Command("tool_sketch", "Sketch", "Draw", ("s",), "Back to the drawing tool used last"),
@@ -213,6 +214,7 @@ _TABLE: Final = (
     Command("set_policy", "Set policy", "Tell", (), "Let another policy drive", handler=handlers.set_policy, args=handlers.Name),
     Command("status", "Status", "Tell", (), "Return what is shown", handler=handlers.status),
     *TRAJECTORY_COMMANDS,
+    *HUMAN_COMMANDS,
     *MASK_COMMANDS,
     *STEERING_COMMANDS,
 )
@@ -255,7 +257,7 @@ def key_document() -> str:
         "# Commands and keys",
         "",
         "Made from the table in `panels/commands.py`; a test fails when the two differ, and when two commands share a key.",
-        "Keys never act in a text field. `S` is the drawing tool used last, `T` the path tool; `C` is the circle, `Tab` takes over;",
+        "Keys never act in a text field. `S` is the drawing tool used last, `T` the path tool; `D` is the circle, `C` the hand, `Tab` takes over;",
         "arrows move a selected stroke or way point, else drive the arm while you are in control,",
         "else step through time (left, right) and cameras (up, down). `Tab` acts only while the picture has the focus; Shift+Tab leaves it.",
         "Each server command is also `POST /api/live/{tab_id}/command` and a message of the [protocol](protocol.md).",

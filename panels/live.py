@@ -12,6 +12,7 @@ from panels.board import Board
 from panels.branching import begin_branch
 from panels.commands import dispatch
 from panels.events import MODE_EVENTS
+from panels.human_desk import HumanDesk
 from panels.intention import ASKED_AFTER, IntentionWish
 from panels.reading import PlanReading, SketchReader
 from panels.registry import LiveRegistry, OpenLive
@@ -75,6 +76,7 @@ class LiveSession:
         self.trajectory = TrajectoryDesk(self)
         self.masks = MaskDesk(self)
         self.steering = SteeringDesk(self)
+        self.human = HumanDesk(self)
         controller.add_observer(self)
 
     # --- who watches ---
@@ -325,6 +327,7 @@ class LiveSession:
         self.push({"type": "event", "episode_id": episode_id, "event": event.to_dict()})
         self.trajectory.on_event(event)
         self.masks.on_event(event)
+        self.human.on_event(event)
         if event.kind in MODE_EVENTS:
             self.changed("mode")
         if event.kind in (EventKind.START, EventKind.POLICY) and not self.is_closed:
@@ -345,6 +348,7 @@ class LiveSession:
             self.is_closed = True
         self.push({"type": "closed"})
         self.controller.remove_observer(self)
+        self.human.close()
         self.trajectory.close()
         self.masks.close()
         self.steering.close()

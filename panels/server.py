@@ -23,6 +23,7 @@ from panels.asset_urls import ASSETS_DIR, asset_url, asset_version
 from panels.auth import LoginGate
 from panels.errors import bug_message
 from panels.guard import LOOPBACK_HOSTS, Guard
+from panels.human_routes import make_human_router
 from panels.keymap import load_keys
 from panels.routes import make_router
 from panels.state import APP_NAME, AppState
@@ -82,6 +83,7 @@ def make_server(
     _add_assets(server)
     server.include_router(make_stream_router(app.live, keys=load_keys(app.settings.root_dir)))
     server.include_router(make_router(app))
+    server.include_router(make_human_router(app))
     gr.mount_gradio_app(
         server,
         build_page(app),

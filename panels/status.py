@@ -61,6 +61,8 @@ def status_message(status: RolloutStatus, *, shown: ShownMoment, control_hz: flo
         "shown_time_s": None if step is None else round(step / (stored.control_hz if stored else control_hz), 4),
         "stored_id": stored.episode_id if stored else None,
         "gripper": gripper,
+        "ee": None if status.ee_position is None else [round(c, 4) for c in status.ee_position],
+        "question": None if status.question is None else {"id": status.question.id, "text": status.question.text},
         "note": status.note,
         "driver": driver_facts(status.spec),
         "steering": {"is_possible": status.is_steerable, "by": list(status.steered_by)},

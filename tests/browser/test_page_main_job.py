@@ -86,7 +86,7 @@ def test_a_circle_presses_the_button(page, workbench):
     session = start(page, workbench, "press_button")
     (button,) = places(session, "target")
     page.locator("#stage .surface").focus()
-    page.keyboard.press("c")
+    page.keyboard.press("d")
     Pen(page).drag(button, np.add(button, (0.05, 0.0)))
     run_to_success(page, session)
 

@@ -17,7 +17,7 @@ def test_drawing_undo_and_redo(stage):
     assert arrow.kind == "arrow" and near(arrow.points[0], (0.3, 0.7)) and near(arrow.points[-1], (0.65, 0.55))
     assert stage.session.plan is not None and stage.session.plan.steps[0].stroke_ids == (arrow.id,)
 
-    stage.key("c")
+    stage.key("d")
     stage.drag((0.25, 0.8), (0.3, 0.8))
     _, circle = stage.commits(2)
     assert circle.kind == "circle" and near(circle.points[0], (0.25, 0.8)) and circle.colour != arrow.colour, "the next step's colour"
@@ -100,7 +100,7 @@ def test_zoomed_strokes_land_where_the_pointer_is(stage):
 
 
 def test_an_arrow_about_a_circle_belongs_to_its_step(stage):
-    stage.key("c")
+    stage.key("d")
     stage.drag((0.5, 0.7), (0.56, 0.7))
     stage.commits(1)
     stage.key("w")

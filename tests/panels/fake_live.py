@@ -14,6 +14,8 @@ from workbench.core.events import EpisodeStart, Event, EventKind
 from workbench.core.geometry import Pinhole
 from workbench.core.sketches import PlanStep, SketchPlan, Verb
 from workbench.core.types import EpisodeConfig, SimState
+from workbench.intervention.driving import Hand
+from workbench.intervention.rules import Gate
 from workbench.rollout.modes import Command, RolloutMode, next_mode
 from workbench.rollout.status import RolloutStatus
 from workbench.rollout.steering import LiveSteering
@@ -54,6 +56,7 @@ class FakeController:
         self.speed = 1.0
         self.event_steps: list[int] = []
         self.simulator = FakeSimulator()
+        self.gate, self.hand = Gate(), Hand(lambda: 0.0)
         self.is_closed = False
         self.observer: Any = None
         self.intended: Any = None
@@ -112,6 +115,13 @@ class FakeController:
 
     def set_speed(self, speed: float) -> None:
         self.speed = speed
+
+    def drive(self, wish: Any) -> None:
+        self.jog()
+        wish(self.hand)
+
+    def answer(self, is_allowed: bool, reason: str = "") -> None:
+        self.calls.append(("answer", (is_allowed, reason)))
 
     def close(self) -> None:
         self.is_closed = True

@@ -14,6 +14,11 @@ export class Driver {
     this.isTold = false;
   }
 
+  /** Another one has driven: the gripper is as it was told by that one. */
+  forget() {
+    this.isTold = false;
+  }
+
   /** The horizontal world axis that runs most nearly along a direction on the screen. */
   worldAxis([du, dv]) {
     const m = this.stage.projection;
@@ -30,6 +35,19 @@ export class Driver {
       if (cosine > bestCosine) [best, bestCosine] = [axis, cosine];
     }
     return best;
+  }
+
+  /** Moves by a vector of six: metres and radians of one control step; the gripper stays as it is told. */
+  drive(move) {
+    if (!this.isTold) this.gripper = this.stage.status?.gripper ?? 1;
+    return this.stage.socket.command("jog", { action: [...move, this.gripper] });
+  }
+
+  /** Opens (1) or closes (0) the gripper. */
+  grip(opening) {
+    this.gripper = opening;
+    this.isTold = true;
+    if (this.stage.status?.mode === "correcting") this.drive([0, 0, 0, 0, 0, 0]);
   }
 
   /** @param {string} name `jog_gripper`, `jog_keys` with the held keys, or one jog command */

@@ -65,7 +65,7 @@ export class Keymap {
     event.stopPropagation();
     if (command.name === "escape") this.escape(event);
     else if (command.name === "hide_overlays") this.hide(event.key);
-    else if (command.context === "correcting") this.startJog(command.name, event);
+    else if (command.name.startsWith("jog_")) this.startJog(command.name, event);
     else if (!event.repeat || /^(step_|nudge_|undo|redo)/.test(command.name)) this.run(command.name, undefined, { isLarge: event.shiftKey });
   }
 

@@ -4,7 +4,7 @@ const WITH_ARGS = new Set(["set_speed", "change_speed", "seek", "commit_sketch",
 
 /** Commands that make no sense without arguments stay out of the palette. */
 export function needsArgs(command) {
-  return WITH_ARGS.has(command.name) || (/^(trajectory|mask)_/.test(command.name) && command.has_args) || (command.group === "Steer" && command.name !== "reset_steering");
+  return WITH_ARGS.has(command.name) || (/^(trajectory|mask)_/.test(command.name) && command.has_args) || (command.group === "Human" && command.has_args) || (command.group === "Steer" && command.name !== "reset_steering");
 }
 
 /**

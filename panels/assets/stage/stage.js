@@ -4,6 +4,7 @@ import { AttentionLayer } from "./attention.js";
 import { Dialogs } from "./dialogs.js";
 import { Drawing } from "./document.js";
 import { h } from "./dom.js";
+import { HandTool } from "./hand.js";
 import { Hud } from "./hud.js";
 import { Driver } from "./driver.js";
 import { IntentionView } from "./intention.js";
@@ -20,7 +21,7 @@ import { TraceTool } from "./trace.js";
 import { Viewport } from "./viewport.js";
 
 const TAB_KEY = "vla-workbench.tab";
-const NO_DRAWING = { idle: "Start an episode first (Scene tab).", correcting: "You are driving. Hand back (Tab) to draw." };
+const NO_DRAWING = { idle: "Start an episode first (Scene tab).", correcting: "You are driving. Hand back (Tab) to draw, or correct by hand (C)." };
 
 class Stage {
   constructor(root, { props, trigger }) {
@@ -74,6 +75,8 @@ class Stage {
     });
     this.path = new TraceTool(this);
     this.tools.hands.set("trace", this.path);
+    this.hand = new HandTool(this);
+    this.tools.hands.set("hand", this.hand);
     this.masks = new MaskTool(this);
     this.tools.hands.set("mask", this.masks);
     this.tools.currentStep = () => this.status?.shown_step ?? this.status?.step ?? 0;
@@ -158,11 +161,12 @@ class Stage {
     const name = this.cameras[frame.camera] ?? "";
     this.overlay.setCamera(name);
     this.intention.setCamera(name);
-    this.masks.setCamera(name);
     this.attention.setCamera(name);
+    this.masks.setCamera(name);
     this.overlay.setProjection(frame.projection);
     this.projection = frame.projection;
     this.path.setProjection(frame.projection);
+    this.hand.setProjection(frame.projection);
     const { dataset } = this.element;
     dataset.seq = String(frame.seq);
     if (dataset.step !== String(frame.step)) dataset.step = String(frame.step);
@@ -172,8 +176,11 @@ class Stage {
 
   showStatus(status) {
     if (this.status?.episode_id !== status.episode_id) this.overlay.clearTrail();
+    const before = this.status;
     this.status = status;
     this.hud?.showStatus(status);
+    if (this.hud) this.hand.follow(status, before);
+    if (before?.mode !== status.mode) this.driver?.forget();
     this.layout.follow(status);
     this.intention.refresh();
     this.overlay.setPlanStep(status.mode === "autonomous" ? status.plan_step : null);
@@ -317,42 +324,6 @@ class Stage {
       this.isFresh = false;
     }
     return this.socket.command(name, args ?? {});
-  }
-
-  local(name, args, { isLarge = false } = {}) {
-    const nudge = (du, dv) => () => this.tools.nudge(du * (isLarge ? 10 : 1), dv * (isLarge ? 10 : 1));
-    const tool = name.startsWith("tool_") ? name.slice(5) : "";
-    if (tool) return () => this.tools.choose(tool === "sketch" ? this.tools.lastDrawingTool : tool);
-    if (name.startsWith("colour_")) return () => this.tools.setStep(Number(name.slice(7)));
-    if (name.startsWith("jog_")) return () => this.driver.run(name, args);
-    return {
-      escape: () => this.cancel() || this.run("halt"),
-      toggle_snap: () => { this.tools.isSnapping = !this.tools.isSnapping; this.hud.showTools(); },
-      toggle_style: () => this.tools.toggleStyle(),
-      clear: () => { this.drawing.doc = { ...this.drawing.doc, strokes: [] }; this.drawing.changed(); this.commit("clear"); },
-      delete: () => this.tools.changeSelected(() => null, "delete"),
-      nudge_left: nudge(-1, 0),
-      nudge_right: nudge(1, 0),
-      nudge_up: nudge(0, -1),
-      nudge_down: nudge(0, 1),
-      slower: () => this.run("change_speed", { offset: -1 }),
-      faster: () => this.run("change_speed", { offset: 1 }),
-      step_back_10: () => this.run("step_back", { n: 10 }),
-      step_forward_10: () => this.run("step_forward", { n: 10 }),
-      previous_event: () => window.VLAW.timeline?.toEvent(-1),
-      next_event: () => window.VLAW.timeline?.toEvent(1),
-      show_camera: () => this.showCamera(args.name),
-      next_camera: () => this.showCamera(this.neighbour(this.camera, 1)),
-      previous_camera: () => this.showCamera(this.neighbour(this.camera, -1)),
-      toggle_pip: () => (this.pip.isOpen ? this.pip.hide() : this.pip.show(this.neighbour(this.camera, 1))),
-      toggle_intention: () => this.intention.toggle("is_on"),
-      toggle_heat: () => this.intention.toggle("has_heat"),
-      fit: () => this.viewport.fit(),
-      hide_overlays: () => this.element.classList.toggle("is-bare"),
-      palette: () => this.dialogs.showPalette(),
-      help: () => this.dialogs.showKeys(),
-      note: args ? undefined : () => this.dialogs.askNote((text) => this.run("note", { text })),
-    }[name];
   }
 }
 

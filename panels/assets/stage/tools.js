@@ -5,7 +5,7 @@ import { STEP_COLOURS, clamp01, moved, newId, reshaped, simplify, stepOf } from 
 const CLICK_PX = 5;
 const PATH_TOLERANCE_PX = 3;
 const DEFAULT_RADIUS = 0.055;
-export const TOOLS = ["select", "arrow", "path", "circle", "pen", "erase", "trace", "mask"];
+export const TOOLS = ["select", "arrow", "path", "circle", "pen", "erase", "trace", "mask", "hand"];
 const DRAWING_TOOLS = new Set(["arrow", "path", "circle", "pen"]);
 
 export class Tools {
