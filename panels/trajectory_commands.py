@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
+from panels import trajectory_obstacles as obstacles
 from panels import trajectory_sources as sources
 from panels.command import Command
 from panels.command_handlers import NoArgs, Result
@@ -61,6 +62,16 @@ class Tolerance(NoArgs):
     tolerance_mm: float = Field(5.0, ge=0.1, le=100.0)
 
 
+class Obstacle(NoArgs):
+    """A box on the table [m]; its limits are those of :mod:`workbench.simulation.obstacles`."""
+
+    x: float
+    y: float
+    width: float
+    depth: float
+    height: float
+
+
 class Run(NoArgs):
     """Who follows the path, and how much it counts."""
 
@@ -104,6 +115,26 @@ def smooth(session: LiveSession, args: Tolerance) -> Result:
     return sources.smooth_path(session.trajectory, args.tolerance_mm / 1e3)
 
 
+def repair(session: LiveSession, _: NoArgs) -> Result:
+    """Make the path feasible by the smallest change."""
+    return session.trajectory.trials.repair()
+
+
+def preview(session: LiveSession, _: NoArgs) -> Result:
+    """Let a ghost run the path."""
+    return session.trajectory.trials.preview()
+
+
+def add_obstacle(session: LiveSession, args: Obstacle) -> Result:
+    """Start the episode anew with one more obstacle."""
+    return obstacles.add(session, args.model_dump())
+
+
+def clear_obstacles(session: LiveSession, _: NoArgs) -> Result:
+    """Start the episode anew without obstacles."""
+    return obstacles.clear(session)
+
+
 def own(session: LiveSession, _: NoArgs) -> Result:
     """Go back to the policy's own path."""
     return session.trajectory.take_own()
@@ -140,6 +171,18 @@ TRAJECTORY_COMMANDS: Final = (
     Command("trajectory_take", "Take a path", GROUP, (), "Take the planned way of the drawing as the path", handler=take, args=Source),
     Command("trajectory_load", "Load a path", GROUP, (), "Take the path in a file", handler=load, args=File),
     Command("trajectory_smooth", "Smooth the path", GROUP, (), "Leave out points that change little", handler=smooth, args=Tolerance),
+    Command("trajectory_repair", "Make the path feasible", GROUP, (), "By the smallest change that is found", handler=repair),
+    Command("trajectory_preview", "Preview the path", GROUP, (), "A see-through robot runs it, in a copy of the scene", handler=preview),
+    Command(
+        "trajectory_obstacle",
+        "Add an obstacle",
+        GROUP,
+        (),
+        "Start the episode anew, on the same seed, with a box in the way",
+        handler=add_obstacle,
+        args=Obstacle,
+    ),
+    Command("trajectory_unblock", "Remove the obstacles", GROUP, (), "Start the episode anew without them", handler=clear_obstacles),
     Command("trajectory_undo", "Undo the path edit", GROUP, ("Ctrl+z",), "Take back the last edit of the path", "path", handler=undo),
     Command("trajectory_redo", "Redo the path edit", GROUP, ("Ctrl+Shift+z", "Ctrl+y"), "Bring it back", context="path", handler=redo),
     Command("trajectory_run", "Run the path", GROUP, (), "Let the robot follow the path", handler=run, args=Run),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from panels.render.trajectory import PathInSpace
 from panels.trajectory_drive import BENCH_VLA, DRIVERS, Drive
 from panels.trajectory_line import EMPTY, Draft, DraftLine
+from panels.trajectory_trials import Trials
 from workbench.core.errors import InvalidInput, NotStored, UnknownName, Unreachable
 from workbench.core.events import EpisodeStart, Event, EventKind
 from workbench.core.protocols import Simulator
@@ -50,6 +51,7 @@ class TrajectoryDesk:
         self._seen: object = None
         self._is_watched = False
         self.drive: Drive | None = None
+        self.trials = Trials(self)
 
     # --- what the page shows ---
 
@@ -59,6 +61,11 @@ class TrajectoryDesk:
         with self._lock:
             return self._line.present
 
+    def draft_and_version(self) -> tuple[Draft, int]:
+        """The present path, and a number that grows with every change of it."""
+        with self._lock:
+            return self._line.present, self._line.version
+
     def message(self) -> dict[str, Any]:
         """Return the JSON message that rebuilds everything about the path in the page."""
         with self._lock:
@@ -67,6 +74,7 @@ class TrajectoryDesk:
                 "type": "trajectory",
                 "version": line.version,
                 **line.present.to_dict(),
+                "report": self.trials.report_of(line.version),
                 "can_undo": line.can_undo,
                 "can_redo": line.can_redo,
                 "drive": drive.to_dict() if drive else None,
@@ -76,8 +84,17 @@ class TrajectoryDesk:
     def tell(self) -> dict[str, Any]:
         """Send the path to every viewer, and return it."""
         message = self.message()
-        self._session.push(message)
+        self.push(message)
         return message
+
+    def push(self, message: dict[str, Any]) -> None:
+        """Send a message to every viewer."""
+        self._session.push(message)
+
+    def _changed(self) -> dict[str, Any]:
+        """Tell every viewer of another path, and have it looked at."""
+        self.trials.check()
+        return self.tell()
 
     # --- where paths come from ---
 
@@ -119,7 +136,10 @@ class TrajectoryDesk:
             if path is None or not (draft.is_own or draft is EMPTY):
                 return
             self._line.replace(Draft(path, is_own=True))
-        self.tell()
+        if self._session.controller.status().mode == "autonomous":
+            self.tell()  # it changes again before it could be checked
+        else:
+            self._changed()
 
     def take(self, path: DrawnPath, what: str, **more: Any) -> dict[str, Any]:
         """Make a path the present one, with an event and an entry for undo; while the robot follows one, it is told at once."""
@@ -130,7 +150,7 @@ class TrajectoryDesk:
             self._line.add(Draft(path, **{"old": old, "what": what, **more}))
         self._session.controller.record(EventKind.PATH, {"name": what, "path": path_to_dict(path)})
         self._tell_driver()
-        return self.tell()
+        return self._changed()
 
     def take_own(self) -> dict[str, Any]:
         """Go back to what the policy is about to do; undo brings the person's path back.
@@ -152,7 +172,7 @@ class TrajectoryDesk:
             name = "undone" if offset < 0 else "redone"
             self._session.controller.record(EventKind.PATH, {"name": name, "path": path_to_dict(draft.path)})
             self._tell_driver()
-        return self.tell()
+        return self._changed()
 
     def space(self) -> PathInSpace:
         """Return what the figure of the path in space shows."""
@@ -200,7 +220,7 @@ class TrajectoryDesk:
         text = {"text": ""} if driver == BENCH_VLA else {}
         session.controller.run_prompt(driver, trace=trace, plan=None, **text)
         session.changed("mode")
-        return self.tell()
+        return self._changed()
 
     def set_weight(self, weight: float) -> dict[str, Any]:
         """Change how much the path counts while it is being followed, from the next control step on."""
@@ -264,7 +284,8 @@ class TrajectoryDesk:
                 return history.state(index)
             except NotStored:
                 continue
-        return None
+        blob = history.start.start_state
+        return None if blob is None else SimState.from_bytes(blob)
 
     # --- told by the rollout, in the stepping thread ---
 
@@ -276,7 +297,7 @@ class TrajectoryDesk:
             if self._line.present.is_own:
                 self._line.replace(EMPTY)
         self._seen = None
-        self.tell()
+        self._changed()
 
     def on_step(self, step: Step) -> None:
         """Note how far the robot is along its path."""
@@ -290,7 +311,19 @@ class TrajectoryDesk:
             self._session.push(message)
 
     def on_event(self, event: Event) -> None:
-        """Notice when somebody else takes over from the path, and when it is over."""
+        """Notice when the way is over, or somebody else takes over: the way so far is scored."""
+        with self._lock:
+            drive = self.drive
+            is_over = event.kind in _STOPPED_BY and drive is not None and len(drive.driven) > 0
+            if event.kind is EventKind.POLICY and drive is not None and event.payload.get("policy") != drive.driver:
+                self.drive = None
+            if drive is None or not is_over:
+                return
+            drawn, driven = drive.drawn(), np.array(drive.driven)
+            if event.payload.get("reason") == "done" or event.kind is EventKind.END:
+                self.drive = None
+        self.trials.score(drawn, driven, drive.driver)
+        self.tell()
 
     def close(self) -> None:
         """Release the copy of the scene; again is harmless."""

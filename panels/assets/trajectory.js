@@ -227,7 +227,7 @@
       on("snap", (node) => { this.path.model.isSnapping = !this.path.model.isSnapping; node.ariaPressed = String(this.path.model.isSnapping); });
       on("plan", () => this.plan());
       on("box", () => this.pickBox());
-      on("unbox", () => this.boxes([]));
+      on("unbox", () => this.boxes());
       for (const input of this.element.querySelectorAll("input, select")) input.addEventListener("keydown", (e) => e.stopPropagation());
       const tolerance = this.part("tolerance");
       tolerance.addEventListener("input", () => { this.tolerance = Number(tolerance.value); this.draw(); });
@@ -294,16 +294,17 @@
       VLAW.run("tool_trace");
       this.say("Click on the table where the obstacle shall stand (Esc: leave it). The episode starts anew with it, on the same seed.");
       this.path.picking = {
-        take: (uv, camera) => {
+        take: (uv) => {
           this.path.picking = null;
           this.say("");
           const [width, depth, height] = ["box-width", "box-depth", "box-height"].map((name) => Number(this.part(name).value) / 100);
-          VLAW.socket.command("trajectory_obstacle", { camera, place: uv, width, depth, height });
+          const place = this.path.lens.onPlane(uv, [0, 0, 0], [0, 0, 1]);
+          if (place) VLAW.socket.command("trajectory_obstacle", { x: place[0], y: place[1], width, depth, height });
         },
       };
     }
 
-    boxes() { VLAW.socket.command("trajectory_clear_obstacles"); }
+    boxes() { VLAW.socket.command("trajectory_unblock"); }
 
     say(words, isBad = false) {
       const node = this.part("say");

@@ -18,7 +18,7 @@ from workbench.core.errors import InvalidInput, TooLarge
 from workbench.core.events import new_id
 from workbench.core.geometry import Pinhole
 from workbench.core.types import Trace
-from workbench.trajectory.paths import SpacePath, lift_trace, project_path, speeds_of, with_speeds
+from workbench.trajectory.paths import SpacePath, project_path, speeds_of, with_speeds
 from workbench.trajectory.trace_editing import smooth
 
 Floats = NDArray[np.float64]
@@ -206,12 +206,3 @@ def trace_of(path: DrawnPath, pinhole: Pinhole, *, opening: float, weight: float
         Unreachable: a point lies outside the picture; the message names it.
     """
     return replace(project_path(space_path(path, opening), pinhole), weight=weight)
-
-
-def positions_of(trace: Trace, pinhole: Pinhole) -> Floats:
-    """Return the world positions ``(N, 3)`` [m] of a trace that has depths; the camera may have another size there.
-
-    Raises:
-        InvalidInput: it has none.
-    """
-    return lift_trace(trace, pinhole).positions

@@ -1,4 +1,4 @@
-"""A policy that goes along a trace with depths: way points in the world, gripper events where they were set, no pictures."""
+"""A policy that goes along a trace with depths: a path in the world, gripper events where they were set, no pictures."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.protocols import PolicySpec, Simulator
-from workbench.core.trajectories import Phase, Trajectory, Waypoint
-from workbench.core.types import ACTION_DIM, ActionChunk, Observation, Prompt, Trace
+from workbench.core.types import ACTION_DIM, ActionChunk, Observation, Prompt
 from workbench.rollout.sketch_policy import DEFAULT_PERIOD_S
-from workbench.rollout.trace_path import SPEED, SPEEDS, positions_of
-from workbench.trajectory.follower import WaypointFollower
+from workbench.trajectory.drive import PathDrive
+from workbench.trajectory.paths import DEFAULT_SPEED, lift_trace
 
 Floats = NDArray[np.float64]
 
-GRIP_DWELL_S: Final = 0.6
-"""Time that the gripper gets to open or close."""
-PASS_TOLERANCE_M: Final = 0.008
-STAY_TOLERANCE_M: Final = 0.004
-"""At gripper events, and at the end."""
+NAME: Final = "trace-follower"
 
 
 class TracePolicy:
@@ -30,80 +25,46 @@ class TracePolicy:
     """
 
     spec = PolicySpec(
-        "trace-follower",
+        NAME,
         prompts=frozenset({"trace"}),
         description="Goes along a drawn path point by point; opens and closes the gripper where the path says so.",
     )
 
     def __init__(self, simulator: Simulator) -> None:
-        self._drive: WaypointFollower | None = None
+        self._drive: PathDrive | None = None
         self._told: tuple[str, bool] | None = None
-        self.note = ""
+
+    @property
+    def note(self) -> str:
         """Why it cannot follow, for the person; empty when it can."""
+        return self._drive.trouble if self._drive else ""
 
     def reset(self, rng: np.random.Generator) -> None:
         """Forget the trace and how far it was travelled."""
-        self._drive, self._told, self.note = None, None, ""
+        self._drive = self._told = None
 
     def act(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
         """Return one action; a newly told trace starts at its first point.
 
         Raises:
             InvalidInput: the trace has no depths.
+            Unreachable: something keeps the gripper from going on.
         """
         period_s = observation.time_s / observation.step if observation.step > 0 else DEFAULT_PERIOD_S
         told = (prompt.id, prompt.trace is not None)
         if told != self._told:
-            self._told, self.note = told, ""
-            self._drive = None if prompt.trace is None else WaypointFollower(waypoints_of(prompt.trace, observation))
+            trace, self._told = prompt.trace, told
+            self._drive = None if trace is None else PathDrive(lift_trace(trace, observation.cameras[trace.camera]), observation)
         if self._drive is None:
             return ActionChunk(_stay(observation)[None], 1.0 / period_s)
         action = self._drive.act(observation, period_s)
-        if self._drive.stuck:
-            self.note = f"cannot follow: something holds the gripper back before way point {self._drive.stuck[-1] + 1}"
-        return ActionChunk(action[None], 1.0 / period_s, {"waypoint": float(self._drive.index), "done": float(self._drive.is_done)})
+        scores = {"waypoint": float(self._drive.next_point), "done": float(self._drive.is_done)}
+        return ActionChunk(action[None], 1.0 / period_s, scores)
 
     def ahead(self, observation: Observation, num_steps: int) -> Floats:
         """Return where it goes next, ``(N, 3)`` in the world [m]: from the end-effector along what about ``num_steps`` steps take."""
         place = np.asarray(observation.part("ee_position"), dtype=float)
-        found, left = [place], SPEED * DEFAULT_PERIOD_S * num_steps
-        for way in self._drive.trajectory.waypoints[self._drive.index :] if self._drive else ():
-            length = float(np.linalg.norm(way.position - found[-1]))
-            if length >= left:
-                found.append(found[-1] + (way.position - found[-1]) * left / max(length, 1e-9))
-                break
-            found.append(way.position)
-            left -= length
-        return np.array(found)
-
-
-def waypoints_of(trace: Trace, observation: Observation) -> Trajectory:
-    """Return a trace with depths as way points: the gripper keeps its turn, and acts at the points where its opening changes."""
-    positions = positions_of(trace, observation.cameras[trace.camera])
-    opening = float(observation.part("gripper_command")[0] > 0.5)
-    openings = [opening] * len(positions) if trace.gripper is None else [float(g > 0.5) for g in trace.gripper]
-    turn = np.asarray(observation.part("ee_quaternion"), dtype=float)
-    ways: list[Waypoint] = []
-    for i, (position, speed) in enumerate(zip(positions, _speeds(trace, positions), strict=True)):
-        is_event, is_last = openings[i] != opening, i == len(positions) - 1
-        tolerance = STAY_TOLERANCE_M if is_event or is_last else PASS_TOLERANCE_M
-        ways.append(Waypoint(position, turn, opening, Phase.MOVE, speed=speed, tolerance=tolerance))
-        if is_event:
-            opening = openings[i]
-            phase = Phase.RELEASE if opening > 0.5 else Phase.GRASP
-            ways.append(Waypoint(position, turn, opening, phase, speed=speed, tolerance=0.03, dwell_s=GRIP_DWELL_S))
-    return Trajectory(tuple(ways), 0)
-
-
-def _speeds(trace: Trace, positions: Floats) -> list[float]:
-    """Return the speed on the way to each point [m/s], as the trace's times want it."""
-    if trace.times_s is None:
-        return [SPEED] * len(positions)
-    lengths = np.linalg.norm(np.diff(positions, axis=0, prepend=positions[:1]), axis=1)
-    periods = np.diff(trace.times_s, prepend=trace.times_s[0])
-    is_timed = periods > 1e-6
-    speeds = np.where(is_timed, lengths / np.where(is_timed, periods, 1.0), SPEED)
-    return [float(s) for s in np.clip(speeds, *SPEEDS)]
+        return self._drive.ahead(place, DEFAULT_SPEED * DEFAULT_PERIOD_S * num_steps) if self._drive else place[None]
 
 
 def _stay(observation: Observation) -> NDArray[np.float32]:
