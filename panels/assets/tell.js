@@ -17,6 +17,15 @@
   const button = (text, title, onclick, className = "") => make("button", { type: "button", textContent: text, title, onclick, className });
   const listed = (words) => (words.length > 1 ? `${words.slice(0, -1).join(", ")} and ${words.at(-1)}` : (words[0] ?? ""));
 
+  /** Opens the model card below. */
+  const openCard = (event) => {
+    event.preventDefault();
+    const box = document.querySelector("#scene-card");
+    const head = box?.querySelector("button.label-wrap:not(.open)");
+    head?.click();
+    box?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  };
+
   class TellBox {
     constructor(element, props, watch) {
       Object.assign(this, { element, props });
@@ -129,7 +138,7 @@
       const items = [
         make("span", { className: "fact", textContent: names.length ? `understands ${listed(names)}` : "takes no instructions" }),
         make("span", { className: driver.is_privileged ? "fact is-privileged" : "fact", textContent: driver.is_privileged ? "privileged: reads the simulator's truth" : "sees only what a robot would" }),
-        driver.card ? make("a", { className: "fact", href: driver.card, target: "_blank", rel: "noopener", textContent: "model card" }) : null,
+        driver.card ? make("a", { className: "fact", href: "#scene-card", onclick: openCard, textContent: "model card" }) : null,
       ];
       facts.title = driver.description;
       facts.replaceChildren(...items.filter(Boolean));
