@@ -45,6 +45,8 @@ CELL_PX: Final = 8
 NUM_ROUNDS: Final = 3
 ROUND_S: Final = 5.0
 WARM_UP_S: Final = 3.0
+STAGES: Final = ("made", "arrived", "drawn")
+"""Where a frame may be lost before it is displayed; told as frames a second."""
 
 # When the page says that it drew, reads the bar code from the canvas before the next paint and notes a new value with the time.
 _READ_CLOCK: Final = """
@@ -54,6 +56,7 @@ _READ_CLOCK: Final = """
   const stage = document.querySelector(".stage");
   let last = 0;
   window.benchSeen = [];
+  window.benchDrawn = 0;
   const look = () => {
     const pixels = context.getImageData(0, canvas.height - CELL / 2, BITS * CELL, 1).data;
     let value = 0;
@@ -61,9 +64,24 @@ _READ_CLOCK: Final = """
     if (value !== last) window.benchSeen.push([value, Date.now()]);
     last = value;
   };
-  new MutationObserver(() => requestAnimationFrame(look)).observe(stage, { attributes: true, attributeFilter: ["data-seq"] });
+  const drawn = () => { window.benchDrawn += 1; requestAnimationFrame(look); };
+  new MutationObserver(drawn).observe(stage, { attributes: true, attributeFilter: ["data-seq"] });
 })()
 """.replace("CELL", str(CELL_PX)).replace("BITS", str(BITS))
+
+
+# Counts the frames that arrive: every socket that the page opens tells.
+_COUNT_ARRIVALS: Final = """
+window.benchGot = 0;
+window.WebSocket = class extends WebSocket {
+  constructor(...given) {
+    super(...given);
+    this.addEventListener("message", (event) => { window.benchGot += event.data instanceof ArrayBuffer; });
+  }
+};
+"""
+_STAGES: Final = "[Number(document.querySelector('.stage').dataset.seq), window.benchGot, window.benchDrawn]"
+"""So far: the number of the newest frame, frames that arrived, frames that were drawn on the canvas."""
 
 
 def paint_clock(image: NDArray[np.uint8], milliseconds: int) -> NDArray[np.uint8]:
@@ -164,22 +182,25 @@ def open_viewer(browser: Browser, url: str, session: LiveSession) -> Page:
     """Open the page on a given live session, and start reading its clock."""
     tab = json.dumps(json.dumps({"tab_id": session.tab_id, "token": session.token}))
     script = f"if (location.host === '{urlsplit(url).netloc}') sessionStorage.setItem('vla-workbench.tab', {tab})"
-    page = browser.open_page(url, width=1280, height=720, first_script=script)
+    page = browser.open_page(url, width=1280, height=720, first_script=script + _COUNT_ARRIVALS)
     page.wait_for("document.querySelector('.stage')?.dataset.frames > 0", timeout_s=60.0)
     page.evaluate(_READ_CLOCK)
     return page
 
 
 def watch(pages: list[Page], seconds: float) -> list[dict[str, Any]]:
-    """Let the pages run, and return what each has displayed: frames per second and their ages [ms]."""
+    """Let the pages run; return what each displayed, frames a second and their ages [ms], and how many were made, arrived, were drawn."""
+    before = []
     for page in pages:
         page.evaluate("window.benchSeen = []")
+        before.append(page.evaluate(_STAGES))
     time.sleep(seconds)
     rows = []
-    for page in pages:
+    for page, begun in zip(pages, before, strict=True):
+        stages = [round((now - then) / seconds, 2) for now, then in zip(page.evaluate(_STAGES), begun, strict=True)]
         seen = page.evaluate("window.benchSeen")
         ages = [(shown - made) % (1 << BITS) for made, shown in ((m, s % (1 << BITS)) for m, s in seen)]
-        rows.append({"fps": len(ages) / seconds, "ages_ms": ages})
+        rows.append({"fps": len(ages) / seconds, "ages_ms": ages, **dict(zip(STAGES, stages, strict=True))})
     return rows
 
 
@@ -209,6 +230,7 @@ def summarise(rounds: list[list[dict[str, Any]]]) -> dict[str, Any]:
             "fps": round(statistics.median(r[i]["fps"] for r in rounds), 2),
             "p50_ms": round(float(np.percentile([a for r in rounds for a in r[i]["ages_ms"]] or [np.inf], 50)), 1),
             "p95_ms": round(float(np.percentile([a for r in rounds for a in r[i]["ages_ms"]] or [np.inf], 95)), 1),
+            **{f"{name}_fps": round(statistics.median(r[i][name] for r in rounds), 2) for name in STAGES},
         }
         for i in range(len(rounds[0]))
     ]

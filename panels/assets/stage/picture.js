@@ -1,6 +1,29 @@
 /** Draws the frames of one channel on a canvas: newest wins, decoding off the main thread, rate and latency measured. */
 
 const WINDOW = 40;
+/** Frames that are decoded at the same time: decoding waits for other threads, and the next frame need not. */
+const MAX_DECODING = 2;
+const JPEG = "image/jpeg";
+
+/**
+ * Decodes a JPEG off the main thread. Where the browser has a decoder for bytes in memory that is used: a blob is read back from another
+ * process first, which takes longer than decoding it.
+ * @param {Uint8Array} bytes
+ * @returns {Promise<{picture: ImageBitmap | VideoFrame, width: number, height: number}>}
+ */
+async function decode(bytes) {
+  if (!("ImageDecoder" in window)) {
+    const picture = await createImageBitmap(new Blob([bytes], { type: JPEG }));
+    return { picture, width: picture.width, height: picture.height };
+  }
+  const decoder = new ImageDecoder({ data: bytes, type: JPEG });
+  try {
+    const { image } = await decoder.decode();
+    return { picture: image, width: image.displayWidth, height: image.displayHeight };
+  } finally {
+    decoder.close();
+  }
+}
 
 export class Picture {
   /**
@@ -16,7 +39,10 @@ export class Picture {
     this.onShown = onShown;
     this.context = canvas.getContext("2d", { alpha: false });
     this.pending = null;
-    this.isBusy = false;
+    this.numDecoding = 0;
+    this.numTaken = 0;
+    /** Number, in the order of arrival, of the newest frame on the canvas. */
+    this.newest = 0;
     this.numShown = 0;
     /** @type {{at: number, latency: number}[]} */
     this.samples = [];
@@ -26,30 +52,38 @@ export class Picture {
 
   take(frame) {
     this.pending = frame;
-    if (!this.isBusy) this.show();
+    if (this.numDecoding < MAX_DECODING) this.work();
   }
 
-  async show() {
-    this.isBusy = true;
+  /** Shows the newest frame that waits, and the next one, until none waits. */
+  async work() {
+    this.numDecoding += 1;
     while (this.pending) {
       const frame = this.pending;
       this.pending = null;
       try {
-        const bitmap = await createImageBitmap(frame.jpeg);
-        if (this.canvas.width !== bitmap.width || this.canvas.height !== bitmap.height) {
-          this.canvas.width = bitmap.width;
-          this.canvas.height = bitmap.height;
-        }
-        this.context.drawImage(bitmap, 0, 0);
-        bitmap.close();
-        this.note(frame);
-        this.onShown(frame);
+        await this.show(frame, ++this.numTaken);
       } catch (error) {
         console.warn("a frame could not be decoded", error);
       }
       this.socket.acknowledge(frame);
     }
-    this.isBusy = false;
+    this.numDecoding -= 1;
+  }
+
+  async show(frame, number) {
+    const { picture, width, height } = await decode(frame.jpeg);
+    if (number > this.newest) { // a later frame may have been quicker
+      this.newest = number;
+      if (this.canvas.width !== width || this.canvas.height !== height) {
+        this.canvas.width = width;
+        this.canvas.height = height;
+      }
+      this.context.drawImage(picture, 0, 0);
+      this.note(frame);
+      this.onShown(frame);
+    }
+    picture.close();
   }
 
   note(frame) {

@@ -25,7 +25,7 @@ const FINAL_CODES = new Set([4401, 4403, 4404]);
  * @property {number} time simulated time [s]
  * @property {number} wallTime server clock when the frame was made [s]
  * @property {Float32Array} projection 3x4 row-major: world [m] to 0..1 image coordinates times depth
- * @property {Blob} jpeg
+ * @property {Uint8Array} jpeg
  */
 
 /**
@@ -48,7 +48,7 @@ export function parseFrame(buffer) {
     time: view.getFloat64(16, true),
     wallTime: view.getFloat64(24, true),
     projection,
-    jpeg: new Blob([new Uint8Array(buffer, HEADER_BYTES)], { type: "image/jpeg" }),
+    jpeg: new Uint8Array(buffer, HEADER_BYTES),
   };
 }
 
