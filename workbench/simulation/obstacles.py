@@ -32,11 +32,12 @@ def apply_obstacles(instance: TaskInstance, value: Mapping[str, Any]) -> TaskIns
         raise InvalidInput("option 'obstacles'", expected="a list 'boxes'", found=repr(dict(value))[:60])
     if len(boxes) > MAX_OBSTACLES:
         raise TooLarge("obstacles", limit=str(MAX_OBSTACLES), found=str(len(boxes)))
-    obstacles = tuple(_read(box, i) for i, box in enumerate(boxes))
+    obstacles = tuple(read_obstacle(box, i) for i, box in enumerate(boxes))
     return replace(instance, scene=replace(instance.scene, obstacles=obstacles))
 
 
-def _read(box: object, index: int) -> Obstacle:
+def read_obstacle(box: object, index: int) -> Obstacle:
+    """Return a box of the option; errors as :func:`apply_obstacles`."""
     what = f"obstacle {index + 1}"
     if not isinstance(box, Mapping) or set(box) != set(LIMITS):
         raise InvalidInput(what, expected=f"the numbers {', '.join(LIMITS)}", found=repr(box)[:80])
