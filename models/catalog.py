@@ -60,6 +60,24 @@ def _load_trace_blend() -> PolicyFactory:
     return lambda simulator: BlendPolicy(make_base(simulator), simulator)
 
 
+def _load_random_tree() -> PolicyFactory:
+    from workbench.rollout.planning_policy import planner
+
+    return planner("random-tree", tries_actions=False)
+
+
+def _load_action_tree() -> PolicyFactory:
+    from workbench.rollout.planning_policy import planner
+
+    return planner("action-tree", tries_actions=True)
+
+
+def _load_informed_tree() -> PolicyFactory:
+    from workbench.rollout.planning_policy import planner
+
+    return planner("informed-tree", tries_actions=True, make_sampler=_load_bench_vla())
+
+
 def _load_mask_follower() -> PolicyFactory:
     from workbench.rollout.mask_follower import MaskFollower
 
@@ -98,6 +116,9 @@ POLICIES.add("sketch", _load_sketch, "does what is drawn: arrows and circles bec
 POLICIES.add("bench-vla", _load_bench_vla, "our own small vision-language-action model: words, masks, traces")
 POLICIES.add("trace-follower", _load_trace_follower, "goes along a drawn or edited path, point by point")
 POLICIES.add("trace-blend", _load_trace_blend, "the bench VLA, nudged towards a path: one share of each")
+POLICIES.add("random-tree", _load_random_tree, "goes to where a path ends, by a way around obstacles that it plans")
+POLICIES.add("action-tree", _load_action_tree, "the same, by actions that are tried in a copy of the scene")
+POLICIES.add("informed-tree", _load_informed_tree, "the same, most of the tried actions drawn by the bench VLA")
 POLICIES.add("mask-follower", _load_mask_follower, "grasps and touches what is masked, by depth and way points")
 POLICIES.add("expert", _load_expert, "scripted demonstration that reads the simulator's truth (privileged)")
 POLICIES.add("hold", _load_hold, "keeps still")

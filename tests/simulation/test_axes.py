@@ -8,7 +8,7 @@ import pytest
 from workbench.core.errors import InvalidInput, UnknownName
 from workbench.core.types import EpisodeConfig, Prompt
 from workbench.simulation.appearance import read_look
-from workbench.simulation.axes import AXES, NOISE, merge_options
+from workbench.simulation.axes import AXES, NOISE, OBSTACLES, merge_options
 from workbench.simulation.build import build_model
 from workbench.simulation.episode_options import apply_options
 from workbench.simulation.expert import ScriptedExpert
@@ -35,7 +35,7 @@ def test_options_are_plain_data_that_an_episode_understands_and_follow_from_stre
         for task in axis.tasks or [entry.name for entry in TASKS]:
             plain = instance_of(task)
             changed = apply_options(plain, options)
-            assert axis.group == NOISE or changed.scene != plain.scene
+            assert axis.group in (NOISE, OBSTACLES) or changed.scene != plain.scene
             assert changed.roles == plain.roles
     with pytest.raises(InvalidInput, match=name):
         axis.options(1.1, 0)

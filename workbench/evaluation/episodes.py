@@ -15,7 +15,8 @@ from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeStart, Outcome, new_id
 from workbench.core.geometry import Pinhole
 from workbench.core.protocols import Policy, PolicySpec, RolloutObserver
-from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Intention, Observation, Prompt, Step
+from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Intention, Observation, Prompt, Step, Trace
+from workbench.evaluation.bumps import BumpMeter
 from workbench.evaluation.campaign import TrialResult
 from workbench.evaluation.funnel import FunnelMeter
 from workbench.evaluation.planned import TRACE_PX
@@ -24,9 +25,12 @@ from workbench.evaluation.telling import Teller, Telling, parse_telling
 from workbench.rollout.loop import DONE, LiveEpisode, OnTick, begin_episode, finish_episode, follow_policy, tick
 from workbench.rollout.observers import Fanout
 from workbench.simulation.simulator import BenchSimulator
+from workbench.trajectory.compare import score_path
+from workbench.trajectory.paths import lift_trace
+from workbench.trajectory.trace_pictures import draw_overlay
 
 CONTROL_HZ: Final = 20.0
-SCORED: Final = ("agreement", "sae_explained", "sae_general", "sae_dead", "strength")
+SCORED: Final = ("agreement", "planning_s", "planning_tries", "sae_explained", "sae_general", "sae_dead", "strength")
 """Measures that a policy tells with its chunks, as scores; a trial has their mean."""
 
 Act = Callable[[Observation, Prompt, np.random.Generator], ActionChunk]
@@ -51,6 +55,11 @@ class ToldPolicy:
         self.intention: Intention | None = None
         """Of the first call."""
 
+    @property
+    def drawn(self) -> Trace | None:
+        """The trace that was told at the start."""
+        return self._teller.first.trace
+
     def reset(self, rng: np.random.Generator) -> None:
         """Forget the episode so far."""
         self._policy.reset(rng)
@@ -58,6 +67,8 @@ class ToldPolicy:
     def act(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
         """Return the next actions."""
         told = self._teller.refresh(prompt)
+        if self._teller.telling.is_overlaid:
+            observation, told = overlay_trace(observation, told)
         begun = time.perf_counter()
         chunk = self._act(observation, told, rng)
         self.seconds += time.perf_counter() - begun
@@ -70,6 +81,15 @@ class ToldPolicy:
         actions = np.repeat(chunk.actions[:1], self.spec.action_horizon, axis=0) if self._setting.is_held else chunk.actions
         hidden = () if self._setting.is_until_done else (DONE,)
         return replace(chunk, actions=actions, scores={name: value for name, value in chunk.scores.items() if name not in hidden})
+
+
+def overlay_trace(observation: Observation, prompt: Prompt) -> tuple[Observation, Prompt]:
+    """Return an observation with the prompt's trace drawn on its camera's picture, and the prompt without it."""
+    trace = prompt.trace
+    if trace is None or trace.camera not in observation.images or len(trace.points) < 2:
+        return observation, replace(prompt, trace=None)
+    drawn = draw_overlay(observation.images[trace.camera], trace, "hamster")
+    return replace(observation, images={**observation.images, trace.camera: drawn}), replace(prompt, trace=None)
 
 
 def token_decoder(policy: Policy) -> Act:
@@ -154,10 +174,12 @@ class TrialWatch:
     def __init__(self, simulator: BenchSimulator) -> None:
         self.simulator = simulator
         self._meter = FunnelMeter(simulator)
+        self._bumps = BumpMeter(simulator.world)
 
     def look(self, step: Step) -> None:
         """Look at the world after a step."""
         self._meter.look(step)
+        self._bumps.look()
 
     @property
     def path(self) -> tuple[tuple[float, float, float], ...]:
@@ -167,7 +189,10 @@ class TrialWatch:
     def measures(self, told: ToldPolicy) -> dict[str, float]:
         """Return what was measured, see :data:`workbench.evaluation.funnel.MEASURES`."""
         found = self._meter.measures() | {"policy_calls": float(told.num_calls)}
-        found |= {name: float(np.mean(values)) for name, values in told.scored.items()}
+        found |= {name: float(np.mean(values)) for name, values in told.scored.items()} | self._bumps.measures()
+        if told.drawn is not None and told.drawn.depths_m is not None:
+            pinhole = self.simulator.observe((CameraRequest(told.drawn.camera, TRACE_PX, TRACE_PX),)).cameras[told.drawn.camera]
+            found["frechet_m"] = score_path(lift_trace(told.drawn, pinhole).positions, self._meter.path).frechet_m
         trace = told.intention.trace if told.intention else None
         if trace is not None and trace.points:
             request = CameraRequest(trace.camera, TRACE_PX, TRACE_PX)

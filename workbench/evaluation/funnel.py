@@ -47,6 +47,10 @@ MEASURES: Final[Mapping[str, str]] = {
     "sae_explained": "share of the variance that a sparse autoencoder keeps of tokens that it was not trained on [0 to 1]",
     "sae_general": "share of its features that count as general rather than memorised [0 to 1]",
     "sae_dead": "share of its features that are never active [0 to 1]",
+    "planning_s": "how long a planner searched before it moved [s]",
+    "planning_tries": "how many branches it tried",
+    "bumped": "ran into an obstacle, with the arm, the hand or what it held; only scenes with obstacles [0 or 1]",
+    "frechet_m": "discrete Fréchet distance of the driven path to the one that was told with depths [m]",
     "trace_px": "mean distance of the points that the policy first predicted to the path that was then driven [px of 256]",
 }
 """What is measured in a trial; a measure that does not apply is left out."""

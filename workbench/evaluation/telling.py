@@ -7,7 +7,8 @@ A way of telling is written as parts joined by ``+``:
     words:other      another wording of the same instruction
     mask             oracle mask of the thing of the present sub-step, with its interaction, made anew at each policy call
     trace            the whole path on the front camera with depths and gripper events, which the control loop trims to what lies
-                     ahead; ``trace:flat`` without depths
+                     ahead; ``trace:flat`` without depths, ``trace:high`` that keeps high on its way, ``trace:high-flat`` both,
+                     ``trace:overlay`` drawn on the picture as HAMSTER draws it, and not told beside it
     sketch           arrows and circles as exact as a ruler's; ``sketch:hand`` as a hand draws them
     none             nothing at all
 """
@@ -31,11 +32,14 @@ from workbench.simulation.simulator import BenchSimulator
 NOTHING: Final = "none"
 FLAT: Final = "flat"
 OTHER: Final = "other"
+HIGH: Final = "high"
+HIGH_FLAT: Final = "high-flat"
+OVERLAY: Final = "overlay"
 MASK_CAMERA: Final = CameraRequest("front", 128, 128)
 _PARTS: Final = {
     "words": (*MANNERS, OTHER),
     "mask": (),
-    "trace": (FLAT,),
+    "trace": (FLAT, HIGH, HIGH_FLAT, OVERLAY),
     "sketch": ("hand",),
 }
 """The parts of a way of telling, and what may follow each after a colon."""
@@ -54,6 +58,10 @@ class Telling:
     has_trace: bool = False
     has_depth: bool = True
     """Whether the trace tells depths."""
+    is_high: bool = False
+    """Whether the path of the trace keeps high on its way."""
+    is_overlaid: bool = False
+    """Whether the trace is drawn on the picture instead of told."""
     has_sketch: bool = False
     is_by_hand: bool = False
     """Whether the sketch is drawn as a hand draws."""
@@ -62,7 +70,8 @@ class Telling:
         """Return what :func:`parse_telling` reads."""
         option = OTHER if self.is_reworded else "" if self.manner == PLAIN else self.manner
         words = f"words:{option}" if option else "words"
-        trace = "trace" if self.has_depth else f"trace:{FLAT}"
+        shape = OVERLAY if self.is_overlaid else "-".join([*[HIGH] * self.is_high, *[FLAT] * (not self.has_depth)])
+        trace = f"trace:{shape}" if shape else "trace"
         sketch = "sketch:hand" if self.is_by_hand else "sketch"
         parts = ((self.has_words, words), (self.has_mask, "mask"), (self.has_trace, trace), (self.has_sketch, sketch))
         return "+".join(text for is_told, text in parts if is_told) or NOTHING
@@ -93,7 +102,9 @@ def parse_telling(text: str) -> Telling:
         is_reworded=words == OTHER,
         has_mask="mask" in told,
         has_trace="trace" in told,
-        has_depth=told.get("trace") != FLAT,
+        has_depth=told.get("trace") not in (FLAT, HIGH_FLAT),
+        is_high=told.get("trace") in (HIGH, HIGH_FLAT),
+        is_overlaid=told.get("trace") == OVERLAY,
         has_sketch="sketch" in told,
         is_by_hand=bool(told.get("sketch")),
     )
@@ -114,7 +125,7 @@ class Teller:
         Raises:
             InvalidInput: the task cannot be told in this way.
         """
-        self._simulator, self._telling = simulator, telling
+        self._simulator, self.telling = simulator, telling
         self._mask: Mask | None = None
         self._masked = ""
         prompt = Prompt()
@@ -125,14 +136,14 @@ class Teller:
             wording = reword(simulator, instruction, rng) if telling.is_reworded else instruction
             prompt = replace(prompt, text=say(wording, telling.manner, rng))
         if telling.has_trace:
-            path = plan_path(simulator, telling.manner)
+            path = plan_path(simulator, HIGH if telling.is_high else telling.manner)
             prompt = replace(prompt, trace=trace_of(path, trace_pinhole(simulator), has_depth=telling.has_depth))
         self.first = self.refresh(prompt)
         """What the policy is told at the start."""
 
     def refresh(self, prompt: Prompt) -> Prompt:
         """Return the prompt with the mask as it is now; the control loop trims the trace."""
-        if not self._telling.has_mask:
+        if not self.telling.has_mask:
             return prompt
         pointed = point_out(self._simulator)
         return replace(prompt, mask=self._see(pointed.name), interaction=pointed.interaction)

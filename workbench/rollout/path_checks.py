@@ -16,7 +16,7 @@ from workbench.simulation.collision_probe import CollisionProbe
 from workbench.simulation.controllers import MAX_LINEAR_SPEED, WORKSPACE_HIGH, WORKSPACE_LOW
 from workbench.simulation.path_kinematics import PathKinematics
 from workbench.simulation.simulator import BenchSimulator
-from workbench.trajectory.feasibility import Arm, ArmPath, PathReport, Touch, check_path
+from workbench.trajectory.feasibility import REACH_M, REACH_RAD, Arm, ArmPath, PathReport, Touch, check_path
 from workbench.trajectory.paths import SpacePath
 from workbench.trajectory.repair import Repair, make_feasible
 from workbench.trajectory.timing import MotionLimits
@@ -44,7 +44,7 @@ class PathChecker:
         """Let everything stand as in a state of this scene; None means as in the simulator now."""
         at = self._simulator.state() if state is None else state
         self._probe.set_state(at.physics)
-        self._joints = self._probe.joints
+        self._joints, self._opening = self._probe.joints, self._probe.opening
         self._position, self._quaternion = self._controlled.pose(self._joints)
 
     @property
@@ -77,6 +77,15 @@ class PathChecker:
     def touches(self, joints: Floats, openings: Floats) -> list[Touch | None]:
         """Return what is in the way at joints ``(M, n)`` [rad] with openings ``(M,)``, in the order in which they are passed."""
         return [None if t is None else Touch(*t) for t in self._probe.touches(joints, openings)]
+
+    def is_passable(self, places: Floats, end: Floats) -> bool:
+        """Tell whether the gripper, as open as it is now, can pass places ``(K, 3)`` [m]; near ``end`` ``(3,)`` it may touch what stands there."""
+        solved = self._solve(places)
+        is_reached = np.linalg.norm(solved.positions - places, axis=1).max() <= REACH_M and solved.angle_errors_rad.max() <= REACH_RAD
+        if not is_reached:
+            return False
+        openings = np.full(len(places), self._opening)
+        return all(t is None for t in self._probe.touches(solved.joints, openings, end))
 
     def _solve(self, positions: Floats) -> ArmPath:
         return ArmPath(*self._kinematics.solve(positions, self._quaternion, self._joints))

@@ -22,6 +22,8 @@ SHIFT: Final = "shift"
 """Group of axes that change the scene: what a policy may not have seen."""
 NOISE: Final = "noise"
 """Group of axes on which chance acts while an episode runs."""
+OBSTACLES: Final = "obstacles"
+"""Group of axes that put boxes in the way."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Axis:
     title: str
     """What a person reads in a list."""
     group: str
-    """:data:`SHIFT` or :data:`NOISE`."""
+    """:data:`SHIFT`, :data:`NOISE` or :data:`OBSTACLES`."""
     full: str
     """What strength 1 means, with units."""
     draw: Callable[[float, np.random.Generator, int], Options]
@@ -147,6 +149,18 @@ def _drift(strength: float, rng: np.random.Generator, seed: int) -> Options:
     return {"noise": {"seed": seed, **changed, "drift": "cyclic", "drift_steps": 30}}
 
 
+# --- Obstacles ---------------------------------------------------------------------------------------------------------------------
+
+
+def _blocks(strength: float, rng: np.random.Generator, seed: int) -> Options:
+    return {"blocks": {"num": max(1, round(5 * strength)), "seed": int(rng.integers(2**31))}}
+
+
+def _hurdle(strength: float, rng: np.random.Generator, seed: int) -> Options:
+    return {"hurdle": {"height": float(0.04 + 0.12 * strength + rng.uniform(-0.01, 0.01))}}
+
+
+_BRINGING_TASKS: Final = frozenset({"place_on_plate", "place_in_bowl", "ambiguous_cubes"})
 _OBJECT_TASKS: Final = frozenset(
     {"touch", "pick", "place_on_plate", "place_in_bowl", "stack", "sort_two", "ambiguous_cubes", "ambiguous_plates"}
 )
@@ -189,6 +203,8 @@ _ALL: Final = (
         _noise(friction=1.0, mass=1.0, gain=1.0),
     ),
     Axis("delay", "Delays", NOISE, "actions 3 control steps late, observations 2", _delay),
+    Axis("blocks", "Blocks", OBSTACLES, "5 high boxes between the things", _blocks, frozenset({"touch", "pick", "press_button"})),
+    Axis("hurdle", "Hurdle", OBSTACLES, "a wall of 16 cm half-way to where a thing is brought", _hurdle, _BRINGING_TASKS),
     Axis("drift", "Concept drift", NOISE, "every other 30 steps: actions as of action noise, friction and stiffness by up to 2", _drift),
 )
 

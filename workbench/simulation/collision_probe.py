@@ -83,18 +83,24 @@ class CollisionProbe:
         """``(n,)`` of the arm in the state that was set [rad]."""
         return self._start[self._rig.qpos]
 
-    def touches(self, joints: Floats, openings: Floats) -> list[Touching | None]:
+    @property
+    def opening(self) -> float:
+        """Measured opening of the gripper in the state that was set, 0..1."""
+        return self._rig.opening(self._start)
+
+    def touches(self, joints: Floats, openings: Floats, end: Floats | None = None) -> list[Touching | None]:
         """Return what is in the way at each place of a path, from the state that was set.
 
         Args:
             joints: ``(M, n)`` of the arm, in the order in which they are passed [rad].
             openings: ``(M,)`` of the gripper 0..1 wanted there.
+            end: ``(3,)`` near which a touch is meant [m]; by default the last place.
         """
         data, rig = self._data, self._rig
         data.qpos[:] = self._start
         hands = self._hand_places(joints)
         is_shut = openings < 0.5
-        meant = _meant(hands, is_shut)
+        meant = _meant(hands, is_shut, hands[-1] if end is None else end)
         held, found = _NOTHING, []
         for index, opening in enumerate(openings):
             was_shut = is_shut[index - 1] if index else rig.opening(self._start) < 0.5
@@ -189,9 +195,9 @@ class CollisionProbe:
         return _NAMES.get(owner) or self._labels.get(owner) or f"the {owner.replace('_', ' ')}"
 
 
-def _meant(places: Floats, is_shut: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return at which places ``(M,)`` a touch is meant: near the end, and near where the gripper opens or closes."""
+def _meant(places: Floats, is_shut: NDArray[np.bool_], end: Floats) -> NDArray[np.bool_]:
+    """Return at which places ``(M, 3)`` a touch is meant: near the end, and near where the gripper opens or closes."""
     changes = np.flatnonzero(is_shut[1:] != is_shut[:-1]) + 1
-    centres: Sequence[Floats] = [places[-1], *places[changes]]
+    centres: Sequence[Floats] = [end, *places[changes]]
     gaps = np.linalg.norm(places[:, None] - np.array(centres)[None], axis=-1)
     return np.asarray((gaps <= MEANT_M).any(axis=1))

@@ -13,6 +13,7 @@ from workbench.simulation.appearance import read_look
 from workbench.simulation.distractors import add_distractors
 from workbench.simulation.noise import read_noise
 from workbench.simulation.objects import change_objects
+from workbench.simulation.obstacle_layouts import apply_blocks, apply_hurdle
 from workbench.simulation.obstacles import apply_obstacles
 from workbench.simulation.scene import TaskInstance
 from workbench.simulation.starts import draw_start
@@ -97,5 +98,7 @@ _OPTIONS: Final = {
     "distractors": _apply_distractors,
     "start": _apply_start,
     "obstacles": apply_obstacles,
+    "blocks": apply_blocks,
+    "hurdle": apply_hurdle,
     "noise": _check_noise,
 }

@@ -22,6 +22,10 @@ _MODULES: Final = {
     "ctrl-steer": ("workbench.evaluation.cards.ctrl_steer", "a fixed strength of steering against a controller"),
     "observer": ("workbench.evaluation.cards.observer", "what a probe reads, kept within a range"),
     "sae": ("workbench.evaluation.cards.sae", "the network on what a sparse autoencoder keeps"),
+    "molmoact-steer": ("workbench.evaluation.cards.molmoact_steer", "a drawn path where words leave it open which thing is meant"),
+    "hamster": ("workbench.evaluation.cards.hamster", "a path beside the picture or drawn on it; camera moved"),
+    "rt-trajectory": ("workbench.evaluation.cards.rt_trajectory", "paths with and without heights, over a hurdle"),
+    "ditree": ("workbench.evaluation.cards.ditree", "a planner with and without a learned sampler"),
     "oft": ("workbench.evaluation.cards.oft", "parallel against token-by-token decoding"),
 }
 
