@@ -46,6 +46,9 @@ CAMPAIGNS: Final[Mapping[str, str]] = {
 POLICY_CATALOGUE: Final = "models.catalog:POLICIES"
 """Where other processes find the policies."""
 
+SEGMENTER_CATALOGUE: Final = "models.catalog:SEGMENTERS"
+"""Where other processes find the segmenters."""
+
 POLICY_OPENER: Final = "models.steering:as_steerable"
 """Where other processes find what opens a policy for steering."""
 
@@ -192,7 +195,7 @@ def run_campaign(args: argparse.Namespace) -> dict[str, Any]:
         options = study_options(args.episodes, args.seed, args.policy)
         request = find_request(args.name, options, policies=policies, others=CAMPAIGNS, read=read_file, find_saved=find_saved)
     saved = request.campaign.saved if request else {}
-    setup = WorkerSetup(POLICY_CATALOGUE, has_tape=not args.no_episodes, opener=POLICY_OPENER, saved=saved)
+    setup = WorkerSetup(POLICY_CATALOGUE, has_tape=not args.no_episodes, opener=POLICY_OPENER, saved=saved, segmenters=SEGMENTER_CATALOGUE)
     make_runner = runner_maker(setup, workers=args.workers, ray=args.ray)
     args.root_dir.mkdir(parents=True, exist_ok=True)
     with Store.open(database_of(args.root_dir)) as store:

@@ -254,7 +254,7 @@ def make_remote(settings: RemoteSettings | None = None) -> PolicyFactory:
 def _spec_from(settings: RemoteSettings, metadata: Mapping[str, Any], mapped: tuple[CameraRequest, ...]) -> PolicySpec:
     """Return what the policy is: in our layout as its server tells, else as the settings map it."""
     name = str(metadata.get("policy") or "unknown policy")[:80]
-    cameras, prompts, horizon = mapped, frozenset({"text"}), 0
+    cameras, prompts, horizon = mapped, frozenset({"text"} if settings.mask == "none" else {"text", "mask"}), 0
     if settings.is_ours:
         try:
             cameras = tuple(CameraRequest(str(c["name"]), int(c["width"]), int(c["height"])) for c in metadata["cameras"])

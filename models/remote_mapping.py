@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.remote_masks import as_picture, drawn_on, told
 from models.remote_settings import ActionLayout, ImageSource, Normalisation, RemoteSettings, Scaling
 from workbench.core.errors import InvalidInput, InvalidShape, UnknownName
 from workbench.core.geometry import matrix_from_quat, quat_conjugate, quat_from_matrix, quat_from_rotvec, quat_multiply, rotvec_from_quat
@@ -85,9 +86,13 @@ class RemoteMapping:
     def request(self, observation: Observation, prompt: Prompt) -> dict[str, Any]:
         """Return a request in the server's layout; pictures are rendered here."""
         settings = self._settings
-        wire: dict[str, Any] = {**settings.extra, settings.prompt_key: prompt.text}
+        mask, wire = prompt.mask, {**settings.extra, settings.prompt_key: told(prompt, settings)}
         for key, source in settings.images.items():
-            wire[key] = prepare_image(observation.images[source.camera], source)
+            image = observation.images[source.camera]
+            is_drawn = settings.mask == "overlay" and mask is not None and mask.camera == source.camera
+            wire[key] = prepare_image(drawn_on(image, mask) if is_drawn and mask is not None else image, source)
+            if settings.mask == "image" and settings.mask_key not in wire:
+                wire[settings.mask_key] = prepare_image(as_picture(mask, source), source)
         for key, parts in settings.state.items():
             values = [np.atleast_1d(np.asarray(STATE_PARTS[p](observation), float)) for p in parts]
             values = [v + settings.ee_offset if p == "ee_position" else v for p, v in zip(parts, values, strict=True)]

@@ -20,6 +20,7 @@ KEY_ENV: Final = "VLAW_REMOTE_API_KEY"
 Mode = Literal["asynchronous", "synchronous"]
 Kind = Literal["delta", "absolute", "joint_delta"]
 Rotation = Literal["rotvec", "euler_xyz", "quaternion_wxyz", "quaternion_xyzw", "none"]
+MaskWay = Literal["none", "overlay", "image", "text"]
 Scaling = Literal["none", "mean_std", "quantile", "min_max"]
 
 
@@ -76,6 +77,9 @@ class RemoteSettings:
     state: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Key of the request -> parts of the robot's state, see :data:`models.remote_mapping.STATE_PARTS`."""
     prompt_key: str = "prompt"
+    mask: MaskWay = "none"
+    """How a masked object is told: drawn on its camera's picture, as a picture of its own under ``mask_key``, or as a box in words."""
+    mask_key: str = "observation/mask"
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Fields that are sent as they are."""
     ee_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -230,6 +234,7 @@ _LITERALS: Final[Mapping[str, tuple[str, ...]]] = {
     "Kind": get_args(Kind),
     "Rotation": get_args(Rotation),
     "Scaling": get_args(Scaling),
+    "MaskWay": get_args(MaskWay),
 }
 
 

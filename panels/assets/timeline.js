@@ -8,6 +8,12 @@
   /* After a seek of ours, older news of the cursor is ignored for this long. */
   const SETTLE_MS = 500;
 
+  /* What happens to a masked object often, and is told by its lane alone. */
+  const QUIET = new Set(["visible", "low"]);
+  const LANE_PX = 6, LANE_COLOURS = ["#d9a800", "#38bdf8", "#ff5fa2", "#22c55e", "#8b5cf6", "#f97316", "#14b8a6", "#ef4444"];
+  const SIGHTS = { new: "seen", visible: "seen", corrected: "corrected", low: "hard to see", lost: "lost", removed: "" };
+  const isQuiet = (event) => (event.kind === "mask" && event.payload?.is_tracked) || (event.kind === "object" && QUIET.has(event.payload?.state));
+
   const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
   class Timeline {
@@ -36,6 +42,8 @@
       this.actors = [];
       this.branches = [];
       this.parent = null;
+      /* A lane for each masked object: how well it was seen from which step on. */
+      this.lanes = new Map();
       this.view = null;
       this.seen = new Set();
     }
@@ -56,9 +64,17 @@
     add(event) {
       if (this.seen.has(event.id)) return;
       this.seen.add(event.id);
+      if (event.kind === "object") this.addSight(event);
+      if (isQuiet(event)) return this.draw();
       this.events.push(event);
       this.element.dataset.events = this.events.length;
       this.draw();
+    }
+
+    addSight({ step, payload }) {
+      const lane = this.lanes.get(payload.object) ?? { sights: [] };
+      this.lanes.set(payload.object, Object.assign(lane, { name: payload.name, colour: LANE_COLOURS[payload.colour % LANE_COLOURS.length] }));
+      lane.sights.push([step, payload.state]);
     }
 
     /* Takes the status of the tab; a stored episode that is looked at has its own timeline. */
@@ -198,9 +214,9 @@
     }
 
     hover(x, y) {
-      const hit = this.hits(x, y)[0];
+      const hit = this.hits(x, y)[0], lane = this.laneAt(y);
       const step = clamp(Math.round(this.stepAt(x)), 0, this.live.numSteps);
-      const lines = !hit ? [`step ${step} · ${(step / this.controlHz).toFixed(2)} s${this.actorAt(step)}`]
+      const lines = !hit && lane && this.sightAt(lane, step) ? [`${lane.name}: ${SIGHTS[this.sightAt(lane, step)]} · step ${step}`] : !hit ? [`step ${step} · ${(step / this.controlHz).toFixed(2)} s${this.actorAt(step)}`]
         : hit.branch ? [`Branch at step ${hit.branch.step}${hit.branch.label ? ": " + hit.branch.label : ""}`, hit.branch.outcome || "", "Click to open it"]
         : hit.parent ? [`Branched from another episode at its step ${this.parent.step}`]
         : hit.events.map((e) => `${VLAW.events.brief(e)} · step ${e.step} · ${e.actor}`);
@@ -246,6 +262,7 @@
       this.paintRuler(c);
       this.paintBand(c);
       this.paintEvents(c);
+      this.paintLanes(c);
       this.paintBranches(c);
       this.paintCursor(c);
       c.restore();
@@ -319,6 +336,29 @@
         c.fillStyle = "#fff"; c.textAlign = "center"; c.font = "9px sans-serif"; c.fillText(String(Math.min(count, 99)), 8, -4);
       }
       c.restore();
+    }
+
+    laneY(index) { return this.height - 9 - (LANE_PX + 2) * index; }
+    laneAt(y) { return [...this.lanes.values()].find((_, i) => Math.abs(this.laneY(i) + LANE_PX / 2 - y) < LANE_PX / 2 + 1); }
+    sightAt(lane, step) { return lane.sights.findLast(([first]) => first <= step)?.[1]; }
+
+    /* One line for each masked object: full where it was seen, faint where badly, red where it was lost; a notch where it was corrected. */
+    paintLanes(c) {
+      [...this.lanes.values()].forEach((lane, i) => {
+        const y = this.laneY(i);
+        lane.sights.forEach(([first, state], k) => {
+          const last = lane.sights[k + 1]?.[0] ?? Math.max(this.live.numSteps, first);
+          if (state === "removed") return;
+          const x = this.x(first), width = Math.max(this.x(last) - x, 2);
+          c.fillStyle = state === "lost" ? "#dc2626" : lane.colour;
+          c.globalAlpha = state === "low" ? 0.4 : 0.95;
+          c.fillRect(x, state === "lost" ? y + 2 : y, width, state === "lost" ? LANE_PX - 4 : LANE_PX);
+          c.globalAlpha = 1;
+          if (state === "corrected") { c.fillStyle = this.ink; c.fillRect(x - 1, y - 2, 2, LANE_PX + 4); }
+        });
+      });
+      this.element.dataset.lanes = this.lanes.size;
+      this.element.dataset.sights = [...this.lanes.values()].map((lane) => lane.sights.map(([, s]) => s).join(",")).join(" ");
     }
 
     /* Branches fork off downwards; those whose labels would overlap go to further rows. */

@@ -14,13 +14,14 @@ from shapely import LineString, Point
 from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeStart, Outcome, new_id
 from workbench.core.geometry import Pinhole
-from workbench.core.protocols import Policy, PolicySpec, RolloutObserver
+from workbench.core.protocols import Policy, PolicySpec, RolloutObserver, Segmenter
 from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Intention, Observation, Prompt, Step, Trace
 from workbench.evaluation.bumps import BumpMeter
+from workbench.evaluation.action_meter import ActionMeter
 from workbench.evaluation.campaign import TrialResult
 from workbench.evaluation.funnel import FunnelMeter
 from workbench.evaluation.planned import TRACE_PX
-from workbench.evaluation.settings import BY_TOKEN, Setting
+from workbench.evaluation.settings import ACTIONS, BY_TOKEN, Setting
 from workbench.evaluation.telling import Teller, Telling, parse_telling
 from workbench.rollout.loop import DONE, LiveEpisode, OnTick, begin_episode, finish_episode, follow_policy, tick
 from workbench.rollout.observers import Fanout
@@ -116,6 +117,7 @@ def run_trial(
     on_tick: Sequence[OnTick] = (),
     observers: Sequence[RolloutObserver] = (),
     session_id: str = "",
+    segmenter: Segmenter | None = None,
 ) -> TrialResult:
     """Run one seeded episode until it is solved or its time is over, and measure it.
 
@@ -130,6 +132,7 @@ def run_trial(
         on_tick: called after each step, in this order.
         observers: told of everything, for example to record it.
         session_id: written to the episode's head.
+        segmenter: of masks that are pointed at now and then.
 
     Raises:
         UnknownName: there is no such task or way of telling.
@@ -137,18 +140,20 @@ def run_trial(
     """
     how = parse_telling(telling) if isinstance(telling, str) else telling
     config = EpisodeConfig(task, seed, control_hz=CONTROL_HZ, options=options or {})
-    teller = Teller(simulator, how, simulator.reset(config), seed=seed)
+    teller = Teller(simulator, how, simulator.reset(config), seed=seed, segmenter=segmenter)
     setting = setting or Setting()
     told = ToldPolicy(policy, teller, setting)
     start = EpisodeStart(new_id(), session_id, config.to_dict(), teller.first.text, policy.spec.name)
     watch = TrialWatch(simulator)
+    meter = ActionMeter(simulator, teller.first.text) if setting.watched == ACTIONS else None
+    on_tick = on_tick if meter is None else (*on_tick, lambda _, step: meter.look(step))
     episode = begin_episode(simulator, told, start, prompt=teller.first, observer=Fanout(observers))
     note = _drive(episode, watch, setting, on_tick)
     finish_episode(episode, Outcome.ERROR if note else Outcome.SUCCESS if episode.is_success else Outcome.FAILURE)
     if not note and not episode.is_success:
         note = ", ".join(f"{name} {value:.3f}" for name, value in episode.scores.items())
     policy_ms = 1e3 * told.seconds / max(told.num_calls, 1)
-    return TrialResult(seed, episode.is_success, episode.index, note, watch.measures(told), watch.path, policy_ms)
+    return TrialResult(seed, episode.is_success, episode.index, note, watch.measures(told) | (meter.measures() if meter else {}), watch.path, policy_ms)
 
 
 def _drive(episode: LiveEpisode, watch: TrialWatch, setting: Setting, on_tick: Sequence[OnTick]) -> str:

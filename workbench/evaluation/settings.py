@@ -1,6 +1,7 @@
 """How a policy's chunks are executed in a trial, and when it ends, written as parts joined by commas: ``horizon=4``, ``held``, ``decoding=token``.
 
-``until=done`` lets a trial go on until the policy says that it is done; ``limit=5`` ends it after five seconds at the latest.
+``until=done`` lets a trial go on until the policy says that it is done; ``limit=5`` ends it after five seconds at the latest; ``watch=actions`` measures which
+things take part.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ PARALLEL: Final = "parallel"
 BY_TOKEN: Final = "token"
 _DECODINGS: Final = (PARALLEL, BY_TOKEN)
 DONE: Final = "done"
-_PARTS: Final = ("horizon", "held", "decoding", "until", "limit")
+ACTIONS: Final = "actions"
+_PARTS: Final = ("horizon", "held", "decoding", "until", "limit", "watch")
 MAX_HORIZON: Final = 1000
 
 
@@ -33,6 +35,8 @@ class Setting:
     """Whether it ends when the policy says that it is done, solved or not, instead of when the task is first solved."""
     limit_s: float | None = None
     """Longest time [s]; None for the task's own limit, which holds in any case."""
+    watched: str = ""
+    """What is measured besides: ``actions``, see :mod:`workbench.evaluation.action_meter`."""
 
 
 def parse_setting(text: str) -> Setting:
@@ -56,7 +60,10 @@ def parse_setting(text: str) -> Setting:
         raise UnknownName("decoding", decoding, _DECODINGS)
     if "until" in parts and parts["until"] != DONE:
         raise UnknownName("setting until", parts["until"], (DONE,))
-    return Setting(int(horizon) if horizon is not None else None, "held" in parts, decoding, "until" in parts, _seconds(parts.get("limit")))
+    if "watch" in parts and parts["watch"] != ACTIONS:
+        raise UnknownName("setting watch", parts["watch"], (ACTIONS,))
+    steps, watched = int(horizon) if horizon is not None else None, parts.get("watch", "")
+    return Setting(steps, "held" in parts, decoding, "until" in parts, _seconds(parts.get("limit")), watched)
 
 
 def _seconds(text: str | None) -> float | None:

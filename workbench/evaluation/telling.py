@@ -5,7 +5,8 @@ A way of telling is written as parts joined by ``+``:
     words            the task's own instruction
     words:slow       the instruction with words for a manner (any of :data:`workbench.simulation.manner.MANNERS`)
     words:other      another wording of the same instruction
-    mask             oracle mask of the thing of the present sub-step, with its interaction, made anew at each policy call
+    mask             oracle mask of the thing of the present sub-step, with its interaction, made anew at each policy call;
+                     ``mask:every30`` only every 30 steps, ``mask:tracked30`` pointed at every 30 steps and tracked in between (or 3)
     trace            the whole path on the front camera with depths and gripper events, which the control loop trims to what lies
                      ahead; ``trace:flat`` without depths, ``trace:high`` that keeps high on its way, ``trace:high-flat`` both,
                      ``trace:overlay`` drawn on the picture as HAMSTER draws it, and not told beside it
@@ -21,10 +22,13 @@ from typing import Final
 import numpy as np
 
 from workbench.core.errors import InvalidInput, UnknownName
+from workbench.core.protocols import Segmenter
 from workbench.core.types import CameraRequest, Mask, Prompt
+from workbench.evaluation.mask_telling import MASK_OPTIONS, PointingHand, rhythm_of
 from workbench.evaluation.drawing import GEOMETRIC, HAND, draw_prompt
 from workbench.evaluation.planned import plan_path, trace_of, trace_pinhole
 from workbench.evaluation.pointing import oracle_mask, point_out
+from workbench.segmentation.classical import ClassicalSegmenter
 from workbench.simulation.manner import MANNERS, PLAIN, say
 from workbench.simulation.sayings import sayings_in
 from workbench.simulation.simulator import BenchSimulator
@@ -38,7 +42,7 @@ OVERLAY: Final = "overlay"
 MASK_CAMERA: Final = CameraRequest("front", 128, 128)
 _PARTS: Final = {
     "words": (*MANNERS, OTHER),
-    "mask": (),
+    "mask": MASK_OPTIONS,
     "trace": (FLAT, HIGH, HIGH_FLAT, OVERLAY),
     "sketch": ("hand",),
 }
@@ -55,6 +59,8 @@ class Telling:
     is_reworded: bool = False
     """Whether the instruction is put in another wording of the task's."""
     has_mask: bool = False
+    mask_option: str = ""
+    """How often the mask is given, see :mod:`workbench.evaluation.mask_telling`; empty for anew at each call."""
     has_trace: bool = False
     has_depth: bool = True
     """Whether the trace tells depths."""
@@ -73,7 +79,7 @@ class Telling:
         shape = OVERLAY if self.is_overlaid else "-".join([*[HIGH] * self.is_high, *[FLAT] * (not self.has_depth)])
         trace = f"trace:{shape}" if shape else "trace"
         sketch = "sketch:hand" if self.is_by_hand else "sketch"
-        parts = ((self.has_words, words), (self.has_mask, "mask"), (self.has_trace, trace), (self.has_sketch, sketch))
+        parts = ((self.has_words, words), (self.has_mask, f"mask:{self.mask_option}" if self.mask_option else "mask"), (self.has_trace, trace), (self.has_sketch, sketch))
         return "+".join(text for is_told, text in parts if is_told) or NOTHING
 
 
@@ -101,6 +107,7 @@ def parse_telling(text: str) -> Telling:
         manner=words if words in MANNERS else PLAIN,
         is_reworded=words == OTHER,
         has_mask="mask" in told,
+        mask_option=told.get("mask", ""),
         has_trace="trace" in told,
         has_depth=told.get("trace") not in (FLAT, HIGH_FLAT),
         is_high=told.get("trace") in (HIGH, HIGH_FLAT),
@@ -113,7 +120,9 @@ def parse_telling(text: str) -> Telling:
 class Teller:
     """Tells one episode; made when the simulator stands at its start."""
 
-    def __init__(self, simulator: BenchSimulator, telling: Telling, instruction: str, *, seed: int) -> None:
+    def __init__(
+        self, simulator: BenchSimulator, telling: Telling, instruction: str, *, seed: int, segmenter: Segmenter | None = None
+    ) -> None:
         """Look at the scene, and decide on what does not change while the episode runs.
 
         Args:
@@ -121,6 +130,7 @@ class Teller:
             telling: the way of telling.
             instruction: the task's own.
             seed: of the wording of a manner and of a hand's tremor.
+            segmenter: makes masks of what is pointed at now and then; by default the classical one.
 
         Raises:
             InvalidInput: the task cannot be told in this way.
@@ -128,6 +138,8 @@ class Teller:
         self._simulator, self.telling = simulator, telling
         self._mask: Mask | None = None
         self._masked = ""
+        rhythm = rhythm_of(telling.mask_option)
+        self._hand = PointingHand(simulator, rhythm, segmenter or ClassicalSegmenter()) if rhythm else None
         prompt = Prompt()
         if telling.has_sketch:
             prompt = replace(draw_prompt(simulator, instruction, HAND if telling.is_by_hand else GEOMETRIC, seed), text="")
@@ -145,6 +157,8 @@ class Teller:
         """Return the prompt with the mask as it is now; the control loop trims the trace."""
         if not self.telling.has_mask:
             return prompt
+        if self._hand is not None:
+            return self._hand.tell(prompt)
         pointed = point_out(self._simulator)
         return replace(prompt, mask=self._see(pointed.name), interaction=pointed.interaction)
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.core.catalog import Catalog
 from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event
-from workbench.core.protocols import Policy, PolicyFactory, SteerablePolicy
+from workbench.core.protocols import Policy, PolicyFactory, SteerablePolicy, Segmenter
 from workbench.core.types import EpisodeConfig, Step
 from workbench.evaluation.campaign import Trial, TrialResult
 from workbench.evaluation.episodes import run_trial
 from workbench.evaluation.perturbing import happenings_of, options_of
 from workbench.evaluation.settings import parse_setting
+from workbench.evaluation.telling import parse_telling
+from workbench.segmentation.pool import SegmenterPool
 from workbench.simulation.simulator import BenchSimulator
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger(__name__)
 
+UNPRIVILEGED: Final = ("sam2-bench", "classical")
+"""Segmenters that are used, the first that there is."""
 ATTEMPTS: Final = 2
 """How often a trial is tried that ends in an error which is no policy's refusal."""
 
@@ -40,6 +44,8 @@ class WorkerSetup:
     """Of the episodes that are recorded."""
     opener: str = ""
     """Import string of what opens a policy for steering, for example ``models.steering:as_steerable``; empty: nothing can be steered."""
+    segmenters: str = ""
+    """Import string of the catalogue of segmenters; empty: masks that are pointed at are made by the classical one."""
     saved: Mapping[str, Any] = field(default_factory=dict)
     """Documents of saved concepts by name, see :mod:`workbench.evaluation.steering_bundles`."""
 
@@ -85,6 +91,7 @@ class TrialWorker:
         self._setup = setup
         self._simulator = BenchSimulator()
         self._policies: dict[str, Policy] = {}
+        self._pool: SegmenterPool | None = None
         self._finders: dict[str, Finder] = {}
 
     def run(self, trial: Trial) -> TrialOutcome:
@@ -120,7 +127,17 @@ class TrialWorker:
             on_tick=happenings_of(trial.perturbation, self._simulator, trial.seed),
             observers=() if tape is None else (tape,),
             session_id=self._setup.session_id,
+            segmenter=self._segmenter(trial),
         )
+
+    def _segmenter(self, trial: Trial) -> Segmenter | None:
+        """Return what makes masks of what is pointed at: the first that there is of those that are preferred."""
+        if not self._setup.segmenters or not parse_telling(trial.prompt).mask_option:
+            return None
+        if self._pool is None:
+            module, attribute = self._setup.segmenters.split(":")
+            self._pool = SegmenterPool(getattr(import_module(module), attribute))
+        return self._pool.get(next(name for name in UNPRIVILEGED if name in self._pool.names))
 
     def _steered(self, trial: Trial) -> Policy:
         """Return the trial's policy under its edits."""

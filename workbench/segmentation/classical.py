@@ -8,22 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
-from scipy.cluster.vq import kmeans2
 
 from workbench.core.masks import EXCLUDE, INCLUDE, MAX_CANDIDATES, Candidate, Embedding, MaskPrompt, Picture
 from workbench.core.protocols import SegmenterSpec, Tracker
 from workbench.segmentation.association import AssociationTracker
-from workbench.segmentation.masks import Pixels, cleaned, outline, piece_at, resized
+from workbench.segmentation.masks import Pixels, cleaned, piece_at, resized
 
 WORK_PX: Final = 512
 """Larger pictures are worked at in this size."""
-TOLERANCES: Final = (0.05, 0.10, 0.18)
-"""How far from the clicked colour a region grows: a part, a thing, a group."""
+TOLERANCES: Final = (0.10, 0.05, 0.18)
+"""How far from the clicked colour a region grows: a thing, a part, a group."""
 SHADE_WEIGHT: Final = 0.3
 """Of brightness against hue: the sides of one thing differ in brightness."""
 _BLUR_PX: Final = 0.8
-_NUM_BACKGROUNDS: Final = 4
-_SEED: Final = 0
+_NUM_SECTORS: Final = 12
+"""The surroundings of a box are looked at in so many directions."""
 
 Floats = NDArray[np.float32]
 
@@ -56,7 +55,7 @@ class ClassicalSegmenter:
         picture = embedding.picture
         found = [_in_box(work, prompt)] if prompt.box is not None else [_grown(work, prompt, tolerance) for tolerance in TOLERANCES]
         kept = [_without(work, mask, prompt) for mask in _distinct(found)]
-        scored = sorted(((_contrast(work, mask), mask) for mask in kept), key=lambda s: -s[0])
+        scored = sorted(((_contrast(work, mask), mask) for mask in kept), key=lambda s: -round(s[0], 2))
         full = [Candidate(resized(mask, picture.width, picture.height), score) for score, mask in scored]
         return tuple(full[:MAX_CANDIDATES]) if prompt.is_ambiguous else tuple(full[:1])
 
@@ -99,7 +98,16 @@ def _grown(work: _Work, prompt: MaskPrompt, tolerance: float) -> Pixels:
     mask = np.zeros((height, width), bool) if prompt.mask is None else resized(prompt.mask, width, height)
     for cell in _cells(work, prompt, INCLUDE):
         mask = mask | piece_at(_away(work, _colour_at(work, cell)) < tolerance, [cell])
-    return cleaned(mask) if mask.any() else mask
+    return _to_edge(work, cleaned(mask)) if mask.any() else mask
+
+
+def _to_edge(work: _Work, mask: Pixels) -> Pixels:
+    """Return a region grown by the pixels of its rim, which are a mixture, that look more like it than like what surrounds it."""
+    beyond = np.asarray(ndimage.binary_dilation(mask, iterations=4)) & ~np.asarray(ndimage.binary_dilation(mask, iterations=2))
+    if not beyond.any():
+        return mask
+    inside, outside = (_away(work, np.median(work.features[part], axis=0).astype(np.float32)) for part in (mask, beyond))
+    return np.asarray(ndimage.binary_dilation(mask, iterations=2, mask=mask | (inside < outside)))
 
 
 def _in_box(work: _Work, prompt: MaskPrompt) -> Pixels:
@@ -113,17 +121,20 @@ def _in_box(work: _Work, prompt: MaskPrompt) -> Pixels:
     inside[v0:v1, u0:u1] = True
     ring = np.asarray(ndimage.binary_dilation(inside, iterations=4)) & ~inside
     colours = work.features[ring].reshape(-1, 3)
-    if len(colours) < _NUM_BACKGROUNDS:
+    if not len(colours):
         return inside
-    centres, _ = kmeans2(colours.astype(np.float64), _NUM_BACKGROUNDS, minit="++", rng=np.random.default_rng(_SEED))
+    rows, columns = np.nonzero(ring)
+    side = np.arctan2(rows - 0.5 * (v0 + v1), columns - 0.5 * (u0 + u1))
+    sector = np.floor((side + np.pi) / (2 * np.pi) * _NUM_SECTORS).astype(int)
+    centres = [np.median(colours[sector == k], axis=0) for k in np.unique(sector)]
     far = np.min([_away(work, centre.astype(np.float32)) for centre in centres], axis=0)
-    mask = inside & (far > max(0.5 * TOLERANCES[1], _threshold(far[inside])))
+    mask = inside & (far > max(0.5 * TOLERANCES[0], _threshold(far[inside])))
     seeds = [c for c in _cells(work, prompt, INCLUDE) if inside[c]]
     for seed in seeds:
-        mask |= inside & piece_at(_away(work, _colour_at(work, seed)) < TOLERANCES[1], [seed])
+        mask |= inside & piece_at(_away(work, _colour_at(work, seed)) < TOLERANCES[0], [seed])
     if seeds:
         mask = piece_at(mask, seeds)
-    return cleaned(mask) if mask.any() else mask
+    return _to_edge(work, cleaned(mask)) & inside if mask.any() else mask
 
 
 def _threshold(values: Floats) -> float:
@@ -144,7 +155,7 @@ def _without(work: _Work, mask: Pixels, prompt: MaskPrompt) -> Pixels:
     for cell in _cells(work, prompt, EXCLUDE):
         if not mask[cell]:
             continue
-        cut = piece_at(mask & (_away(work, _colour_at(work, cell)) < TOLERANCES[0]), [cell])
+        cut = piece_at(mask & (_away(work, _colour_at(work, cell)) < TOLERANCES[1]), [cell])
         if cut.sum() > 0.9 * mask.sum() or any(cut[k] for k in keep):
             cut = mask & _nearer_to(cell, keep or [_middle(mask)], mask.shape)
         mask = mask & ~cut
@@ -174,13 +185,13 @@ def _distinct(masks: list[Pixels]) -> list[Pixels]:
 
 
 def _contrast(work: _Work, mask: Pixels) -> float:
-    """Return how sharply a mask ends in the picture, 0..1; the whole picture ends nowhere."""
+    """Return how much a mask differs from what surrounds it, 0..1; the whole picture is surrounded by nothing."""
     if not mask.any():
         return 0.0
-    inner = outline(mask)
-    outer = np.asarray(ndimage.binary_dilation(mask, iterations=2)) & ~mask
-    if not outer.any():
+    # Beside the rim, whose pixels are a mixture of both.
+    beside = np.asarray(ndimage.binary_dilation(mask, iterations=4)) & ~np.asarray(ndimage.binary_dilation(mask, iterations=1))
+    if not beside.any():
         return 0.0
-    step = float(np.linalg.norm(np.median(work.features[inner], axis=0) - np.median(work.features[outer], axis=0)))
-    spread = float(work.features[mask].std(axis=0).sum())
-    return step / (step + 0.5 * spread + 0.03)
+    away = _away(work, np.median(work.features[mask], axis=0).astype(np.float32))
+    step, spread = float(away[beside].mean()), float(away[mask].mean())
+    return step / (step + spread + 0.03)

@@ -26,6 +26,9 @@ _MODULES: Final = {
     "hamster": ("workbench.evaluation.cards.hamster", "a path beside the picture or drawn on it; camera moved"),
     "rt-trajectory": ("workbench.evaluation.cards.rt_trajectory", "paths with and without heights, over a hurdle"),
     "ditree": ("workbench.evaluation.cards.ditree", "a planner with and without a learned sampler"),
+    "rocket1-tracking": ("workbench.evaluation.cards.rocket1_tracking", "pointing every 3 and 30 frames, tracked in between or not"),
+    "rocket1-ambiguous": ("workbench.evaluation.cards.rocket1_ambiguous", "two equal things: words at chance, a mask tells which"),
+    "actionvos": ("workbench.evaluation.cards.actionvos", "which things take part in an action, and why"),
     "oft": ("workbench.evaluation.cards.oft", "parallel against token-by-token decoding"),
 }
 
