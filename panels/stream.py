@@ -342,7 +342,10 @@ def make_router(registry: LiveRegistry, *, allowed_origins: Collection[str] = ()
         hello = await run_in_threadpool(session.hello)
         opening = {**hello, "commands": command_sheet(keys), "trajectory": session.trajectory.message(), "masks": session.masks.message()}
         opening["steering"] = session.steering.message()
-        await websocket.send_text(json.dumps(opening, default=str))
+        try:
+            await websocket.send_text(json.dumps(opening, default=str))
+        except WebSocketDisconnect:
+            return  # the page went while this was put together
         with hubs.open(session) as hub:
             await LiveSocket(websocket, session, hub).run()
 
