@@ -16,8 +16,8 @@ from workbench.core.events import EpisodeStart, Outcome, new_id
 from workbench.core.geometry import Pinhole
 from workbench.core.protocols import Policy, PolicySpec, RolloutObserver, Segmenter
 from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Intention, Observation, Prompt, Step, Trace
-from workbench.evaluation.bumps import BumpMeter
 from workbench.evaluation.action_meter import ActionMeter
+from workbench.evaluation.bumps import BumpMeter
 from workbench.evaluation.campaign import TrialResult
 from workbench.evaluation.funnel import FunnelMeter
 from workbench.evaluation.planned import TRACE_PX

@@ -24,8 +24,8 @@ import numpy as np
 from workbench.core.errors import InvalidInput, UnknownName
 from workbench.core.protocols import Segmenter
 from workbench.core.types import CameraRequest, Mask, Prompt
-from workbench.evaluation.mask_telling import MASK_OPTIONS, PointingHand, rhythm_of
 from workbench.evaluation.drawing import GEOMETRIC, HAND, draw_prompt
+from workbench.evaluation.mask_telling import MASK_OPTIONS, PointingHand, rhythm_of
 from workbench.evaluation.planned import plan_path, trace_of, trace_pinhole
 from workbench.evaluation.pointing import oracle_mask, point_out
 from workbench.segmentation.classical import ClassicalSegmenter
