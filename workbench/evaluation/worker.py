@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.core.catalog import Catalog
 from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event
-from workbench.core.protocols import Policy, PolicyFactory, SteerablePolicy, Segmenter
+from workbench.core.protocols import Policy, PolicyFactory, Segmenter, SteerablePolicy
 from workbench.core.types import EpisodeConfig, Step
 from workbench.evaluation.campaign import Trial, TrialResult
 from workbench.evaluation.episodes import run_trial
