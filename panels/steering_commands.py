@@ -223,7 +223,7 @@ def start_job(session: LiveSession, args: JobArgs) -> Result:
     desk, name = session.steering, session.controller.status().policy
     desk.opened()
     lab, mine = desk.lab, desk.live.fingerprint
-    return _started(session, title, lambda report: {"kind": args.kind, **work(Bench(lab, name, mine, report), checked)})
+    return _started(session, title, lambda report: {**work(Bench(lab, name, mine, report), checked), "kind": args.kind})
 
 
 def explain(session: LiveSession, args: Looked) -> Result:

@@ -90,7 +90,7 @@ class TinyPolicy:
     def logits(self, observation, prompt):
         ids = [WORDS.index(w) for w in prompt.text.split()]
         words = torch.tensor([ids + [0] * (len(WORDS) - len(ids))])
-        image = torch.tensor(observation.images["front"], dtype=torch.float32)[None] / 255
+        image = torch.tensor(observation.images["front"].copy(), dtype=torch.float32)[None] / 255
         with torch.inference_mode():
             return self.module(torch.tensor(observation.proprio)[None], words, image)
 

@@ -167,6 +167,8 @@ class LiveSteering:
         wish = self._recording
         if self.policy is None or episode is None:
             return
+        if wish is not None and episode.chunk.is_fresh:
+            episode.chunk.clear()  # the call that acts first is recorded too; it gives the same answer again
         if wish is None:
             self.policy.tap(None)
             return
