@@ -51,7 +51,7 @@ class MaskDesk:
             if self._tracking is None:
                 if self.pool is None or self._is_closed:
                     raise InvalidInput("mask", expected="a segmenter", found="none", fix="Start the workbench by app.py.")
-                first = next(name for name in PREFERRED if name in self.pool.catalog)
+                first = self.pool.first(PREFERRED).spec.name
                 self._tracking = ObjectTracking(self._session.controller, self.pool, first)
             return self._tracking
 
@@ -108,6 +108,7 @@ class MaskDesk:
             **head,
             "version": view.version,
             "segmenter": view.segmenter,
+            "is_live": self.pool is None or self.pool.get(view.segmenter).spec.is_live,
             "selected": view.state.selected,
             "objects": [object_to_dict(found, view.moment, self._is_privileged(found.segmenter)) for found in view.state.objects],
             "lag": view.lag,

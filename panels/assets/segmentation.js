@@ -145,7 +145,8 @@
         node.replaceChildren(...this.state.segmenters.map((s) => make("option", { value: s.name, textContent: s.name })));
       }
       if (document.activeElement !== node) node.value = this.state.segmenter;
-      this.part("about").textContent = this.state.segmenters.find((s) => s.name === this.state.segmenter)?.description ?? "";
+      const about = this.state.segmenters.find((s) => s.name === this.state.segmenter)?.description ?? "";
+      this.part("about").textContent = this.state.is_live === false ? `${about}. Too slow for live tracking without a GPU: use it on stills.` : about;
       this.part("about").dataset.privileged = String(this.state.segmenter === "oracle");
     }
 

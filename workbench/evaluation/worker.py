@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log: Final = logging.getLogger(__name__)
 
 UNPRIVILEGED: Final = ("sam2-bench", "classical")
-"""Segmenters that are used, the first that there is."""
+"""Segmenters that are used, the first that can be loaded."""
 ATTEMPTS: Final = 2
 """How often a trial is tried that ends in an error which is no policy's refusal."""
 
@@ -137,7 +137,7 @@ class TrialWorker:
         if self._pool is None:
             module, attribute = self._setup.segmenters.split(":")
             self._pool = SegmenterPool(getattr(import_module(module), attribute))
-        return self._pool.get(next(name for name in UNPRIVILEGED if name in self._pool.names))
+        return self._pool.first(UNPRIVILEGED)
 
     def _steered(self, trial: Trial) -> Policy:
         """Return the trial's policy under its edits."""

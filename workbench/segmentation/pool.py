@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from workbench.core.catalog import Catalog
+from workbench.core.errors import UnknownName, WorkbenchError
 from workbench.core.masks import Candidate, Embedding, MaskPrompt, Picture, TrackedMask
 from workbench.core.protocols import Segmenter, SegmenterSpec, Tracker
 from workbench.segmentation.association import AssociationTracker
@@ -78,6 +79,20 @@ class SegmenterPool:
             if name not in self._loaded:
                 self._loaded[name] = SharedSegmenter(self.catalog.load(name))
             return self._loaded[name]
+
+    def first(self, names: Sequence[str]) -> SharedSegmenter:
+        """Return the first of some names that can be loaded: one may lack its weights.
+
+        Raises:
+            WorkbenchError: none can; what the last one said.
+        """
+        trouble: WorkbenchError = UnknownName("segmenter", ", ".join(names), self.names)
+        for name in names:
+            try:
+                return self.get(name)
+            except WorkbenchError as error:
+                trouble = error
+        raise trouble
 
     @property
     def names(self) -> tuple[str, ...]:
