@@ -21,6 +21,7 @@ SCHEMA_AFTER = {
     "m007_trial_paths": "bc2bda53f2a1db7b",
     "m008_steering": "c09d429ffcfb08c3",
     "m009_comparisons": "e72c8dc3e6eb31d0",
+    "m010_feedback": "00e0c0b50ef0828d",
 }
 """Digest of the schema that each released migration leads to: one that was released is never edited, a new one gets a line here."""
 
