@@ -44,6 +44,7 @@ def intention_message(intention: Intention | None, wish: IntentionWish) -> dict[
         "trace": _trace(found.trace) if found.trace else None,
         "targets": [_target(t, wish.has_heat) for t in found.targets],
         "names": list(ACTION_NAMES),
+        "proposals": {who: np.round(way, 4).tolist() for who, way in found.proposals.items()},
         "confidences": None if found.confidences is None else np.round(found.confidences.astype(float), 2).tolist(),
     }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field
 
 from panels import trajectory_obstacles as obstacles
+from panels import trajectory_plan as planning
 from panels import trajectory_sources as sources
 from panels.command import Command
 from panels.command_handlers import NoArgs, Result
@@ -60,6 +61,15 @@ class Tolerance(NoArgs):
     """How far points may lie from the line of the others to be left out [mm]."""
 
     tolerance_mm: float = Field(5.0, ge=0.1, le=100.0)
+
+
+class Plan(NoArgs):
+    """Two places on a camera's picture, (u, v) in 0..1."""
+
+    camera: str = Field(min_length=1, max_length=100)
+    start: tuple[float, float]
+    goal: tuple[float, float]
+    sampler: Literal["rrt", "policy"] = "rrt"
 
 
 class Obstacle(NoArgs):
@@ -125,6 +135,11 @@ def preview(session: LiveSession, _: NoArgs) -> Result:
     return session.trajectory.trials.preview()
 
 
+def plan(session: LiveSession, args: Plan) -> Result:
+    """Plan a path between two places."""
+    return planning.plan(session, args.camera, args.start, args.goal, args.sampler)
+
+
 def add_obstacle(session: LiveSession, args: Obstacle) -> Result:
     """Start the episode anew with one more obstacle."""
     return obstacles.add(session, args.model_dump())
@@ -182,6 +197,7 @@ TRAJECTORY_COMMANDS: Final = (
         handler=add_obstacle,
         args=Obstacle,
     ),
+    Command("trajectory_plan", "Plan a path", GROUP, (), "Around what is in the way, between two places", handler=plan, args=Plan),
     Command("trajectory_unblock", "Remove the obstacles", GROUP, (), "Start the episode anew without them", handler=clear_obstacles),
     Command("trajectory_undo", "Undo the path edit", GROUP, ("Ctrl+z",), "Take back the last edit of the path", "path", handler=undo),
     Command("trajectory_redo", "Redo the path edit", GROUP, ("Ctrl+Shift+z", "Ctrl+y"), "Bring it back", context="path", handler=redo),

@@ -271,7 +271,7 @@ class TrajectoryDesk:
             raise InvalidInput("path", expected="an episode", found="none", fix="Start one in the Scene tab.")
         with self._lock:
             if self._copy is None:
-                self._copy = SceneCopy(self._session.controller.simulators)
+                self._copy = SceneCopy(self._session.controller.catalogues[0])
             copy = self._copy
         return copy.run(config, self._shown_state(), work, slot=slot)
 

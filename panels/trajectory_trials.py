@@ -60,7 +60,7 @@ class Trials:
 
         def work(simulator: Simulator) -> dict[str, Any]:
             begun = time.perf_counter()
-            report = self._checker_of(simulator).check(space_path(draft.path, _opening(simulator)))
+            report = self.checker_of(simulator).check(space_path(draft.path, _opening(simulator)))
             return {**report_to_dict(report), "wall_ms": round(1e3 * (time.perf_counter() - begun), 1)}
 
         def done(found: Future[dict[str, Any]]) -> None:
@@ -87,7 +87,7 @@ class Trials:
             raise InvalidInput("path", expected="at least two points", found=str(len(draft.path.points)))
 
         def work(simulator: Simulator) -> Any:
-            return self._checker_of(simulator).make_feasible(space_path(draft.path, _opening(simulator)))
+            return self.checker_of(simulator).make_feasible(space_path(draft.path, _opening(simulator)))
 
         repair = self._desk.in_copy(work).result(WAIT_S)
         farthest = float(repair.moved_m.max(initial=0.0))
@@ -142,7 +142,7 @@ class Trials:
     def _in_copy(self, work: Callable[[Simulator], dict[str, Any]], done: Callable[[Future[dict[str, Any]]], None], *, slot: str) -> None:
         self._desk.in_copy(work, slot=slot).add_done_callback(done)
 
-    def _checker_of(self, simulator: Simulator) -> PathChecker:
+    def checker_of(self, simulator: Simulator) -> PathChecker:
         """Return the checker of the copy's scene, standing where the copy stands."""
         if not isinstance(simulator, BenchSimulator):
             raise InvalidInput("checks of the path", expected="the bench simulator", found=simulator.spec.name)
@@ -173,12 +173,12 @@ def report_to_dict(report: PathReport) -> dict[str, Any]:
 def score_to_dict(score: PathScore, driver: str) -> dict[str, Any]:
     """Return a score as numbers [m] and as lines for the person."""
     lines = [
-        f"{driver} against the path: discrete Fréchet distance {100 * score.frechet_m:.1f} cm, mean distance {100 * score.mean_m:.1f} cm",
-        f"It ended {100 * score.end_point_m:.1f} cm from the path's end",
+        f"{driver} against the path: discrete Fréchet distance {100 * score.frechet_m:.2f} cm, mean distance {100 * score.mean_m:.2f} cm",
+        f"It ended {100 * score.end_point_m:.2f} cm from the path's end",
     ]
     if score.out_of_plane_m is not None and score.in_plane_m is not None:
         lines.append(
-            f"Across the picture {100 * score.in_plane_m:.1f} cm, towards or away from the front camera {100 * score.out_of_plane_m:.1f} cm (means)"
+            f"In the plane of the front picture {100 * score.in_plane_m:.2f} cm, out of it {100 * score.out_of_plane_m:.2f} cm (means)"
         )
     numbers = {"frechet_m": score.frechet_m, "end_point_m": score.end_point_m, "out_of_plane_m": score.out_of_plane_m}
     return {"lines": lines, **{name: None if v is None else round(v, 5) for name, v in numbers.items()}}

@@ -332,9 +332,9 @@ class RolloutController:
         return (self._stepper.episode.chunk if self._stepper.episode else ChunkQueue()).rest()
 
     @property
-    def simulators(self) -> Catalog[Simulator]:
-        """The simulators that episodes may run in."""
-        return self._simulators
+    def catalogues(self) -> tuple[Catalog[Simulator], Catalog[PolicyFactory]]:
+        """The simulators that episodes may run in, and the policies that may drive."""
+        return self._simulators, self._policies
 
     @property
     def is_running(self) -> bool:
