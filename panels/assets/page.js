@@ -55,7 +55,13 @@
     };
   };
 
+  /* Gradio measures its tabs when the page is made and when the window changes: again, once our style and the fonts are there. */
+  const measureAgain = () => window.dispatchEvent(new Event("resize"));
+  window.addEventListener("load", measureAgain);
+  document.fonts?.ready.then(measureAgain);
+
   VLAW.mountTopbar = (element, props, trigger, watch) => {
+    setTimeout(measureAgain, 1000);
     const name = element.querySelector('[data-is="name"]');
     const connection = element.querySelector('[data-is="connection"]');
     const show = () => { if (document.activeElement !== name) name.value = props.value?.name ?? ""; };
