@@ -32,6 +32,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "segmentation": "models.sam2_bench.bench:bench_segmentation",
     "projection": "models.steering_bench:bench_projection",
     "instruments": "models.steering_bench:bench_instruments",
+    "human": "panels.bench_human:bench_human",
     "campaign": "workbench.evaluation.bench:bench_campaign",
 }
 """What ``bench NAME`` measures: a function without arguments that returns the bench contract of docs/architecture.md."""
