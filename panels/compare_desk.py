@@ -6,15 +6,18 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from panels.errors import bug_message
 from sessions.steering_comparisons import begin_comparison, finish_comparison, keep_run
 from sessions.store import Store
 from workbench.core.errors import WorkbenchError, WrongMode
+from workbench.evaluation.runners import IsCancelled
 from workbench.evaluation.steering_compare import CompareJob, ComparePlan, RunOutcome, compare
-from workbench.evaluation.steering_runs import Cancelled, CompareProcess
 from workbench.evaluation.worker import WorkerSetup
+
+if TYPE_CHECKING:
+    from workbench.evaluation.steering_runs import CompareProcess
 
 log: Final = logging.getLogger(__name__)
 
@@ -40,6 +43,13 @@ class CompareStatus:
         if self.is_running:
             return f"Stopping: {self.text}" if self.is_cancelled else f"{100 * self.share:.0f} %: {self.text or 'starting a process'}"
         return self.error or "Done."
+
+
+def open_process(setup: WorkerSetup, is_cancelled: IsCancelled) -> CompareProcess:
+    """Return the process that runs the episodes; it loads torch, and the page's process, which only waits, does not need to."""
+    from workbench.evaluation.steering_runs import CompareProcess
+
+    return CompareProcess(setup, is_cancelled)
 
 
 class CompareDesk:
@@ -88,7 +98,7 @@ class CompareDesk:
     def _run(self, comparison_id: str, plan: ComparePlan) -> None:
         error, document = "", None
         try:
-            with CompareProcess(self._setup, self._cancel.is_set) as process:
+            with open_process(self._setup, self._cancel.is_set) as process:
                 result = compare(
                     plan,
                     self._keeping(process.run),
@@ -96,8 +106,6 @@ class CompareDesk:
                     progress=lambda share, text: self._change(share=share, text=text),
                 )
             document = result
-        except Cancelled as stopped:
-            error = str(stopped)
         except WorkbenchError as problem:
             error = str(problem)
         except Exception as problem:

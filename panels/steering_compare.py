@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
 from typing import Any, Final
 
 import gradio as gr
-import numpy as np
 
+from panels.compare_results import HEADERS, drawn_paths, effect_rows, run_choices, table_rows, verdict_lines
 from panels.errors import bind
 from panels.events import QUIET
 from panels.facts import fact_lines
+from panels.model_card import read_card
 from panels.render.effects import effects_figure, sweep_figure
-from panels.render.paths import EpisodePath, paths_figure
+from panels.render.paths import paths_figure
 from panels.replay import open_replay
 from panels.stage import Stage
 from panels.state import AppState, UiState
 from sessions.concepts import load_assets
 from sessions.replay import branch_point
-from sessions.steering_comparisons import RUNNING, StoredComparison, find_comparison, list_comparisons
+from sessions.steering_comparisons import RUNNING, find_comparison, list_comparisons
 from workbench.core.errors import InvalidInput
 from workbench.core.types import Prompt
-from workbench.evaluation.steering_compare import OTHERS, QUANTITIES, STEERED, ComparePlan, Start, other_scenes, tell_difference
+from workbench.evaluation.cards import STUDIES
+from workbench.evaluation.steering_compare import QUANTITIES, ComparePlan, Start, other_scenes
 from workbench.rollout.steering_marks import assets_in
 from workbench.simulation.manner import MANNERS, PLAIN
 from workbench.steering.comparison import MATCHED
-from workbench.steering.dose import Difference
 
 NAME: Final = "compare"
 TITLE: Final = "Compare"
 
 POLICY: Final = "bench-vla"
 POLL_S: Final = 1.5
-HEADERS: Final = ("Arm", "What", "No edits", "With", "Change", "95 % interval", "p", "n", "Says")
 NO_WORDS: Final = "nothing else"
-MAX_DRAWN: Final = 8
-_CONTROL_HZ: Final = 20.0
+CARDS: Final = ("haon", "contrast", "ctrl-steer", "observer", "sae")
+"""Studies of steering, see docs/cards."""
 _HINT: Final = (
     "Lives the moment on the stage again: without edits, with them, with as many random neurons (or random directions of the same "
     "strength), and with words instead. Further starts are other scenes of the same task. Every run is kept and opens on the stage."
@@ -80,6 +78,11 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     with gr.Row(elem_classes="tight"):
         episode = gr.Dropdown([], value=None, label="One run", visible=False, elem_id="compare-episode", scale=4)
         show = gr.Button("Open on the stage", visible=False, elem_id="compare-open", min_width=120)
+    with gr.Accordion("Published findings, run again here", open=False, elem_id="compare-cards"):
+        card = gr.Dropdown(
+            [(f"{name}: {STUDIES.entry(name).description}", name) for name in CARDS], value=None, label="Card", elem_id="compare-card"
+        )
+        card_text = gr.Markdown(elem_id="compare-card-text")  # cleaned of markup by Gradio
     clock, seen = gr.Timer(POLL_S, active=False), gr.State("")
 
     running = [state, clock, run, cancel]
@@ -89,6 +92,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     for event in (began.then, ticked.then):
         event(bind(on_news, app), [chosen, seen], [seen, *shown], **QUIET)
     cancel.click(bind(on_cancel, app), None, running, **QUIET)
+    card.input(on_card, [card], [card_text], **QUIET)
     chosen.input(bind(on_choose, app), [chosen], shown, **QUIET)
     show.click(bind(on_open, app), [episode, ui], None, **QUIET)
     stage.on_changed(bind(on_changed, app), None, [chosen, *running])
@@ -209,76 +213,9 @@ def on_open(app: AppState, episode_id: str | None, ui: UiState) -> None:
     open_replay(app, app.live.get(ui.tab_id), episode_id, 0)
 
 
-def difference_of(data: Mapping[str, Any]) -> Difference:
-    """Return a stored difference; a bound that was not finite is infinite again."""
-    numbers = {name: math.nan if data[name] is None else float(data[name]) for name in ("mean", "baseline", "change", "p_value")}
-    low, high = (end if data[name] is None else float(data[name]) for name, end in (("low", -math.inf), ("high", math.inf)))
-    return Difference(low=low, high=high, n=int(data["n"]), **numbers)
-
-
-def effect_rows(stored: StoredComparison, quantity: str) -> list[dict[str, Any]]:
-    """Return the effects of all arms on one quantity, for the figure."""
-    found = {arm: difference_of(row[quantity]) for arm, row in stored.found["table"].items()}
-    return [
-        {"arm": arm, "change": d.change, "low": _finite(d.low), "high": _finite(d.high), "n": d.n, "is_clear": d.is_clear}
-        for arm, d in found.items()
-    ]
-
-
-def verdict_lines(stored: StoredComparison) -> list[str]:
-    """Say what came out: the meant quantity and success of each arm, and whether the edits did more than the random controls."""
-    quantity = str(stored.asked["quantity"])
-    table = {arm: {name: difference_of(d) for name, d in row.items()} for arm, row in stored.found["table"].items()}
-    lines = [f"{arm}: {QUANTITIES[quantity]}, equal length: {tell_difference(row[quantity + MATCHED])}" for arm, row in table.items()]
-    steered = table[STEERED]
-    changes = [row[quantity + MATCHED].change for arm, row in table.items() if arm.startswith("random ")]
-    if changes:
-        low, high, found = min(changes), max(changes), steered[quantity + MATCHED]
-        is_beyond = found.is_clear and (found.low > high or found.high < low)
-        band = f"the {len(changes)} random controls ({low:+.3g} to {high:+.3g})"
-        lines.append(f"The edits do {'more than' if is_beyond else 'no more than'} {band}.")
-    success = steered["success"]
-    lines.append(f"Solved: {100 * success.baseline:.0f} % without edits, {100 * success.mean:.0f} % with them, {success.n} starts.")
-    notes = [f"{arm}: {run['note']}" for arm, runs in stored.found["arms"].items() for run in runs if run["note"]]
-    return [*lines, *notes[:3]]
-
-
-def table_rows(stored: StoredComparison) -> list[list[Any]]:
-    """Return a row for each arm and quantity."""
-    quantity = str(stored.asked["quantity"])
-    titles = {quantity: QUANTITIES[quantity], quantity + MATCHED: f"{QUANTITIES[quantity]}, equal length", **OTHERS}
-    rows = []
-    for arm, row in stored.found["table"].items():
-        for name, title in titles.items():
-            d = difference_of(row[name])
-            if not d.n:
-                rows.append([arm, title, "", "", "", "", "", 0, "not measured"])
-                continue
-            says = "one start: no interval" if d.n == 1 else "clear" if d.is_clear else "no effect"
-            interval = f"{d.low:+.3g} to {d.high:+.3g}" if d.n > 1 else ""
-            p_value = f"{d.p_value:.2g}" if d.n > 1 else ""
-            rows.append([arm, title, f"{d.baseline:.3g}", f"{d.mean:.3g}", f"{d.change:+.3g}", interval, p_value, d.n, says])
-    return rows
-
-
-def run_choices(stored: StoredComparison) -> list[tuple[str, str]]:
-    """Return every run as a title and its episode."""
-    return [
-        (f"{arm}, start {i + 1}: {'solved' if run['is_success'] else 'not solved'}", str(run["episode_id"]))
-        for arm, runs in stored.found["arms"].items()
-        for i, run in enumerate(runs)
-    ]
-
-
-def drawn_paths(stored: StoredComparison) -> list[EpisodePath]:
-    """Return the paths of all arms from the first start, the moment itself."""
-    found = []
-    for arm, runs in list(stored.found["arms"].items())[:MAX_DRAWN]:
-        path = np.array(runs[0]["path"], dtype=float).reshape(-1, 3)
-        label = f"{arm} ({'solved' if runs[0]['is_success'] else 'not solved'})"
-        found.append(EpisodePath(label, np.arange(len(path)) / _CONTROL_HZ, path))
-    return found
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def on_card(name: str | None) -> str:
+    """Show the page of a card, without its figure, which lies beside it in the documentation."""
+    if name not in CARDS:
+        return ""
+    text = read_card(f"docs/cards/{name}.md") or f"Not measured yet: run `python app.py campaign card:{name}`."
+    return "\n".join(line for line in text.splitlines() if not line.startswith("!["))

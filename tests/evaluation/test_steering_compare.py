@@ -134,7 +134,7 @@ def test_runs_of_a_worker_branch_from_a_state_and_nothing_on_the_desk_changes_no
     start = Start(CONFIG, state=simulator.state(), parent_id="parent", step=3)
 
     def run(*args, **kwargs):
-        return worker.run(CompareJob(CompareArm(*args, **kwargs), start, MIX, {}, "tiny"))
+        return worker.run(CompareJob(CompareArm(*args, **kwargs), start, MIX, {}, "tiny", limit_s=2.0))
 
     plain, silent = run(BASELINE), run("dose 0", ArmKind.STEERED, 0.0)
     steered, other = run(STEERED, ArmKind.STEERED), run("random 1", ArmKind.RANDOM, draw=1)

@@ -1,17 +1,19 @@
 """Comparing from the moment on the stage: run behind the page, kept as branches and as a table, shown again, cancelled."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from panels import compare_desk, steering_compare
+from panels.compare_results import HEADERS, difference_of
 from panels.render.effects import effects_figure, sweep_figure
-from panels.steering_compare import HEADERS, NO_WORDS, difference_of, moment_of
+from panels.steering_compare import NO_WORDS, moment_of
 from sessions.steering_comparisons import find_comparison, list_comparisons
 from tests.evaluation.test_steering_compare import CATALOGUE, opened
 from workbench.core.errors import InvalidInput, WrongMode
-from workbench.evaluation.steering_compare import STEERED
-from workbench.evaluation.steering_runs import Cancelled, CompareWorker
+from workbench.evaluation.steering_compare import STEERED, Cancelled
+from workbench.evaluation.steering_runs import CompareWorker
 from workbench.evaluation.worker import WorkerSetup
 from workbench.steering.concepts import fingerprint
 from workbench.steering.edits import ClampNeurons
@@ -37,12 +39,12 @@ class Here:
     def run(self, job):
         if self.is_cancelled():
             raise Cancelled("The comparison was cancelled.")
-        return self.worker.run(job)
+        return self.worker.run(replace(job, limit_s=1.0))
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch, live):
-    monkeypatch.setattr(compare_desk, "CompareProcess", Here)
+    monkeypatch.setattr(compare_desk, "open_process", Here)
     monkeypatch.setattr(steering_compare, "POLICY", "tiny")
     monkeypatch.setattr(live.steering.live, "mix", Mix((Slot("my neurons", ClampNeurons("decoder", (3, 4), 2.0)),)))
 
@@ -71,6 +73,7 @@ def test_a_comparison_runs_behind_the_page_and_its_runs_are_branches_that_open(a
     assert app.store.state_at(branch.id, 0).equals(first.state)
     lines, effects, paths, doses, table, choice, _ = steering_compare.on_choose(app, stored.id)
     assert any(line.startswith("Solved:") for line in lines["lines"]) and any("random controls" in line for line in lines["lines"])
+    assert any(line.startswith("First action") and "dz" in line for line in lines["lines"])
     assert effects.visible and paths.visible and not doses.visible and len(choice.choices) == 6
     assert all(len(row) == len(HEADERS) for row in table.value["data"]) and {row[7] for row in table.value["data"]} == {2}
     steering_compare.on_open(app, choice.value, ui)
@@ -100,6 +103,12 @@ def test_without_edits_there_is_nothing_to_compare(app, live, ui, monkeypatch):
     monkeypatch.setattr(live.steering.live, "mix", Mix())
     with pytest.raises(InvalidInput, match="Put an edit on the desk"):
         steering_compare.on_run(app, "", "height", NO_WORDS, 1, 0, False, ui)
+
+
+@pytest.mark.parametrize("name", steering_compare.CARDS)
+def test_the_page_of_each_card_is_shown_or_says_how_to_measure_it(name):
+    assert f"card:{name}" in steering_compare.on_card(name) and "![" not in steering_compare.on_card(name)
+    assert steering_compare.on_card("../secrets") == ""
 
 
 def test_figures_mark_what_is_not_clear_and_bear_intervals_without_end():

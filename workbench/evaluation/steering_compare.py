@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from workbench.core.errors import InvalidInput
+from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.types import EpisodeConfig, Prompt, SimState
 from workbench.evaluation.steering_text import Source, parse_steering
 from workbench.evaluation.worker import EpisodeTape
@@ -83,6 +83,8 @@ class CompareJob:
     text: str = ""
     """Edits in words instead of a desk, see :mod:`workbench.evaluation.steering_text`."""
     session_id: str = ""
+    limit_s: float | None = None
+    """Longest time [s]; None for the task's own limit, which holds in any case."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +167,10 @@ class CompareResult:
     table: Mapping[str, Mapping[str, Difference]]
     """By arm but the baseline, then by quantity; those on paths of equal length end in " (equal length)"."""
     sweep: tuple[SweepPoint, ...] = ()
+
+
+class Cancelled(WorkbenchError):
+    """A comparison was stopped by who asked for it."""
 
 
 Run = Callable[[CompareJob], RunOutcome]

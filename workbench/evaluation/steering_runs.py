@@ -16,7 +16,7 @@ from workbench.core.events import EpisodeStart, EventKind, Outcome, new_id
 from workbench.core.protocols import Policy, PolicyFactory, SteerablePolicy
 from workbench.core.types import Prompt
 from workbench.evaluation.runners import NICENESS, POLL_S, IsCancelled, never
-from workbench.evaluation.steering_compare import CompareArm, CompareJob, RunOutcome
+from workbench.evaluation.steering_compare import Cancelled, CompareArm, CompareJob, RunOutcome
 from workbench.evaluation.steering_finding import Finder
 from workbench.evaluation.steering_trials import desk_of
 from workbench.evaluation.worker import EpisodeTape, WorkerSetup, load_policies, open_policy
@@ -81,7 +81,7 @@ class CompareWorker:
         announce_episode(episode)
         if mix.is_steering:
             emit(episode, EventKind.STEERING, {**mix.to_dict(), "policy": weights, "is_start": True})
-        return _drive(episode, tape, assets)
+        return _drive(episode, tape, assets, job.limit_s)
 
     def close(self) -> None:
         """Release the simulator."""
@@ -124,11 +124,12 @@ def _edits_of(arm: CompareArm, mix: Mix, assets: dict[str, Asset], policy: Steer
     return Mix(tuple(slots)), assets if control is None else dict(control.assets)
 
 
-def _drive(episode: LiveEpisode, tape: EpisodeTape, assets: dict[str, Asset]) -> RunOutcome:
+def _drive(episode: LiveEpisode, tape: EpisodeTape, assets: dict[str, Asset], limit_s: float | None) -> RunOutcome:
     simulator = episode.simulator
     assert isinstance(simulator, BenchSimulator)
     oversee, path = follow_policy(episode), [simulator.world.ee_position]
-    max_steps, note, action = round(simulator.task.time_limit_s * episode.config.control_hz), "", np.zeros(7)
+    seconds = simulator.task.time_limit_s if limit_s is None else min(limit_s, simulator.task.time_limit_s)
+    max_steps, note, action = round(seconds * episode.config.control_hz), "", np.zeros(7)
     try:
         while episode.index < max_steps and not episode.is_success:
             step = tick(episode, oversee)
@@ -141,10 +142,6 @@ def _drive(episode: LiveEpisode, tape: EpisodeTape, assets: dict[str, Asset]) ->
     finish_episode(episode, Outcome.ERROR if note else Outcome.SUCCESS if episode.is_success else Outcome.FAILURE)
     places = tuple((float(x), float(y), float(z)) for x, y, z in np.round(np.array(path), 4))
     return RunOutcome(places, episode.is_success, tuple(float(a) for a in action), tape, assets, note)
-
-
-class Cancelled(WorkbenchError):
-    """A comparison was stopped by who asked for it."""
 
 
 class CompareProcess:

@@ -28,8 +28,10 @@ from workbench.steering.sae import TorchSae
 from workbench.steering.scopes import Scope
 from workbench.steering.sites import as_module
 
-NEURON_GAINS: Final = Gains(proportional=0.15, integral=0.05, derivative=0.0, low=-4.0, high=4.0)
+NEURON_GAINS: Final = Gains(proportional=0.05, integral=0.02, derivative=0.0, low=-4.0, high=4.0)
 """Of a controller that sets the clamp of neurons: both ways, and far gentler than the published ones, which are for a network of 7 billion."""
+LESSENING: Final = ("down", "low", "slow", "careful")
+"""Concepts of which more makes height or speed less."""
 DOSE_GAINS: Final = Gains(proportional=0.05, integral=0.02, derivative=0.0, low=-1.5, high=1.5)
 """Of a controller that sets the dose of a direction: both ways, and gently, since a dose of one is large."""
 
@@ -77,7 +79,7 @@ def _named(finder: Finder, part: Part, name: str, saved: Mapping[str, Any]) -> N
         edit = control.of(edit)
         assets = assets | control.assets
     gains = NEURON_GAINS if isinstance(edit, ClampNeurons) else DOSE_GAINS
-    loop = ControlLoop(part.quantity, part.target, gains) if part.quantity else None
+    loop = ControlLoop(part.quantity, part.target, gains, is_inverted=part.name in LESSENING) if part.quantity else None
     return NamedEdit(Slot(name, edit, loop=loop), assets)
 
 

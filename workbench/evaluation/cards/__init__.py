@@ -19,6 +19,7 @@ _MODULES: Final = {
     "stori": ("workbench.evaluation.cards.stori", "success where chance is at work"),
     "fas": ("workbench.evaluation.cards.fas", "success by how long a chunk is executed: the frequency-averaged score"),
     "haon": ("workbench.evaluation.cards.haon", "concepts read off value vectors: do they move the robot as they say"),
+    "contrast": ("workbench.evaluation.cards.contrast", "directions between two instructions, beside random ones"),
     "ctrl-steer": ("workbench.evaluation.cards.ctrl_steer", "a fixed strength of steering against a controller"),
     "observer": ("workbench.evaluation.cards.observer", "what a probe reads, kept within a range"),
     "sae": ("workbench.evaluation.cards.sae", "the network on what a sparse autoencoder keeps"),

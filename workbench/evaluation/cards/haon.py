@@ -1,8 +1,8 @@
-"""The card ``haon``: concepts that are read off the feed-forward neurons' value vectors, clamped; and directions between two instructions."""
+"""The card ``haon``: concepts that are read off the feed-forward neurons' value vectors, clamped."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -23,12 +23,9 @@ WEAK: Final = 2
 STRONG: Final = {"up": 10, "down": 10, "quick": 4, "slow": 4}
 """Each concept and the strength at which its neurons are clamped; the usual strength for a Llama is 4."""
 CONCEPTS: Final = tuple(STRONG)
-DOSE: Final = 1.0
-"""Of the directions, in units of the layer's norm."""
 HEIGHT: Final = f"height{MATCHED}"
 """Mean height of paths cut to the shortest of their seed: an edited episode may fail, and lasts longer then."""
 NUM_RANDOM: Final = 5
-NUM_RANDOM_DIRECTIONS: Final = 3
 RAISED: Final = 0.03
 """How far the mean height is hoped to move [m]."""
 FASTER: Final = 0.25
@@ -41,29 +38,15 @@ def neurons(concept: str, alpha: float | None = None, size: int = SIZES[0]) -> s
     return f"neurons:{concept}{number}={STRONG[concept] if alpha is None else alpha:g}"
 
 
-def directions() -> dict[str, str]:
-    """Return the edits along the directions between two instructions, by what they should do."""
-    return {name: f"direction:{manner}={dose:g}" for name, manner, dose in _SIGNED}
-
-
-_SIGNED: Final = (("up", "high", DOSE), ("down", "high", -DOSE), ("quick", "quick", DOSE), ("slow", "quick", -DOSE))
-
-
 def random_sets(concept: str) -> list[str]:
     """Return the count-matched random sets of a concept: as many other neurons of the same layers at the same strength."""
     return [f"{neurons(concept)}~{draw}" for draw in range(1, NUM_RANDOM + 1)]
 
 
-def random_directions() -> list[str]:
-    """Return directions with random orientation, added at the same dose."""
-    return [f"{directions()['up']}~{draw}" for draw in range(1, NUM_RANDOM_DIRECTIONS + 1)]
-
-
 def plan(options: StudyOptions) -> Campaign:
-    """Return the cells: no edits, each concept at each strength and in two sizes, directions, random sets of both kinds."""
+    """Return the cells: no edits, each concept at two strengths and up also with more neurons, random sets."""
     steered = [neurons(concept, alpha) for concept in CONCEPTS for alpha in (None, WEAK)]
-    steered += [neurons(concept, size=SIZES[1]) for concept in ("up", "quick")]
-    every = [BASELINE, *steered, *random_sets("up"), *random_sets("quick"), *directions().values(), *random_directions()]
+    every = [BASELINE, *steered, neurons("up", WEAK, SIZES[1]), *random_sets("up"), *random_sets("quick")]
     seeds, policy = draw_seeds(options.episodes, options.seed), options.policy or POLICY
     return Campaign("haon", tuple(Cell(policy, TASK, "words", seeds, edits, setting=SETTING) for edits in every))
 
@@ -72,34 +55,26 @@ def conclude(results: Sequence[CellResult]) -> list[Finding]:
     """Return what each edit does to height and pace beside the random sets, and to success."""
     arms = arms_of(results)
     found = arms.differences()
-    findings: list[Finding] = []
-    for how, edits, raised, paced in (
-        ("neurons", {name: neurons(name) for name in CONCEPTS}, random_sets("up"), random_sets("quick")),
-        ("direction", directions(), random_directions(), random_directions()),
-    ):
-        if found:
-            findings += _heights(how, found, edits, raised)
-        pace = pace_change(f"{how}: step of quick against slow, equal length", arms, edits["slow"], edits["quick"], FASTER)
-        findings += [f for f in (pace, *_paces(how, arms, edits, paced)) if f]
+    edits = {name: neurons(name) for name in CONCEPTS}
+    findings = heights(found, edits, random_sets("up")) if found else []
+    findings += paces(arms, edits, random_sets("quick"))
     findings += _sweep(found)
     steered = [*(c.cell.edits for c in results if c.cell.edits)]
     changes = [success_change(f"success, {edits} less none", arms, edits) for edits in dict.fromkeys(steered)]
     return [*findings, *(f for f in changes if f)]
 
 
-def _heights(how: str, found: dict[str, dict[str, Difference]], edits: dict[str, str], controls: Sequence[str]) -> list[Finding]:
+def heights(found: Mapping[str, Mapping[str, Difference]], edits: Mapping[str, str], controls: Sequence[str]) -> list[Finding]:
     """Return the change of the mean height for up and down, and the band of the random controls."""
     band = control_band([found[c][HEIGHT].change for c in controls])
     up, down = found[edits["up"]][HEIGHT], found[edits["down"]][HEIGHT]
     findings = [
-        effect(f"{how}: mean height, up", up, "m", RAISED),
-        effect(f"{how}: mean height, down", down, "m", -RAISED, goal="at most"),
-        Finding(
-            f"{how}: mean height, {len(controls)} random controls, band of 95 %", band[0], band[1], band[2], len(controls), "m", null=0.0
-        ),
+        effect("mean height, up", up, "m", RAISED),
+        effect("mean height, down", down, "m", -RAISED, goal="at most"),
+        Finding(f"mean height, {len(controls)} random controls, band of 95 %", band[0], band[1], band[2], len(controls), "m", null=0.0),
     ]
     beyond = up.change > band[2] and down.change < band[1]
-    findings.append(Finding(f"{how}: up and down lie beyond the band (1: yes)", float(beyond), float(beyond), float(beyond), up.n))
+    findings.append(Finding("up and down lie beyond the band (1: yes)", float(beyond), float(beyond), float(beyond), up.n))
     return findings
 
 
@@ -112,14 +87,15 @@ def control_band(changes: Sequence[float]) -> tuple[float, float, float]:
     return float(values.mean()), float(values.mean()) - half, float(values.mean()) + half
 
 
-def _paces(how: str, arms: Arms, edits: dict[str, str], controls: Sequence[str]) -> list[Finding | None]:
-    told = [pace_change(f"{how}: step of {name} against no edits, equal length", arms, BASELINE, edits[name]) for name in ("quick", "slow")]
+def paces(arms: Arms, edits: Mapping[str, str], controls: Sequence[str]) -> list[Finding]:
+    """Return quick against slow, each against no edits, and the band of the random controls."""
+    told = [pace_change("step of quick against slow, equal length", arms, edits["slow"], edits["quick"], FASTER)]
+    told += [pace_change(f"step of {name} against no edits, equal length", arms, BASELINE, edits[name]) for name in ("quick", "slow")]
     changes = [f.value for f in (pace_change("", arms, BASELINE, control) for control in controls) if f]
     if changes:
-        band = control_band(changes)
-        name = f"{how}: step of {len(changes)} random controls against no edits, band of 95 %"
-        told.append(Finding(name, *band, len(changes), "%", null=0.0))
-    return told
+        name = f"step of {len(changes)} random controls against no edits, band of 95 %"
+        told.append(Finding(name, *control_band(changes), len(changes), "%", null=0.0))
+    return [f for f in told if f]
 
 
 def _sweep(found: dict[str, dict[str, Difference]]) -> list[Finding]:
@@ -127,7 +103,7 @@ def _sweep(found: dict[str, dict[str, Difference]]) -> list[Finding]:
     rows = []
     for concept in CONCEPTS:
         quantity, unit = (HEIGHT, "m") if concept in ("up", "down") else (f"speed{MATCHED}", "m/s")
-        for edits in (neurons(concept, WEAK), neurons(concept, size=SIZES[1])):
+        for edits in (neurons(concept, WEAK), neurons(concept, WEAK, SIZES[1])):
             if edits in found:
                 rows.append(effect(f"{edits}: {quantity}", found[edits][quantity], unit))
     return rows
@@ -140,9 +116,8 @@ STUDY: Final = Study(
     "more than with as many random neurons, and does it still do its task?",
     "Häon et al. 2025 (arXiv:2509.00328) clamp neurons that were chosen by hand from their top tokens, measure displacement and give no "
     "success. Ours are chosen by the projection on action tokens alone: up and down by their push on dz, quick and slow by how far they "
-    "prefer the outer bins of the motion. Beside them stand directions between two instructions (keep high and keep low, quickly and "
-    "slowly). Paths are also compared at equal length, and every claim stands beside random neurons of the same layers or random "
-    "directions at the same dose. An episode ends after eight seconds.",
+    "prefer the outer bins of the motion. Paths are compared at equal length, and every claim stands beside random neurons of the same "
+    "layers at the same strength. An episode ends after eight seconds.",
     plan,
     conclude,
 )
