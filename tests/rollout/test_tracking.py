@@ -80,6 +80,11 @@ class Bench:
         asked = Asked(camera, points=((u / PICTURE_PX, v / PICTURE_PX),), labels=(label,), **more)
         return self.tracking.ask(asked).result(WAIT_S)
 
+    def states(self):
+        """Return what the timeline keeps of the objects so far."""
+        self.inside(lambda simulator: None)  # what was recorded before is there then
+        return [e.payload["state"] for e in self.told.events if e.kind is EventKind.OBJECT]
+
     def called(self, kind):
         return next(name for name in self.names if name.startswith(kind))
 
@@ -114,8 +119,7 @@ def test_objects_are_clicked_refined_undone_locked_and_removed(bench):
         bench.click(plate)
     bench.tracking.remove(first.id).result(WAIT_S)
     assert [o.name for o in bench.tracking.board.state.objects] == ["dish"]
-    states = [e.payload["state"] for e in bench.told.events if e.kind is EventKind.OBJECT]
-    assert states == ["new", "corrected", "new", "removed"]
+    assert bench.states() == ["new", "corrected", "new", "removed"]
 
 
 def test_clicks_that_mean_nothing_are_refused_and_nothing_is_lost(bench):
@@ -163,7 +167,7 @@ def test_a_lost_target_pauses_the_policy_and_a_click_lets_it_go_on(bench):
     again = bench.click(cube)
     assert again.id == found.id and bench.tracking.view().asking is None and bench.controller.status().mode == "autonomous"
     bench.controller.pause()
-    states = [e.payload["state"] for e in bench.told.events if e.kind is EventKind.OBJECT]
+    states = bench.states()
     assert "lost" in states and "corrected" in states[states.index("lost") :]
 
 

@@ -27,14 +27,13 @@ class SideThread:
         """Begin."""
         self._thread.start()
 
-    @property
-    def has_jobs(self) -> bool:
-        """Whether something waits to be done."""
-        return bool(self._jobs)
-
     def wake(self) -> None:
         """Let it look again."""
         self._wake.set()
+
+    def rest(self, seconds: float) -> bool:
+        """Wait, in the thread; tells whether somebody woke it before the time was over."""
+        return self._wake.wait(seconds)
 
     def ask(self, work: Callable[[], T]) -> Future[T]:
         """Run ``work()`` in the thread; what it raises, the future raises."""

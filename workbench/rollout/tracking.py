@@ -52,9 +52,6 @@ POLICY_CAMERA: Final = "front"
 _log = logging.getLogger(__name__)
 
 
-OnSeen = Callable[[TrackingView], None]
-
-
 class ObjectTracking:
     """Masks objects of a live rollout and follows them. Every method may be called from any thread; masks are made in its own."""
 
@@ -75,7 +72,6 @@ class ObjectTracking:
         self._track_ms, self._trouble = 0.0, ""
         self._places: Mapping[str, Place] = {}
         self._carried: Mapping[str, Pixels] = {}
-        self._listeners: tuple[OnSeen, ...] = ()
         self._thread = SideThread("tracking", self._keep_up, lambda: self._frames.close())
         # The thread's own.
         self._frames = Frames(controller, pool)
@@ -161,6 +157,11 @@ class ObjectTracking:
         self.targets = object_ids
         return self._thread.ask(lambda: self._carry(self._frames.snap(None)))
 
+    @property
+    def step(self) -> int:
+        """Step of the newest frame that was tracked."""
+        return self._moment.step
+
     def view(self) -> TrackingView:
         """Return everything that is shown."""
         status, board = self._controller.status(), self.board
@@ -184,10 +185,6 @@ class ObjectTracking:
         self._asking = None
         self.board.update(lambda state: state)
 
-    def listen(self, listener: OnSeen) -> None:
-        """Call ``listener`` in the tracking thread after each tracked frame; it must return at once."""
-        self._listeners = (*self._listeners, listener)
-
     def close(self) -> None:
         """Stop the thread and release its view; again is harmless."""
         self._controller.unsubscribe(self._on_state)
@@ -202,11 +199,9 @@ class ObjectTracking:
     def _keep_up(self) -> None:
         """Track the newest frame when one is due; look ahead for the tool that is chosen."""
         wait_s = self._due_s - self._clock()
-        if wait_s > 0 and not self._thread.has_jobs:
-            time.sleep(min(wait_s, 0.2))
-        if self._thread.has_jobs or self._thread.is_closing:
-            self._thread.wake()
-            return
+        if self._thread.is_closing or (wait_s > 0 and self._thread.rest(wait_s)):
+            return  # it comes back at once, after what was asked meanwhile
+        begun = self._clock()
         try:
             snap = self._frames.present()
             if snap is None:
@@ -216,6 +211,7 @@ class ObjectTracking:
             if self._armed_camera:
                 self._frames.embedding(snap, self._armed_camera, self.segmenter)
             self._trouble = ""
+            self._due_s = begun + max(1.0 / MAX_HZ, (self._clock() - begun) * (1.0 + REST_SHARE))
         except Exception as error:
             if not isinstance(error, WorkbenchError):
                 _log.exception("Tracking failed")
@@ -239,12 +235,7 @@ class ObjectTracking:
         self._places = places
         self._key, self._moment = snap.key, snap.moment
         self._carry(snap)
-        took = self._clock() - begun
-        self._track_ms = 1e3 * took
-        self._due_s = begun + max(1.0 / MAX_HZ, took * (1.0 + REST_SHARE))
-        view = self.view()
-        for listener in self._listeners:
-            listener(view)
+        self._track_ms = 1e3 * (self._clock() - begun)
 
     def _carry(self, snap: Snap) -> None:
         """Carry targets that were masked on another camera to the policy's; one that is not seen stays where it was."""
