@@ -59,7 +59,7 @@ class HumanDesk:
 
     def note_reason(self, reason: str) -> None:
         """Say why the correction of now, or the last one, was needed."""
-        if not self.interventions():
+        if not self.interventions() and self._session.controller.status().mode != "correcting":
             raise InvalidInput("reason", expected="a correction that it belongs to", found="none", fix="Take over first (Tab).")
         self._session.controller.record(EventKind.INTERVENTION, {"reason": reason.strip()})
 

@@ -26,7 +26,7 @@
       const on = (name, fn) => element.querySelectorAll(`[data-do="${name}"]`).forEach((node) => { node.onclick = fn; });
       const send = (name, args) => VLAW.socket?.command(name, args);
       this.send = send;
-      on("drive", () => (this.status.mode === "correcting" ? send("hand_back") : send("drive", { via: "button", reason: this.reason() })));
+      on("drive", () => send(...(this.status.mode === "correcting" ? ["hand_back"] : ["drive", { via: "button" }])));
       on("tool", () => VLAW.run?.("tool_hand"));
       on("halt", () => send("halt"));
       on("segment", () => send("segment", {}));
@@ -99,14 +99,11 @@
       }));
     }
 
-    reason() {
-      const chosen = this.part("reason").value.trim();
-      return chosen.slice(0, 200);
-    }
-
     giveReason(reason) {
-      if (!this.state?.interventions.length) { this.part("reason").value = reason; return; }
-      this.part("reason").value = "";
+      // Before a take-over it waits in the box, and goes with it.
+      const hasCorrection = this.status.mode === "correcting" || this.state?.interventions.length;
+      this.part("reason").value = hasCorrection ? "" : reason;
+      if (!hasCorrection) return;
       this.send("set_reason", { reason });
     }
 
@@ -118,6 +115,7 @@
       this.element.dataset.mode = status.mode;
       this.part("who").textContent = WHO[status.mode] ?? status.mode;
       const isDriving = status.mode === "correcting";
+      if (isDriving && isOther && this.part("reason").value.trim()) this.giveReason(this.part("reason").value.trim());
       for (const node of this.element.querySelectorAll('[data-do="drive"]')) node.textContent = isDriving ? "Hand back" : "Take over";
       this.element.querySelector('[data-do="segment"]').disabled = !isDriving;
       for (const name of ["success", "failure", "keep"]) this.element.querySelector(`[data-do="${name}"]`).disabled = status.mode === "idle";
