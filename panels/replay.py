@@ -9,7 +9,7 @@ from typing import overload
 from panels.live import CALL_TIMEOUT_S, LiveSession
 from panels.state import AppState
 from panels.status import StoredEpisode
-from sessions.concepts import load_assets
+from sessions.concepts import find_assets
 from sessions.records import EpisodeInfo
 from sessions.replay import branch_point
 from sessions.store import Store
@@ -41,7 +41,7 @@ def branch_from(app: AppState, session: LiveSession, episode_id: str, step: int)
         prompt=point.prompt,
         lead=point.lead,
         steering=point.steering,
-        assets=load_assets(app.store, (id for mark in point.steering for id in assets_in(mark.mix.to_dict()))),
+        assets=find_assets(app.store, (id for mark in point.steering for id in assets_in(mark.mix.to_dict()))),
     )
     branch_id = future.result(CALL_TIMEOUT_S)
     if point.prompt.sketch is not None:

@@ -73,6 +73,13 @@ def load_assets(store: Store, ids: Iterable[str]) -> dict[str, Asset]:
     return {id: load_asset(store, id) for id in ids}
 
 
+def find_assets(store: Store, ids: Iterable[str]) -> dict[str, Asset]:
+    """Return those of some ids that are there: an episode from another workbench may have been steered by others."""
+    with store.reading() as connection:
+        known = {id for id in ids if connection.execute("SELECT 1 FROM steering_assets WHERE id = ?", [id]).fetchone()}
+    return load_assets(store, known)
+
+
 def list_assets(store: Store, policy: str) -> dict[str, dict[str, Any]]:
     """Return the descriptions of what was made for some weights, by id, newest first."""
     query = "SELECT id, meta FROM steering_assets WHERE policy IN (?, '') AND NOT is_deleted ORDER BY num DESC"

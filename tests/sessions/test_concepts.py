@@ -12,6 +12,7 @@ from sessions.concepts import (
     delete_concept,
     delete_preset,
     export_concept,
+    find_assets,
     find_concept,
     import_concept,
     list_assets,
@@ -84,6 +85,7 @@ def test_equal_assets_are_kept_once_and_a_deleted_one_can_still_be_loaded(store)
     assert not list_assets(store, POLICY) and load_asset(store, id).name == "up"
     save_asset(store, direction())
     assert list(list_assets(store, POLICY)) == [id]
+    assert list(find_assets(store, [id, "direction-0"])) == [id], "what another workbench has is left out"
     with pytest.raises(NotStored):
         load_asset(store, "direction-0")
 
