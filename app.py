@@ -34,6 +34,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "instruments": "models.steering_bench:bench_instruments",
     "human": "panels.bench_human:bench_human",
     "campaign": "workbench.evaluation.bench:bench_campaign",
+    "trajectory": "workbench.rollout.trajectory_bench:bench_trajectory",
 }
 """What ``bench NAME`` measures: a function without arguments that returns the bench contract of docs/architecture.md."""
 

@@ -52,6 +52,8 @@ class PlanningPolicy:
         self._actions: list[Actions] = []
         self._drive: PathDrive | None = None
         self._goal: Floats | None = None
+        self._opening: float | None = None
+        """Of the gripper, wanted at the goal; None: as it is."""
 
     def reset(self, rng: np.random.Generator) -> None:
         """Forget the plan."""
@@ -69,7 +71,8 @@ class PlanningPolicy:
             self._told = None
         elif prompt.id != self._told:
             self._told = prompt.id
-            self._goal = lift_trace(prompt.trace, observation.cameras[prompt.trace.camera]).positions[-1]
+            told = lift_trace(prompt.trace, observation.cameras[prompt.trace.camera])
+            self._goal, self._opening = told.positions[-1], None if told.gripper is None else float(told.gripper[-1])
             scores = self._plan(observation, replace(prompt, trace=None), rng)
         return ActionChunk(self._next(observation)[None], 1.0 / control_period(self._simulator), scores)
 
@@ -80,8 +83,15 @@ class PlanningPolicy:
             return self._actions.pop(0)
         if self._drive is None:  # the last bit, from where the actions ended
             here = np.asarray(observation.part("ee_position"), dtype=float)
-            self._drive = PathDrive(SpacePath(np.stack([here, self._goal])), observation)
+            self._drive = PathDrive(self._with_gripper(SpacePath(np.stack([here, self._goal])), observation), observation)
         return self._drive.act(observation, control_period(self._simulator))
+
+    def _with_gripper(self, path: SpacePath, observation: Observation) -> SpacePath:
+        """Return a way on which the gripper stays as it is now up to the goal, and does there what the trace's end says."""
+        now = float(observation.part("gripper_command")[0] > 0.5)
+        openings = np.full(path.num_points, now)
+        openings[-1] = now if self._opening is None else self._opening
+        return SpacePath(path.positions, openings)
 
     def _plan(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> dict[str, float]:
         """Search in a copy of the scene; return how long it took, and how many branches."""
@@ -98,7 +108,7 @@ class PlanningPolicy:
                 self._actions, num_tries = list(tried.actions), tried.num_tried
             else:
                 way = plan_around(PathChecker(copy), self._goal, rng)
-                self._drive, num_tries = PathDrive(way.path, observation), way.num_checks
+                self._drive, num_tries = PathDrive(self._with_gripper(way.path, observation), observation), way.num_checks
             return {"planning_s": time.perf_counter() - begun, "planning_tries": float(num_tries)}
         finally:
             copy.close()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.core.errors import Unreachable
 from workbench.trajectory.feasibility import PathProblem, PathProblemKind, PathReport
@@ -24,8 +25,8 @@ from workbench.trajectory.trace_editing import add_point, simplify
 MAX_ROUNDS: Final = 12
 ROOM_M: Final = (0.02, 0.06)
 """How far before and behind a stretch the path is shifted as well; each is tried."""
-FIRST_SHIFT_M: Final = 0.01
-LAST_SHIFT_M: Final = 0.40
+FIRST_SHIFT_M: Final = 0.02
+LAST_SHIFT_M: Final = 0.33
 """No stretch is shifted farther."""
 FINEST_M: Final = 0.006
 """To this the shortest shift is found."""
@@ -217,21 +218,28 @@ def _bend(bend: _Bend, by_m: float) -> SpacePath:
     borders = np.array([problem.start_m - room - slope, problem.start_m - room, problem.stop_m + room, problem.stop_m + room + slope])
     stretch = np.clip(borders, 0.0, path.length)
     inner = np.linspace(stretch[1], stretch[2], max(2, int(np.ceil((stretch[2] - stretch[1]) / BEND_SPACING_M)) + 1))
-    arcs = np.unique(np.round(np.concatenate([path.arcs, stretch, inner]), 6))
-    cut = cut_path(path, np.clip(arcs, 0.0, path.length))
+    added = np.unique(np.concatenate([stretch, inner]).round(5))
+    added = np.clip(added[~_are_at(added, path.arcs)], 0.0, path.length)
+    cut = cut_path(path, np.sort(np.concatenate([path.arcs, added])))
     shares = np.interp(cut.arcs, borders, [0.0, 1.0, 1.0, 0.0])
     shares[0] = 0.0  # where the gripper is now cannot be moved
-    events = np.isin(cut.arcs.round(5), path.arcs[list(path.events)].round(5))
-    is_last = np.arange(cut.num_points) == cut.num_points - 1
-    shares[(events | is_last) & (problem.stop_m < cut.arcs - 1e-6)] = 0.0
+    # Where the gripper acts, and the end, are what the person wants: they stay, unless they are in the trouble themselves.
+    is_own = _are_at(cut.arcs, path.arcs)
+    is_fixed = _are_at(cut.arcs, path.arcs[list(path.events)]) | (np.arange(cut.num_points) == cut.num_points - 1)
+    shares[is_fixed & ((cut.arcs < problem.start_m - 1e-6) | (cut.arcs > problem.stop_m + 1e-6))] = 0.0
     moved = SpacePath(cut.positions + shares[:, None] * by_m * bend.direction, cut.gripper, cut.times_s)
-    fixed = tuple(sorted({*moved.events, *np.flatnonzero(np.isin(cut.arcs.round(5), path.arcs.round(5))).tolist()}))
+    fixed = tuple(sorted({*moved.events, *np.flatnonzero(is_own).tolist()}))
     kept = simplify(moved.positions, _FLAT_M, fixed=fixed)
     return SpacePath(
         moved.positions[kept],
         None if moved.gripper is None else moved.gripper[kept],
         None if moved.times_s is None else moved.times_s[kept],
     )
+
+
+def _are_at(arcs: Floats, wanted: Floats) -> NDArray[np.bool_]:
+    """Return which lengths ``(K,)`` are one of the wanted ones."""
+    return np.asarray(np.abs(arcs[:, None] - wanted[None]).min(axis=1, initial=np.inf) < 1e-5)
 
 
 def _num_spatial(report: PathReport) -> int:
