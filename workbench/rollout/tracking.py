@@ -278,8 +278,6 @@ class ObjectTracking:
         if is_waiting and self._controller.status().mode == "autonomous":
             self._asking = object_id
             self._controller.pause()
-        elif self._asking == object_id and sight is not Sight.LOST:
-            self._asking = None
 
     # --- making masks ---
 

@@ -303,14 +303,15 @@ export class MaskTool {
   drawQuestion() {
     const lost = this.state.objects.find((o) => o.id === this.state.asking);
     this.question.hidden = !lost;
-    if (this.questionKey === lost?.id) return;
-    this.questionKey = lost?.id;
+    const isBack = lost && lost.sight !== "lost", key = lost && `${lost.id}${isBack}`;
+    if (this.questionKey === key) return;
+    this.questionKey = key;
     if (!lost) return;
     this.question.replaceChildren(
-      h("strong", { text: `${lost.name} is lost.` }),
-      h("span", { text: " The policy waits. Click the object again to go on." }),
+      h("strong", { text: `${lost.name} ${isBack ? "was lost, and is seen again." : "is lost."}` }),
+      h("span", { text: isBack ? " The policy waits. Go on if the mask is right, else click the object." : " The policy waits. Click the object again to go on." }),
       h("button", { type: "button", onclick: () => this.find(lost) }, ["Click it"]),
-      h("button", { type: "button", onclick: () => this.stage.socket.command("mask_go_on") }, ["Go on without"]),
+      h("button", { type: "button", onclick: () => this.stage.socket.command("mask_go_on") }, [isBack ? "Go on" : "Go on without"]),
     );
   }
 
