@@ -71,12 +71,12 @@ class Photographer:
         self.page.locator("#stage .surface").focus()
         self.page.keyboard.press(name)
 
-    def start(self, config: EpisodeConfig) -> None:
-        """Start an episode for the sketch follower, with an empty drawing."""
+    def start(self, config: EpisodeConfig, policy: str = "sketch") -> None:
+        """Start an episode, by default for the sketch follower, with an empty drawing."""
         if self.session.sketch.strokes:
             self.page.evaluate("window.VLAW.run('clear')")
             self.wait("data.strokes === '0'")
-        episode_id = self.session.controller.start(config, policy="sketch").result(CALL_TIMEOUT_S)
+        episode_id = self.session.controller.start(config, policy=policy).result(CALL_TIMEOUT_S)
         self.wait(f"data.episode === '{episode_id}' && Number(data.frames) > 0")
 
     def places(self, *roles: str) -> NDArray[np.float64]:
@@ -98,6 +98,12 @@ class Photographer:
             return sorted(bench.instance.roles)
 
         return self.session.in_simulator(look)
+
+    def click(self, place: NDArray[np.float64]) -> None:
+        """Click on a place of the picture, 0..1."""
+        box = self.page.locator("#stage .surface").bounding_box()
+        assert box is not None, "the stage is on the page"
+        self.page.mouse.click(*(np.array([box["x"], box["y"]]) + place * (box["width"], box["height"])))
 
     def drag(self, a: NDArray[np.float64], b: NDArray[np.float64], between: Callable[[], None] = lambda: None) -> None:
         """Draw from one place to another with the mouse, calling ``between`` on the way."""
@@ -179,6 +185,7 @@ def shoot_states(app: AppState, browser: Browser, url: str, out: Path, size: tup
     light.key("?")
     light.shoot("keys")
     light.page.keyboard.press("Escape")
+    shoot_hands(light)
     light.page.context.close()
 
     dark = visit(app, browser, url, out, size=size, scheme="dark")
@@ -196,6 +203,32 @@ def shoot_states(app: AppState, browser: Browser, url: str, out: Path, size: tup
     dark.shoot("halted")
     dark.page.context.close()
     return light.taken + dark.taken
+
+
+def shoot_hands(camera: Photographer) -> None:
+    """Take the bench VLA told in words, by a mask, by its own path, steered, and corrected by hand."""
+    camera.start(SCENE, policy="bench-vla")
+    camera.tab("Scene")
+    camera.page.wait_for_selector("#scene-card", state="visible", timeout=WAIT_MS)
+    camera.shoot("told")
+    camera.tab("Masks")
+    camera.key("m")
+    camera.click(camera.places("pick")[0])
+    camera.page.wait_for_selector("#objects ol li", timeout=WAIT_MS)
+    camera.shoot("masks")
+    camera.tab("Trajectory")
+    camera.key("t")
+    camera.page.wait_for_selector("#path-editor [data-is=body]:not([hidden])", timeout=WAIT_MS)
+    camera.shoot("trajectory")
+    camera.tab("Steering")
+    camera.page.wait_for_selector("#steering table", timeout=WAIT_MS)
+    camera.shoot("steering")
+    camera.tab("Human")
+    camera.key("Tab")
+    camera.wait("data.mode === 'correcting'")
+    camera.shoot("human")
+    camera.key("Tab")
+    camera.wait("data.mode !== 'correcting'")
 
 
 def shoot_history(camera: Photographer, first: str) -> None:
