@@ -56,8 +56,8 @@ def test_touching_a_thing_on_the_way_is_a_problem_but_grasping_it_is_none(simula
     x, y, _ = simulator.world.position(cube)
     through = SpacePath(np.array([simulator.world.ee_position, [x, y - 0.15, 0.03], [x, y + 0.15, 0.03]]))
     found = PathChecker(simulator).check(through).of_kind(PathProblemKind.COLLISION)
-    (problem,) = [p for p in found if simulator.world.prop(cube).label in p.message]
-    assert abs(problem.position[1] - y) < 0.1
+    named = [p for p in found if simulator.world.prop(cube).label in p.message]
+    assert named and min(abs(p.position[1] - y) for p in named) < 0.1, [p.message for p in found]
 
 
 def test_a_path_into_the_table_or_beyond_the_arms_reach_says_so(simulator):
