@@ -23,7 +23,7 @@ def put_in_front(simulator, name, target):
     before = data.qpos[address : address + 7].copy()
     camera, aim = simulator.observe((CameraRequest("front"),)).cameras["front"].T_world_camera[:3, 3], simulator.world.position(target)
     model.opt.gravity[:] = 0.0
-    data.qpos[address : address + 3] = aim + 0.13 * (camera - aim) / np.linalg.norm(camera - aim)
+    data.qpos[address : address + 3] = aim + 0.4 * (camera - aim)
     simulator.restore(simulator.state())
     return before
 

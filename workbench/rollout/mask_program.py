@@ -20,6 +20,8 @@ from workbench.rollout.mask_feed import MaskFeed
 from workbench.rollout.tracking import ObjectTracking
 
 _ENDED_BY: Final = frozenset({EventKind.START, EventKind.RESET, EventKind.TAKEOVER, EventKind.HALT, EventKind.POLICY})
+CORRECTED: Final = "corrected"
+"""State of an object in the event that tells of another click on it."""
 WAIT_S: Final = 20.0
 _CHECK_EVERY: Final = 2
 _STEADY: Final = 3
@@ -118,6 +120,8 @@ class MaskProgram:
                 self._settle(ProgramState.STOPPED, "Stopped by something else.")
             elif event.kind is EventKind.MASK:
                 self._has_begun = True
+            elif event.kind is EventKind.OBJECT and event.payload.get("state") == CORRECTED:
+                self._begin_again(str(event.payload.get("object")))
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values for the page."""
@@ -145,6 +149,15 @@ class MaskProgram:
         told: dict[str, Any] = {"mask": replace(mask, newest=feed), "interaction": step.interaction}
         self._controller.run_prompt(self.policy, text="", sketch=None, plan=None, trace=None, **told)
         self.version += 1
+
+    def _begin_again(self, object_id: str) -> None:
+        """Tell the present step anew when its object was clicked again: what was planned for the old mask is void."""
+        if object_id != self.steps[self.index].object_id:
+            return
+        try:
+            self._begin()
+        except WorkbenchError as error:
+            self._settle(ProgramState.STOPPED, str(error))
 
     def _look(self, step: Step) -> None:
         present = self.steps[self.index]
