@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from workbench.evaluation.campaign import CellResult, TrialResult
 from workbench.evaluation.conditions import compare_conditions
 from workbench.evaluation.episodes import CONTROL_HZ
-from workbench.evaluation.statistics import RESAMPLES, ratio_interval
+from workbench.evaluation.statistics import RESAMPLES, ratio_interval, wilson_interval
 from workbench.evaluation.studies import Finding
 from workbench.steering.comparison import Episode, compare_episodes
 from workbench.steering.dose import Difference
@@ -28,10 +28,13 @@ class Arms(NamedTuple):
     by_edits: Mapping[str, Sequence[CellResult]]
 
     def differences(self) -> dict[str, dict[str, Difference]]:
-        """Return each arm's paired comparison with the baseline by quantity; an episode that has no path is left out of every arm."""
+        """Return each arm's paired comparison with the baseline by quantity; nothing from fewer than two episodes, which have no interval.
+
+        An episode that has no path is left out of every arm.
+        """
         trials = {edits: _trials(cells) for edits, cells in self.by_edits.items()}
         keys = [k for k in trials.get(BASELINE, {}) if all(k in t and len(t[k].path) > 1 for t in trials.values())]
-        if not keys:
+        if len(keys) < 2:
             return {}
         episodes = {edits: [Episode(np.array(t[k].path), t[k].is_success) for k in keys] for edits, t in trials.items()}
         baseline = episodes.pop(BASELINE)
@@ -64,7 +67,10 @@ def effect(name: str, found: Difference, unit: str, target: float | None = None,
 
 
 def success_kept(name: str, arms: Arms, edits: str, target: float | None = None) -> Finding | None:
-    """Return the success of an arm as a share of the baseline's on the same episodes, with an interval by resampling them; None without."""
+    """Return the success of an arm as a share of the baseline's on the same episodes, with an interval by resampling them; None without.
+
+    Where all episodes of an arm end alike, resampling has no width, and Wilson's interval of the arm's own rate takes its place.
+    """
     pairs = _pairs(arms, edits)
     if not len(pairs) or not pairs[:, 0].any():
         return None
@@ -73,6 +79,9 @@ def success_kept(name: str, arms: Arms, edits: str, target: float | None = None)
     shares = drawn[drawn[:, 0] > 0]
     low, high = np.percentile(shares[:, 1] / shares[:, 0], [2.5, 97.5])
     value = pairs[:, 1].mean() / pairs[:, 0].mean()
+    if len(np.unique(pairs[:, 1])) == 1:
+        ends = wilson_interval(int(pairs[:, 1].sum()), len(pairs))
+        low, high = ends.low / pairs[:, 0].mean(), ends.high / pairs[:, 0].mean()
     return Finding(name, float(value), float(min(low, value)), float(max(high, value)), len(pairs), "%", target, null=1.0)
 
 

@@ -28,7 +28,7 @@ from workbench.steering.sae import TorchSae
 from workbench.steering.scopes import Scope
 from workbench.steering.sites import as_module
 
-NEURON_GAINS: Final = Gains(proportional=0.05, integral=0.02, derivative=0.0, low=-4.0, high=4.0)
+NEURON_GAINS: Final = Gains(proportional=0.15, integral=0.05, derivative=0.0, low=-4.0, high=4.0)
 """Of a controller that sets the clamp of neurons: both ways, and far gentler than the published ones, which are for a network of 7 billion."""
 LESSENING: Final = ("down", "low", "slow", "careful")
 """Concepts of which more makes height or speed less."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
+from scipy.stats import t
 
 from workbench.evaluation.bench_vla import POLICY
 from workbench.evaluation.campaign import Cell, CellResult, draw_seeds
@@ -80,8 +81,6 @@ def heights(found: Mapping[str, Mapping[str, Difference]], edits: Mapping[str, s
 
 def control_band(changes: Sequence[float]) -> tuple[float, float, float]:
     """Return mean, lower and upper end of the range in which 95 % of random controls are expected, by Student's distribution."""
-    from scipy.stats import t
-
     values = np.asarray(changes, dtype=float)
     half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) * np.sqrt(1 + 1 / len(values))) if len(values) > 1 else 0.0
     return float(values.mean()), float(values.mean()) - half, float(values.mean()) + half
