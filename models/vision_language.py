@@ -132,6 +132,16 @@ class VisionLanguageInterpreter:
         except (ValueError, RecursionError) as error:
             raise self._failed("its answer is not JSON", "Use a model that supports structured output.") from error
 
+    def complete(self, text: str, image: NDArray[np.uint8]) -> str:
+        """Return the model's answer to a text with a picture ``(H, W, 3) uint8``, as it came.
+
+        Raises:
+            ServiceFailed: no answer in time, an error status, or no message in it.
+        """
+        content = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": _data_url(image), "detail": "high"}}]
+        body = {"model": self.model, "temperature": 0, "messages": [{"role": "user", "content": content}]}
+        return self._content_of(self._post(body))
+
     def _request(self, sketch: Sketch, image: NDArray[np.uint8], instruction: str) -> dict[str, Any]:
         text = [f"The pictures are {image.shape[1]} x {image.shape[0]} pixels: first with the drawing, then without it."]
         text += [f"The person also typed: {instruction}"] if instruction else []
