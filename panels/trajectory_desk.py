@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from panels.render.trajectory import PathInSpace
-from panels.trajectory_drive import BENCH_VLA, DRIVERS, Drive
+from panels.trajectory_drive import BENCH_VLA, DRIVERS, Drive, num_behind
 from panels.trajectory_line import EMPTY, Draft, DraftLine
 from panels.trajectory_trials import Trials
 from workbench.core.errors import InvalidInput, NotStored, UnknownName, Unreachable
@@ -237,9 +237,10 @@ class TrajectoryDesk:
             drive, draft = self.drive, self._line.present
             if drive is None or len(draft.path.points) < 2:
                 return
-            num_passed = drive.num_passed if draft.path.points[0].id == drive.path.points[0].id else 0
+            is_same_way = draft.path.points[0].id == drive.path.points[0].id
+            num_passed = max(1, drive.num_passed)
         place, opening = self._session.in_simulator(_hand)
-        path = with_start(draft.path, place, max(1, num_passed) if draft.path.points[0].id == "now" else num_passed)
+        path = with_start(draft.path, place, num_passed if is_same_way else num_behind(draft.path, place))
         if len(path.points) < 2:
             return
         trace = self._trace(path, drive.driver, drive.weight, opening)
@@ -292,8 +293,7 @@ class TrajectoryDesk:
     def on_start(self, start: EpisodeStart) -> None:
         """Forget what belongs to the episode before; a path that a person drew stays."""
         with self._lock:
-            if self.drive is not None and start.parent_id != self.drive.episode_id:
-                self.drive = None
+            self.drive = None
             if self._line.present.is_own:
                 self._line.replace(EMPTY)
         self._seen = None

@@ -22,6 +22,13 @@ BENCH_VLA: Final = "bench-vla"
 DRIVERS: Final = (FOLLOWER, BENCH_VLA, BLEND)
 
 
+def num_behind(path: DrawnPath, place: Floats, arc_m: float | None = None) -> int:
+    """Return how many points of a path lie behind a length of it [m]; by default behind its place that is nearest to ``place`` ``(3,)``."""
+    space = SpacePath(path.positions())
+    arc = space.nearest_arc(place) if arc_m is None else arc_m
+    return int(np.searchsorted(space.arcs, arc + PASSED_M, side="right"))
+
+
 @dataclass(eq=False)
 class Drive:
     """A path on its way to being travelled; written by the stepping thread and by edits, under the desk's lock."""
@@ -45,8 +52,7 @@ class Drive:
     @property
     def num_passed(self) -> int:
         """How many points of the path lie behind."""
-        arcs = SpacePath(self.path.positions()).arcs
-        return int(np.searchsorted(arcs, self.arc_m + PASSED_M, side="right"))
+        return num_behind(self.path, np.zeros(3), self.arc_m)
 
     def go_on_with(self, path: DrawnPath) -> None:
         """Take an edited rest of the path, which starts where the end-effector is."""

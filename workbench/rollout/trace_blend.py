@@ -11,10 +11,16 @@ from numpy.typing import NDArray
 from workbench.core.protocols import Policy, PolicySpec, Simulator
 from workbench.core.types import ActionChunk, Intention, Observation, Prompt
 from workbench.rollout.chunking import ChunkQueue
+from workbench.rollout.sketch_policy import DEFAULT_PERIOD_S
 from workbench.rollout.trace_policy import TracePolicy
+from workbench.trajectory.paths import DEFAULT_SPEED
 
 NUM_SHOWN: Final = 8
 """Control steps that the shown proposals reach ahead."""
+NUM_AHEAD: Final = 3
+"""Control steps ahead on the path at which the shared drive aims."""
+GRIP_STEPS: Final = 10
+"""Control steps that the fingers are given."""
 
 
 class BlendPolicy:
@@ -27,6 +33,7 @@ class BlendPolicy:
         self._base, self._follower = base, TracePolicy(simulator)
         self._queue = ChunkQueue()
         self._told = ""
+        self._gripper, self._num_held = 1.0, 0
         self.spec: PolicySpec = replace(
             base.spec,
             name="trace-blend",
@@ -47,6 +54,7 @@ class BlendPolicy:
         self._follower.reset(rng)
         self._queue.clear()
         self._told = ""
+        self._gripper, self._num_held = 1.0, 0
 
     def act(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
         """Return one action, the weighted mean of both; without a trace the policy's own."""
@@ -59,12 +67,26 @@ class BlendPolicy:
             return ActionChunk(own[:1], 20.0, self._queue.scores, self._queue.intention)
         drawn = self._follower.act(observation, prompt, rng)
         weight = prompt.trace.weight
-        action = blended(own[0], drawn.actions[0], weight)
+        action = blended(own[0], drawn.actions[0] if weight == 1.0 else self._pursuit(observation, drawn.actions[0]), weight)
         self._queue.advance()
         scores = {**self._queue.scores, **drawn.scores} if weight >= 0.5 else {**drawn.scores, **self._queue.scores}
         shown = {"policy": _reach(observation, own), "trace": self._follower.ahead(observation, NUM_SHOWN)}
         intention = replace(self._queue.intention or Intention(), proposals=shown)
         return ActionChunk(action[None], drawn.control_hz, scores, intention)
+
+    def _pursuit(self, observation: Observation, drawn: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the follower's action ``(7,)`` as if it had driven alone up to here: its own plan of speeds does not fit a shared drive."""
+        action = drawn.copy()
+        if float(drawn[6]) != self._gripper:
+            self._gripper, self._num_held = float(drawn[6]), GRIP_STEPS
+        elif self._num_held > 0:
+            self._num_held -= 1
+        way = self._follower.ahead(observation, NUM_AHEAD)
+        offset = way[-1] - way[0]
+        length = float(np.linalg.norm(offset))
+        is_waiting = self._num_held > 0 or length < 1e-9
+        action[:3] = 0.0 if is_waiting else offset * min(1.0, DEFAULT_SPEED * DEFAULT_PERIOD_S / length)
+        return action
 
     def _own(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> NDArray[np.float32]:
         """Return what is left of the policy's own chunk, asked without the trace when it is used up."""
