@@ -64,8 +64,9 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
         )
     with gr.Row(elem_classes="tight"):
         starts = gr.Number(4, label="Starts", precision=0, minimum=1, maximum=200, elem_id="compare-starts", min_width=80)
-        randoms = gr.Number(2, label="Random controls", precision=0, minimum=0, maximum=20, elem_id="compare-randoms", min_width=110)
-        sweep = gr.Checkbox(False, label="Try several doses", elem_id="compare-sweep", min_width=120)
+        randoms = gr.Number(2, label="Random controls", precision=0, minimum=0, maximum=20, elem_id="compare-randoms", min_width=130)
+        sweep = gr.Checkbox(False, label="Try several doses", elem_id="compare-sweep", min_width=160)
+    with gr.Row(elem_classes="tight"):
         run = gr.Button("Compare", variant="primary", elem_id="compare-run", min_width=100)
         cancel = gr.Button("Cancel", elem_id="compare-cancel", min_width=70, interactive=False)
     state = fact_lines("compare-state")
