@@ -116,7 +116,7 @@
       if (isOther) {
         this.isRead = false;
         for (const tool of this.tools) tool.changed?.();
-        if (this.isSeen && this.isOpen) this.read();
+        if (this.isSeen && this.isOpen) { this.read(); this.choose(this.chosen); }
       }
       this.redraw();
     }
