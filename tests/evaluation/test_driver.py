@@ -85,6 +85,14 @@ def test_a_trial_that_ends_in_an_error_is_named_and_the_worker_goes_on(monkeypat
     worker.close()
 
 
+def test_what_cannot_be_told_is_a_trial_that_failed_and_not_tried_again(caplog):
+    worker = TrialWorker(WorkerSetup("models.catalog:POLICIES"))
+    outcome = worker.run(Trial("hold", "follow_path", "mask", 1))
+    worker.close()
+    assert not outcome.refusal and not outcome.result.is_success and outcome.result.note.startswith("mask: expected one of the tasks")
+    assert not caplog.records
+
+
 def test_a_policy_that_cannot_be_loaded_stops_the_campaign_and_says_why():
     campaign, journal = Campaign("small", (Cell("nobody", "touch", "words", (1, 2)),)), MemoryJournal()
     with pytest.raises(InvalidInput, match="Unknown policy 'nobody'"):

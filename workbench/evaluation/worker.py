@@ -104,6 +104,8 @@ class TrialWorker:
             tape = EpisodeTape() if self._setup.has_tape else None
             try:
                 return TrialOutcome(trial, self._run(trial, tape), tape)
+            except InvalidInput as error:  # for example a drawing that cannot be read, in this scene as again in the next attempt
+                return TrialOutcome(trial, TrialResult(trial.seed, False, 0, str(error)))
             except Exception as error:
                 log.exception("Trial %s failed, attempt %d of %d", trial, attempt, ATTEMPTS)
                 self._policies.pop(trial.policy, None)
