@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from panels.errors import bind
+from panels.errors import bind, plain
 from panels.events import QUIET
 from panels.state import AppState, UiState
-from workbench.core.errors import InvalidInput, TooLarge
+from workbench.core.errors import InvalidInput, TooLarge, WorkbenchError
 from workbench.core.masks import EXCLUDE, INCLUDE
 from workbench.segmentation.media import MediaMasks
 
@@ -56,8 +56,15 @@ def build(app: AppState, ui: gr.State) -> None:
     frame.release(bind(on_frame, app), [frame, ui], [picture], **QUIET)
     another.click(bind(on_next, app), [ui], [about], **QUIET)
     undo.click(bind(on_undo, app), [frame, ui], [picture], **QUIET)
-    # A stream of progress needs the queue; everything else is answered directly.
-    follow.click(bind(on_follow, app), [ui], [picture, frame, about], show_progress="hidden", api_visibility="private")
+
+    def follow_shown(state: UiState) -> Iterator[tuple[Any, Any, dict[str, str]]]:
+        try:
+            yield from on_follow(app, state)
+        except WorkbenchError as error:
+            raise gr.Error(plain(str(error)), title="Not possible", print_exception=False) from error
+
+    # A stream of progress needs the queue and a generator; everything else is answered directly.
+    follow.click(follow_shown, [ui], [picture, frame, about], show_progress="hidden", api_visibility="private")
     cancel.click(bind(on_cancel, app), [ui], None, **QUIET)
     to_coco.click(bind(on_coco, app), [ui], [to_coco], **QUIET)
     to_png.click(bind(on_png, app), [ui], [to_png], **QUIET)
