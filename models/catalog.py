@@ -111,6 +111,24 @@ def _load_classical() -> Segmenter:
     return ClassicalSegmenter()
 
 
+def _load_sam2_bench() -> Segmenter:
+    from models.native import keep_triton_out
+
+    keep_triton_out()
+    from models.sam2_bench.segmenter import load_segmenter
+
+    return load_segmenter()
+
+
+def _load_sam2() -> Segmenter:
+    from models.native import keep_triton_out
+
+    keep_triton_out()
+    from models.sam2 import load_segmenter
+
+    return load_segmenter()
+
+
 POLICIES: Final[Catalog[PolicyFactory]] = Catalog("policy")
 POLICIES.add("sketch", _load_sketch, "does what is drawn: arrows and circles become paths of the gripper")
 POLICIES.add("bench-vla", _load_bench_vla, "our own small vision-language-action model: words, masks, traces")
@@ -126,5 +144,7 @@ POLICIES.add("remote", _load_remote, "a policy server of openpi's protocol; its 
 POLICIES.add("pi0", _load_pi0, "pi0 from a checkpoint of yours, named by the variable VLAW_PI0")
 
 SEGMENTERS: Final[Catalog[Segmenter]] = Catalog("segmenter")
+SEGMENTERS.add("sam2-bench", _load_sam2_bench, "SAM 2 in small, trained on pictures of this bench alone: live without a GPU")
+SEGMENTERS.add("sam2", _load_sam2, "SAM 2 of Meta, from a checkpoint of yours, named by the variable VLAW_SAM2")
 SEGMENTERS.add("classical", _load_classical, "region growing by colour: no weights, any picture")
 SEGMENTERS.add("oracle", _load_oracle, "simulator's truth (privileged): no real robot has it")

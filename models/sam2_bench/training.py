@@ -32,7 +32,7 @@ class Plan:
     num_scenes: int = 1200
     minutes: float = 85.0
     prompts: int = 500
-    episodes: int = 8
+    episodes: int = 4
     frames: int = 300
     config: Sam2BenchConfig = field(default_factory=Sam2BenchConfig)
     num_pictures: int = 6
