@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from panels.render.masks import object_to_dict
@@ -33,6 +33,8 @@ class MaskDesk:
         self._session = session
         self.pool: SegmenterPool | None = None
         """Where segmenters come from; None where there are none."""
+        self.preferred: Sequence[str] = PREFERRED
+        """Segmenters to begin with, the first that can be loaded."""
         self.media: MediaMasks | None = None
         """The picture or video of one's own that is open."""
         self._lock = threading.Lock()
@@ -51,7 +53,7 @@ class MaskDesk:
             if self._tracking is None:
                 if self.pool is None or self._is_closed:
                     raise InvalidInput("mask", expected="a segmenter", found="none", fix="Start the workbench by app.py.")
-                first = self.pool.first(PREFERRED).spec.name
+                first = self.pool.first(self.preferred).spec.name
                 self._tracking = ObjectTracking(self._session.controller, self.pool, first)
             return self._tracking
 
@@ -101,7 +103,7 @@ class MaskDesk:
         names = list(self.pool.names) if self.pool else []
         head = {"type": "masks", "segmenters": [{"name": n, "description": self._describe(n)} for n in names]}
         if self._tracking is None:
-            first = next((n for n in PREFERRED if n in names), "")
+            first = next((n for n in self.preferred if n in names), "")
             return {**head, "version": 0, "segmenter": first, "objects": [], "selected": None, "program": None, "lag": 0}
         view = self._tracking.view()
         return {

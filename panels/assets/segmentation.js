@@ -50,7 +50,11 @@
       on("find", () => this.find("mask_find"));
       on("active", () => this.find("mask_active"));
       for (const name of ["pauses", "patience"]) this.part(name).onchange = () => this.setUp();
-      this.part("segmenter").onchange = () => this.send("mask_segmenter", { name: this.part("segmenter").value });
+      this.part("segmenter").onchange = async ({ target }) => {
+        await this.send("mask_segmenter", { name: target.value });
+        target.blur(); // one that cannot be loaded is taken back
+        this.redraw();
+      };
       for (const input of element.querySelectorAll("input")) input.addEventListener("keydown", (e) => { e.stopPropagation(); if (e.key === "Enter" && input === this.part("words")) this.find("mask_find"); });
       VLAW.withSocket((socket) => {
         socket.on("hello", (m) => { this.take(m.masks); this.note(m.status); });

@@ -41,7 +41,7 @@ LANE_TELLS = "/lost.*corrected/.test(document.querySelector('#timeline .timeline
 
 def test_a_thing_is_masked_acted_on_lost_clicked_again_and_still_there_after_a_reload(stage, page):
     session = stage.session
-    session.command("mask_segmenter", {"name": "oracle"})
+    session.masks.preferred = ("oracle",)
     roles = session.in_simulator(lambda simulator: dict(simulator.instance.roles))
     other = session.in_simulator(lambda simulator: [p.name for p in simulator.instance.scene.props if p.kind == "cube"])
     cube, cover = roles["pick"], next(name for name in other if name != roles["pick"])
