@@ -25,6 +25,7 @@ from panels.errors import bug_message
 from panels.guard import LOOPBACK_HOSTS, Guard
 from panels.human_routes import make_human_router
 from panels.keymap import load_keys
+from panels.rating_routes import make_rating_router
 from panels.routes import make_router
 from panels.state import APP_NAME, AppState
 from panels.stream import UVICORN_OPTIONS
@@ -84,6 +85,7 @@ def make_server(
     server.include_router(make_stream_router(app.live, keys=load_keys(app.settings.root_dir)))
     server.include_router(make_router(app))
     server.include_router(make_human_router(app))
+    server.include_router(make_rating_router(app))
     gr.mount_gradio_app(
         server,
         build_page(app),
