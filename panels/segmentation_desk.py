@@ -75,7 +75,7 @@ class MaskDesk:
         made = self.tracking.ask(asked).result(WAIT_S)
         return {"object": made.id, "name": made.name, "area": int(made.mask.sum()), "num_candidates": len(made.candidates)}
 
-    def run(self, steps: list[Mapping[str, Any]], policy: str, *, index: int = 0) -> dict[str, Any]:
+    def run(self, steps: Sequence[Mapping[str, Any]], policy: str, *, index: int = 0) -> dict[str, Any]:
         """Do one thing after the other with masked objects, from a step of the list on."""
         if self._session.shown_step is not None:
             self._session.branch(None)
@@ -84,7 +84,7 @@ class MaskDesk:
         self._session.changed("mode")
         return self.program.to_dict()
 
-    def plan(self, steps: list[Mapping[str, Any]]) -> dict[str, Any]:
+    def plan(self, steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Change the list without running it; the step that runs goes on."""
         self.program.change(tuple(ProgramStep(str(s["object"]), Interaction(str(s["interaction"]))) for s in steps))
         return self.program.to_dict()

@@ -174,8 +174,8 @@ class MediaMasks:
                 picture[outline(mask)] = colour
             painted = picture.astype(np.uint8)
             for item in self.objects:
-                prompt = item.prompts.get(frame)
-                for (u, v), label in zip(prompt.points, prompt.labels, strict=True) if prompt else ():
+                prompt = item.prompts.get(frame, MaskPrompt())
+                for (u, v), label in zip(prompt.points, prompt.labels, strict=True):
                     _dot(painted, u, v, (22, 163, 74) if label == INCLUDE else (220, 38, 38))
             return painted
 
