@@ -64,7 +64,7 @@ class TrajectoryEditor(gr.HTML):
         kwargs.setdefault("html_template", _TEMPLATE)
         kwargs.setdefault("js_on_load", "window.VLAW.mountTrajectory(element.querySelector('.path-editor'));")
         kwargs.setdefault("elem_id", "path-editor")
-        kwargs.setdefault("head", scripts("page.js", "events.js", "trajectory.js"))
+        kwargs.setdefault("head", scripts("page.js", "events.js", "trajectory_plot.js", "trajectory.js"))
         super().__init__(**kwargs)
 
 

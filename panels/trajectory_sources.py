@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from workbench.core.errors import InvalidInput
+from workbench.core.errors import InvalidInput, UnknownName
 from workbench.core.protocols import Simulator
 from workbench.core.trajectories import Phase
 from workbench.core.types import CameraRequest, Trace
 from workbench.rollout.prompts import parse_trace
 from workbench.rollout.trace_path import DrawnPath, drawn_path, parse_path, space_path
 from workbench.rollout.trace_prediction import LOOK_PX, path_of_drawing
+from workbench.rollout.tracing import TRACE_CAMERA, TRACE_PX
 from workbench.trajectory.lift import depth_picture
 from workbench.trajectory.paths import SpacePath, lift_trace
 from workbench.trajectory.trace_editing import smooth, snap_to_surface
+from workbench.trajectory.trace_formats import Frame, read_trace_text
 
 if TYPE_CHECKING:
     from panels.live import LiveSession
@@ -81,7 +83,9 @@ def load(session: LiveSession, text: str, name: str) -> dict[str, Any]:
 
 
 def read_file(text: str) -> DrawnPath | Trace:
-    """Return the path or the trace in a file's text."""
+    """Return the path or the trace in a file's text: JSON of ours, or what MolmoAct or HAMSTER wrote about the front camera."""
+    if not text.lstrip().startswith("{"):
+        return read_trace_text(text, "hamster" if "<ans>" in text else "molmoact", Frame(TRACE_CAMERA, TRACE_PX, TRACE_PX))
     try:
         document = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -97,12 +101,12 @@ def _refuse_constant(name: str) -> float:
 
 def lifted(simulator: Simulator, trace: Trace) -> DrawnPath:
     """Return a trace as a path: by its own depths, else over what its camera sees."""
-    if trace.depths_m is None:
-        size = (trace.width, trace.height)
-        points = [(u / size[0], v / size[1]) for u, v in trace.points]
-        return path_of_drawing(simulator, trace.camera, points)
-    pinhole = simulator.observe((CameraRequest(trace.camera, LOOK_PX, LOOK_PX),)).cameras[trace.camera]
-    return drawn_path(lift_trace(trace, pinhole), source="file")
+    if trace.camera not in simulator.spec.cameras:
+        raise UnknownName("camera", trace.camera, simulator.spec.cameras)
+    observation = simulator.observe((CameraRequest(trace.camera, LOOK_PX, LOOK_PX),))
+    picture = depth_picture(observation, trace.camera) if trace.depths_m is None else None
+    note = "" if picture is None else "It runs a little over what the camera sees. Set its heights in the side view."
+    return drawn_path(lift_trace(trace, observation.cameras[trace.camera], picture), source="file", note=note)
 
 
 def smooth_path(desk: TrajectoryDesk, tolerance_m: float) -> dict[str, Any]:

@@ -91,7 +91,9 @@ class BlendPolicy:
     def _own(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> NDArray[np.float32]:
         """Return what is left of the policy's own chunk, asked without the trace when it is used up."""
         if self._queue.is_empty:
-            self._queue.put(self._base.act(observation, replace(prompt, trace=None, mask=None, interaction=None), rng), self._base.spec.action_horizon)
+            self._queue.put(
+                self._base.act(observation, replace(prompt, trace=None, mask=None, interaction=None), rng), self._base.spec.action_horizon
+            )
         return self._queue.rest()
 
 
