@@ -26,7 +26,7 @@ _TEMPLATE: Final = """<div class="human" data-mode="idle">
 shoulder takes over and hands back, sticks drive, triggers close and open, Y success, A failure, X discards, B HALT.</p></details></section>
 <section><h4>This attempt</h4><div class="row"><button data-do="success" class="good" title="It worked: stamp it (Y)">Success</button>
 <button data-do="failure" class="bad" title="It failed: stamp it (F)">Failure</button>
-<select data-is="after" aria-label="After an outcome" title="What follows an outcome"><option value="again">then the same again</option>
+<select data-is="after" aria-label="After an outcome" title="What follows an outcome"><option value="again">then again</option>
 <option value="next">then the next scene</option><option value="stay">then stay</option></select><span class="spring"></span>
 <button data-do="reset" title="Start the same scene anew, paused (R)">Reset</button>
 <button data-do="keep" title="Mark the last 30 seconds, to find them again (J)">Keep the last 30 s</button></div>
