@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from workbench.core.types import EpisodeConfig
+from workbench.core.types import CameraRequest, EpisodeConfig, Prompt
 from workbench.rollout.ghost import run_ghost, run_policy_ghost
 from workbench.rollout.path_checks import PathChecker
 from workbench.rollout.path_planning import plan_around, plan_by_trying
+from workbench.rollout.planning_policy import planner
 from workbench.rollout.trajectory_bench import bench_trajectory, carrying_path
 from workbench.simulation.expert import ScriptedExpert
 from workbench.simulation.simulator import BenchSimulator
 from workbench.trajectory.compare import score_path
 from workbench.trajectory.feasibility import PathProblemKind
-from workbench.trajectory.paths import SpacePath, with_speeds
+from workbench.trajectory.paths import SpacePath, project_path, with_speeds
 from workbench.trajectory.trace_editing import set_height
 
 SEED = 17
@@ -109,13 +110,22 @@ def test_a_policy_draws_most_of_the_branches_when_it_is_given(simulator):
 
 
 def test_a_policy_runs_ahead_in_the_copy_and_nothing_moves(simulator):
-    from workbench.core.types import Prompt
-
     simulator.reset(EpisodeConfig("touch", 3))
     before = simulator.state()
     ghost = run_policy_ghost(simulator, ScriptedExpert(simulator), Prompt(), num_steps=20)
     assert simulator.state().equals(before) and len(ghost.positions) == 21
     assert np.linalg.norm(ghost.positions[-1] - ghost.positions[0]) > 0.05
+
+
+@pytest.mark.parametrize("tries_actions", [False, True])
+def test_a_planning_policy_goes_past_a_wall_to_where_a_trace_ends(simulator, tries_actions):
+    walled(simulator, height=0.36)
+    goal = simulator.world.position(simulator.instance.roles["place"]) + np.array([0.0, 0.0, 0.15])
+    camera = simulator.observe((CameraRequest("front", 256, 256),)).cameras["front"]
+    trace = project_path(SpacePath(np.stack([simulator.world.ee_position, goal])), camera)
+    policy = planner("tree", tries_actions=tries_actions)(simulator)
+    ghost = run_policy_ghost(simulator, policy, Prompt(trace=trace), num_steps=110)
+    assert ghost.trouble == "" and np.linalg.norm(ghost.positions[-1] - goal) < 0.01
 
 
 def test_the_bench_tells_its_figures():

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import Unreachable
 from workbench.core.protocols import Policy, Simulator
-from workbench.core.types import Observation, Prompt
+from workbench.core.types import CameraRequest, Observation, Prompt
 from workbench.rollout.loop import DONE, policy_rng
 from workbench.trajectory.drive import PathDrive
 from workbench.trajectory.paths import SpacePath
@@ -97,7 +97,10 @@ def run_policy_ghost(
             left.extend(chunk.actions[: policy.spec.action_horizon])
         return left.pop(0)
 
-    return _run(simulator, act, is_stopped, num_steps, policy)
+    cameras, trace = policy.spec.cameras, prompt.trace
+    if trace is not None and trace.camera not in (c.name for c in cameras):
+        cameras = (*cameras, CameraRequest(trace.camera, trace.width, trace.height))
+    return _run(simulator, act, is_stopped, num_steps, cameras)
 
 
 def control_period(simulator: Simulator) -> float:
@@ -105,8 +108,9 @@ def control_period(simulator: Simulator) -> float:
     return 1.0 / float(getattr(simulator, "control_hz", 20.0))
 
 
-def _run(simulator: Simulator, act: Act, is_stopped: Callable[[], bool], num_steps: int, policy: Policy | None = None) -> GhostRun:
-    cameras = policy.spec.cameras if policy is not None else ()
+def _run(
+    simulator: Simulator, act: Act, is_stopped: Callable[[], bool], num_steps: int, cameras: tuple[CameraRequest, ...] = ()
+) -> GhostRun:
     start = simulator.state()
     physics, positions, openings = [start.physics], [], []
     is_success, trouble = False, ""
