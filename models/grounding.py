@@ -44,7 +44,8 @@ class GroundingDino:
 
         try:
             model = AutoModelForZeroShotObjectDetection.from_pretrained(weights)
-            return GroundingDino(model, AutoProcessor.from_pretrained(weights))
+            reader: Any = AutoProcessor  # untyped there
+            return GroundingDino(model, reader.from_pretrained(weights))
         except (OSError, ValueError, KeyError) as error:
             raise InvalidInput(
                 "Grounding DINO",

@@ -51,7 +51,7 @@ class ActionMeter:
 
     def measures(self) -> dict[str, float]:
         """Return the figures: ``action_`` with the action's words, ``plain_`` with contact and box alone, ``all_`` without a filter."""
-        found = {}
+        found: dict[str, float] = {}
         for kind, scores in self._scores.items():
             found |= {f"{kind}_{name}": value for name, value in scores.to_dict().items() if np.isfinite(value)}
         return found
