@@ -228,7 +228,8 @@ def read_video(path: Path) -> list[NDArray[np.uint8]]:
                     raise TooLarge("video", limit=f"{MAX_FRAMES} frames", found="more", fix="Cut out the part that matters.")
                 scale = min(1.0, MAX_VIDEO_SIDE_PX / max(frame.width, frame.height))
                 size = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
-                frames.append(np.array(frame.to_image(width=size[0], height=size[1]).convert("RGB")))
+                shown: Any = frame  # untyped there
+                frames.append(np.array(shown.to_image(width=size[0], height=size[1]).convert("RGB")))
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise InvalidInput("video", expected="a file that can be read", found=str(error)[:100], fix="Save it again as MP4.") from error
     if not frames:
