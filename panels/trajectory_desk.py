@@ -178,13 +178,14 @@ class TrajectoryDesk:
         """Return what the figure of the path in space shows."""
         with self._lock:
             draft, drive = self._line.present, self.drive
+            report = self.trials.report_of(self._line.version)
             driven = np.array(drive.driven if drive else [], dtype=float).reshape(-1, 3)
             return PathInSpace(
                 draft.path.positions(),
                 np.array(draft.old, dtype=float).reshape(-1, 3),
                 driven,
                 tuple(p.gripper for p in draft.path.points),
-                np.empty((0, 3)),
+                np.array([p["position"] for p in report["problems"]], dtype=float).reshape(-1, 3),
                 tuple(obstacles_of(self._session.config)),
             )
 

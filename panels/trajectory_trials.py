@@ -46,7 +46,7 @@ class Trials:
         self._checked_model: object = None
         self._reports: tuple[int, dict[str, Any]] = (-1, CHECKING)
 
-    def report_of(self, version: int) -> dict[str, Any] | None:
+    def report_of(self, version: int) -> dict[str, Any]:
         """Return what was found of that version of the path, or that it is being looked at."""
         known, report = self._reports
         return report if known == version else CHECKING
