@@ -79,15 +79,18 @@ class Sam2Segmenter:
         predictor = self._predictor
         predictor._features, predictor._orig_hw, predictor._is_image_set = looked.features, looked.size, True
         with torch.inference_mode():
-            masks, scores, logits = predictor.predict(
+            given, points, labels, box = predictor._prep_prompts(
                 np.array(prompt.points) if prompt.points else None,
                 np.array(prompt.labels) if prompt.points else None,
                 np.array(prompt.box) if prompt.box is not None else None,
                 self._given_logits(prompt),
-                multimask_output=prompt.is_ambiguous,
+                normalize_coords=True,
             )
+            # As the package's `predict`, without turning masks into numbers and back.
+            found = predictor._predict(points, labels, box, given, multimask_output=prompt.is_ambiguous)
+        masks, scores, logits = (tensor[0].cpu().numpy() for tensor in found)
         order = np.argsort(-scores)
-        return tuple(Candidate(masks[i].astype(bool), float(np.clip(scores[i], 0.0, 1.0)), logits[i : i + 1]) for i in order)
+        return tuple(Candidate(masks[i], float(np.clip(scores[i], 0.0, 1.0)), logits[i : i + 1]) for i in order)
 
     def make_tracker(self) -> Tracker:
         """Return a tracker with a memory of its own; weights are shared."""
