@@ -318,7 +318,7 @@
     context.clearRect(0, 0, width, height);
     const ink = getComputedStyle(canvas).color;
     const [first, last] = [points[0][0], Math.max(points.at(-1)[0], points[0][0] + 2)];
-    const x = (t) => 4 + ((t - first) / (last - first)) * (width - 90);
+    const x = (t) => 4 + ((t - first) / (last - first)) * (width - 104);
     const scaled = (columns) => {
       const all = points.flatMap((p) => columns.map((c) => p[c]));
       const low = Math.min(...all), high = Math.max(...all, low + 1e-3);
@@ -335,7 +335,7 @@
       context.stroke();
       context.fillStyle = colour;
       context.font = "11px system-ui";
-      context.fillText(`${name} ${round(points.at(-1)[i + 1])}`, width - 86, 16 + 18 * i);
+      context.fillText(`${name} ${round(points.at(-1)[i + 1])}`, width - 98, 16 + 18 * i);
     });
     context.setLineDash([]);
     context.fillStyle = ink;
