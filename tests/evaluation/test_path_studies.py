@@ -7,8 +7,12 @@ from tests.evaluation.test_studies import findings
 from workbench.core.types import Prompt, Trace
 from workbench.evaluation.campaign import TrialResult
 from workbench.evaluation.cards.molmoact_steer import grade
+from workbench.evaluation.cards.rt_trajectory import HURDLE, seeds_with_hurdle
 from workbench.evaluation.episodes import overlay_trace
+from workbench.evaluation.perturbing import options_of
 from workbench.evaluation.telling import parse_telling
+from workbench.simulation.episode_options import apply_options
+from workbench.simulation.tasks import TASKS
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,15 @@ def test_effort_of_planners_is_compared_on_the_layouts_that_both_solved():
     found = findings("ditree", lambda cell, seed: True, measures=measures)
     ratio = found["tries, VLA as sampler / none"]
     assert ratio["value"] == pytest.approx(1 / 3) and ratio["n"] == 7
+
+
+def test_every_scene_of_the_card_on_heights_has_a_hurdle_that_is_high():
+    seeds = seeds_with_hurdle(6, 100)
+    assert len(set(seeds)) == 6 and min(seeds) >= 100
+    for seed in seeds:
+        instance = apply_options(TASKS.load("place_on_plate").initialize(np.random.default_rng(seed)), options_of(HURDLE, seed))
+        (box,) = instance.scene.obstacles
+        assert box.height > 0.1
 
 
 @pytest.mark.parametrize("text", ["words+trace:high", "trace:high-flat", "trace:overlay", "words:slow+trace:flat"])
