@@ -40,7 +40,6 @@ BENCHES: Final[Mapping[str, str]] = {
 
 CAMPAIGNS: Final[Mapping[str, str]] = {
     "sketch-parsing": "workbench.evaluation.sketch_parsing:run",
-    "actionvos": "workbench.evaluation.action_masks:run",
 }
 """What ``campaign NAME`` runs: ``run(*, episodes, seed, workers, progress) -> dict`` with ``name`` and ``cells``."""
 

@@ -17,7 +17,8 @@ pictures of 256 x 256 pixels.
 - **Held out**: three shapes (ball, cylinder, corner) and the hues from turquoise to cyan are never trained on.
 - **Trained** for {minutes} minutes and {steps:,} steps. Again: `python app.py train sam2-bench`
 - **Differs from the paper's training**: attention starts as a look at what is near (`network.look_near_first`); pixels of one thing are
-  drawn together in the finest features (`losses.affinity_loss`); first pictures alone, then clips of {num_frames} frames as well.
+  drawn together in the finest features (`losses.affinity_loss`); first windows of 128 pixels, then whole pictures,
+  then clips of {num_frames} frames as well.
 {note}- **Limits**: it knows the bench's world alone; things below a thousandth of the picture are found poorly.
 """
 _GOALS: Final = {"click": 0.85, "box": 0.90, "corrected": 0.90}
@@ -63,7 +64,7 @@ def _prompts(prompts: Mapping[str, Mapping[str, Any]]) -> str:
 def _tracking(tracking: Mapping[str, Mapping[str, Any]]) -> str:
     one = next(iter(tracking.values()))
     rows = [
-        f"\n## Tracking\n\nMean J over {one['things']} things of {one['episodes']} episodes of {one['frames']} frames, one click each on the"
+        f"\n## Tracking\n\nMean J over {one['things']} things of {one['episodes']} episode(s) of {one['frames']} frames, one click each on the"
         f" first frame; the arm solves the task, then wanders in front of everything ({100 * one['partly_hidden']:.0f} % of all masks are"
         " hidden by more than 30 %). Wanted: J >= 0.80.\n\n| tracker | J (95 % interval) | ms a frame, all things |\n| --- | --- | --- |\n",
     ]
@@ -74,7 +75,7 @@ def _tracking(tracking: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _curve(curve: Sequence[Mapping[str, float]]) -> str:
-    names = [n for n in ("click IoU", "box IoU", "more IoU", "track IoU", "affinity") if any(n in p for p in curve)]
+    names = [n for n in ("click of three IoU", "click IoU", "box IoU", "more IoU", "track IoU", "affinity") if any(n in p for p in curve)]
     head = f"\n## Over the training\n\nRunning means on training batches.\n\n| minutes | steps | {' | '.join(names)} |\n"
     kept = [*curve[:: max(1, len(curve) // 14)], curve[-1]]
     rows = [f"| {p['minutes']} | {p['steps']} | {' | '.join(f'{p[n]:.3f}' if n in p else '' for n in names)} |\n" for p in kept]
