@@ -23,6 +23,8 @@ from workbench.core.types import CameraRequest
 from workbench.feedback.judgements import REASONS, parse_rater, parse_rating
 
 FILM: Final = CameraRequest("front", 360, 360)
+Rater = Annotated[str, Query(max_length=200)]
+Session = Annotated[str, Query(max_length=64)]
 
 _PAGE: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Judge episodes</title><link rel="icon" href="/favicon.ico" type="image/svg+xml"><link rel="stylesheet" href="{css}"></head>
@@ -68,8 +70,6 @@ class Films:
 def make_rating_router(app: AppState) -> APIRouter:
     """Return the routes."""
     router, films = APIRouter(), Films(app)
-    Rater = Annotated[str, Query(max_length=200)]
-    Session = Annotated[str, Query(max_length=64)]
 
     @router.get("/rate", include_in_schema=False)
     def rate_page() -> HTMLResponse:
