@@ -57,7 +57,9 @@ def sweep_figure(points: Sequence[Mapping[str, Any]], title: str, *, is_dark: bo
         solved = [100 * p["success"]["mean"] for p in mine]
         dashed = {**line, "dash": "dash"}
         figure.add_trace(go.Scatter(x=doses, y=solved, line=dashed, mode="lines+markers", name=f"{kind}: solved [%]"), secondary_y=True)
-    figure.update_xaxes(title="Dose, as a multiple of what is on the desk", type="log")
+    figure.update_xaxes(
+        title="Dose, as a multiple of what is on the desk", type="log", tickvals=sorted({float(p["dose"]) for p in points}), tickformat="g"
+    )
     figure.update_yaxes(title=html.escape(f"{title}, change"), secondary_y=False)
     figure.update_yaxes(title="Solved [%]", range=[-3, 103], showgrid=False, secondary_y=True)
     return _styled(figure, is_dark, height=300)
@@ -69,7 +71,8 @@ def _gap(high: float | None, low: float | None) -> float:
 
 
 def _styled(figure: go.Figure, is_dark: bool, *, height: int) -> go.Figure:
-    ink, grid = ("#dde1e8", "#363d4c") if is_dark else ("#363d4c", "#dde1e8")
+    # Without knowing the page's colours: a grey that is read on light and dark.
+    ink, grid = ("#dde1e8" if is_dark else "#76808f"), "rgba(127, 127, 127, 0.25)"
     figure.update_layout(
         height=height,
         margin={"l": 44, "r": 8, "t": 16, "b": 30},
