@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from panels.frames import ACK, HEADER
 from panels.live import CALL_TIMEOUT_S, LiveSession
@@ -117,7 +118,7 @@ def bench_human(*, tries: int = TRIES, tabs: int | None = None) -> dict[str, Any
     }
 
 
-def _tries(session: LiveSession, watch: Watch, socket: ClientConnection, name: str, tries: int) -> list[tuple[float, int, float]]:
+def _tries(session: LiveSession, watch: Watch, socket: Connection, name: str, tries: int) -> list[tuple[float, int, float]]:
     """Return for each try the delay [s], the policy's steps that began after the command arrived, and the jump in parts of the limit."""
     rng, found = np.random.default_rng(len(name)), []
     for _ in range(tries):
@@ -178,7 +179,7 @@ def _address(url: str, session: LiveSession) -> str:
 
 
 @contextmanager
-def _socket(url: str, session: LiveSession) -> Iterator[ClientConnection]:
+def _socket(url: str, session: LiveSession) -> Iterator[Connection]:
     """Give a socket on a tab whose answers are read and thrown away."""
     with connect(_address(url, session), max_size=None) as socket:
         reader = threading.Thread(target=_drain, args=(socket,), daemon=True)
@@ -186,7 +187,7 @@ def _socket(url: str, session: LiveSession) -> Iterator[ClientConnection]:
         yield socket
 
 
-def _drain(socket: ClientConnection) -> None:
+def _drain(socket: Connection) -> None:
     for _ in socket:
         pass
 

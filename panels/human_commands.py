@@ -125,7 +125,7 @@ def go_over(session: LiveSession, args: Over) -> Result:
     seen = session.in_simulator(lambda simulator: _lifted(simulator, camera, pixel))
     here, place = seen
     goal = [place[0], place[1], place[2] + (0.01 if args.is_low else CLEARANCE)]
-    begin(session, TakeOver(via="waypoint"))
+    begin(session, TakeOver(via="waypoint", reason=""))
     way = [[goal[0], goal[1], max(here[2], goal[2])], goal]
     session.controller.drive(lambda hand: hand.go(way))
     return {"goal": goal}

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from panels.commands import COMMANDS, Command
+from panels.command import Command
+from panels.commands import COMMANDS
 from workbench.core.errors import InvalidInput, UnknownName
 
 FILE_NAME: Final = "keys.json"

@@ -197,10 +197,10 @@ class LiveSocket:
             if points:
                 self._enqueue({"type": "trail", "from": trail.num_points - len(points), "points": points})
             self._session.trajectory.poll()
+            self._session.steering.poll()
             if (seen := self._session.masks.key()) != masked:
                 masked = seen
                 self._enqueue(self._session.masks.message())
-            self._session.steering.poll()
             intention = self._session.intention()
             if (intention, self._session.intention_wish) != intended:
                 intended = (intention, self._session.intention_wish)

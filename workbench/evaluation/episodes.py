@@ -153,7 +153,9 @@ def run_trial(
     if not note and not episode.is_success:
         note = ", ".join(f"{name} {value:.3f}" for name, value in episode.scores.items())
     policy_ms = 1e3 * told.seconds / max(told.num_calls, 1)
-    return TrialResult(seed, episode.is_success, episode.index, note, watch.measures(told) | (meter.measures() if meter else {}), watch.path, policy_ms)
+    return TrialResult(
+        seed, episode.is_success, episode.index, note, watch.measures(told) | (meter.measures() if meter else {}), watch.path, policy_ms
+    )
 
 
 def _drive(episode: LiveEpisode, watch: TrialWatch, setting: Setting, on_tick: Sequence[OnTick]) -> str:

@@ -79,7 +79,12 @@ class Telling:
         shape = OVERLAY if self.is_overlaid else "-".join([*[HIGH] * self.is_high, *[FLAT] * (not self.has_depth)])
         trace = f"trace:{shape}" if shape else "trace"
         sketch = "sketch:hand" if self.is_by_hand else "sketch"
-        parts = ((self.has_words, words), (self.has_mask, f"mask:{self.mask_option}" if self.mask_option else "mask"), (self.has_trace, trace), (self.has_sketch, sketch))
+        parts = (
+            (self.has_words, words),
+            (self.has_mask, f"mask:{self.mask_option}" if self.mask_option else "mask"),
+            (self.has_trace, trace),
+            (self.has_sketch, sketch),
+        )
         return "+".join(text for is_told, text in parts if is_told) or NOTHING
 
 
