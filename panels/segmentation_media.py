@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from panels.errors import bind, plain
+from panels.errors import bind
 from panels.events import QUIET
 from panels.state import AppState, UiState
-from workbench.core.errors import InvalidInput, TooLarge, WorkbenchError
+from workbench.core.errors import InvalidInput, TooLarge
 from workbench.core.masks import EXCLUDE, INCLUDE
 from workbench.segmentation.media import MediaMasks
 
@@ -29,6 +28,8 @@ MAX_VIDEO_SIDE_PX: Final = 640
 MAX_FRAMES: Final = 600
 PICTURES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 VIDEOS: Final = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif")
+_TICK_S: Final = 0.5
+"""How often the page asks how far a video is followed [s]."""
 INCLUDES, EXCLUDES = "belongs to it", "does not belong to it"
 
 
@@ -48,6 +49,7 @@ def build(app: AppState, ui: gr.State) -> None:
             undo = gr.Button("Undo", size="sm", elem_id="masks-undo", min_width=60)
             follow = gr.Button("Follow through the video", size="sm", elem_id="masks-follow", visible=False, min_width=140)
             cancel = gr.Button("Cancel", size="sm", elem_id="masks-cancel", visible=False, min_width=60)
+        clock = gr.Timer(_TICK_S, active=False)
         with gr.Row(elem_classes="tight"):
             to_coco = gr.DownloadButton("Save as COCO", size="sm", elem_id="masks-coco", min_width=80)
             to_png = gr.DownloadButton("Save as PNG", size="sm", elem_id="masks-png", min_width=80)
@@ -57,14 +59,8 @@ def build(app: AppState, ui: gr.State) -> None:
     another.click(bind(on_next, app), [ui], [about], **QUIET)
     undo.click(bind(on_undo, app), [frame, ui], [picture], **QUIET)
 
-    def follow_shown(state: UiState) -> Iterator[tuple[Any, Any, dict[str, str]]]:
-        try:
-            yield from on_follow(app, state)
-        except WorkbenchError as error:
-            raise gr.Error(plain(str(error)), title="Not possible", print_exception=False) from error
-
-    # A stream of progress needs the queue and a generator; everything else is answered directly.
-    follow.click(follow_shown, [ui], [picture, frame, about], show_progress="hidden", api_visibility="private")
+    follow.click(bind(on_follow, app), [ui], [clock], **QUIET)
+    clock.tick(bind(on_tick, app), [ui], [picture, frame, about, clock], **QUIET)
     cancel.click(bind(on_cancel, app), [ui], None, **QUIET)
     to_coco.click(bind(on_coco, app), [ui], [to_coco], **QUIET)
     to_png.click(bind(on_png, app), [ui], [to_png], **QUIET)
@@ -131,16 +127,22 @@ def on_undo(app: AppState, frame: float, ui: UiState) -> Any:
     return media.overlay(int(frame))
 
 
-def on_follow(app: AppState, ui: UiState) -> Iterator[tuple[Any, Any, dict[str, str]]]:
-    """Follow the objects through the video, showing how far it has come."""
+def on_follow(app: AppState, ui: UiState) -> Any:
+    """Begin to follow the objects through the video."""
+    media_of(app, ui).follow()
+    return gr.Timer(active=True)
+
+
+def on_tick(app: AppState, ui: UiState) -> tuple[Any, Any, dict[str, str], Any]:
+    """Show how far the objects were followed."""
     media = media_of(app, ui)
-    frame, done, total = 0, 0, 0
-    for done, total in media.propagate():
-        frame = len(media.frames) - total + done - 1
-        if done % 5 == 0 or done == total:
-            yield media.overlay(frame), gr.Slider(value=frame), {"text": f"{done} of {total} frames followed"}
-    end = "All frames are followed." if done == total else f"Stopped after {done} of {total} frames; what was found stays."
-    yield media.overlay(frame), gr.Slider(value=frame), {"text": end}
+    now = media.following
+    frame = max(0, len(media.frames) - now.total + now.done - 1) if now.done else 0
+    text = f"{now.done} of {now.total} frames followed"
+    if not now.is_running:
+        is_whole = now.done == now.total and not now.trouble
+        text = "All frames are followed." if is_whole else f"Stopped after {text}; what was found stays. {now.trouble}".strip()
+    return media.overlay(frame), gr.Slider(value=frame), {"text": text}, gr.Timer(active=now.is_running)
 
 
 def on_cancel(app: AppState, ui: UiState) -> None:

@@ -68,6 +68,9 @@ class FakeController:
     def intention(self) -> Any:
         return self.intended
 
+    def proposed(self) -> Any:
+        return np.zeros((0, 7), dtype=np.float32)
+
     def add_observer(self, observer: Any) -> None:
         self.observer = observer
         observer.on_start(START)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from panels.bench_stream import BITS, CELL_PX, paint_clock, summarise
+from panels.bench_stream import BITS, CELL_PX, STAGES, paint_clock, summarise
 from panels.frames import HEADER, MAX_FRAME_HZ, SHARP_QUALITY, UNKNOWN_CAMERA, FrameHub, encode_jpeg, pack_frame, projection, with_channel
 from tests.panels.fake_live import FakeView, make_frame
 from workbench.core.geometry import Pinhole, matrix_from_quat, quat_from_rotvec
@@ -63,9 +63,11 @@ def test_a_painted_clock_is_read_back_from_the_encoded_picture(milliseconds):
 
 
 def test_the_bench_reports_the_worse_viewer():
-    rounds = [[{"fps": 30.0, "ages_ms": [10.0] * 20}, {"fps": 20.0, "ages_ms": [50.0] * 20}]]
+    stages = dict.fromkeys(STAGES, 30.0)
+    rounds = [[{"fps": 30.0, "ages_ms": [10.0] * 20, **stages}, {"fps": 20.0, "ages_ms": [50.0] * 20, **stages, "drawn": 20.0}]]
     summary = summarise(rounds)
     assert (summary["fps"], summary["p95_ms"]) == (20.0, 50.0)
+    assert [viewer["drawn_fps"] for viewer in summary["viewers"]] == [30.0, 20.0]
 
 
 def test_frames_are_offered_at_the_stated_rate_at_most():

@@ -1,6 +1,7 @@
 """Masks as COCO text, the board of objects with undo, and masks on uploads."""
 
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -111,6 +112,19 @@ def test_following_stops_when_it_is_cancelled_and_keeps_what_was_found():
         if done == 4:
             media.cancel()
     assert sorted(media.objects[0].masks) == [0, 1, 2, 3]
+
+
+def test_following_in_the_background_tells_how_far_it_is_and_refuses_a_second_run():
+    media = MediaMasks(video(), ClassicalSegmenter())
+    with pytest.raises(InvalidInput, match="at least one object"):
+        media.follow()
+    media.click(0, (24, 40), INCLUDE)
+    media.follow()
+    deadline = time.monotonic() + 30
+    while media.following.is_running and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (media.following.done, media.following.total, media.following.trouble) == (12, 12, "")
+    assert len(media.objects[0].masks) == 12
 
 
 @pytest.mark.parametrize("frame, point, label", [(0, (24, 40), EXCLUDE), (99, (24, 40), INCLUDE), (0, (500, 2), INCLUDE)])

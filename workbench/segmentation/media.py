@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +32,8 @@ MIN_AREA_PX: Final = 2
 _PERIOD: Final = 25
 """Progress is told after so many frames at the latest."""
 
+_log = logging.getLogger(__name__)
+
 Frame = NDArray[np.uint8]
 OnProgress = Callable[[int, int], None]
 
@@ -48,6 +51,17 @@ class MediaObject:
     confidences: dict[int, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Following:
+    """How far objects were followed through a video."""
+
+    done: int = 0
+    total: int = 0
+    is_running: bool = False
+    trouble: str = ""
+    """Why it stopped short, for the person."""
+
+
 class MediaMasks:
     """The masks of one upload; any thread may use it, one at a time."""
 
@@ -60,6 +74,8 @@ class MediaMasks:
         self._cancel = threading.Event()
         self._done: list[tuple[int, int]] = []
         self._embedded: tuple[int, Embedding] | None = None
+        self.following = Following()
+        """How far :meth:`follow` has come."""
 
     @property
     def height(self) -> int:
@@ -139,25 +155,51 @@ class MediaMasks:
         Raises:
             InvalidInput: nothing was masked yet.
         """
-        with self._lock:
-            asked = [min(o.prompts) for o in self.objects if o.prompts]
-            if not asked:
-                raise InvalidInput("propagation", expected="at least one object", found="none", fix="Click on a thing in a frame first.")
-            self._cancel.clear()
-            first = min(asked)
-            tracker = self.segmenter.make_tracker()
-            tracker.start(Picture(self.frames[first]))
-            for frame in range(first, len(self.frames)):
-                if self._cancel.is_set():
-                    return
-                found = tracker.track(Picture(self.frames[frame])) if frame > first else {}
+        first = self._first_prompt()
+        self._cancel.clear()
+        tracker = self.segmenter.make_tracker()
+        tracker.start(Picture(self.frames[first]))
+        for frame in range(first, len(self.frames)):
+            if self._cancel.is_set():
+                return
+            found = tracker.track(Picture(self.frames[frame])) if frame > first else {}
+            with self._lock:
                 for index, item in enumerate(self.objects):
                     if frame in item.prompts:
                         tracker.prompt(str(index), MaskPrompt(mask=item.masks[frame]))
                     elif str(index) in found:
                         tracked = found[str(index)]
                         item.masks[frame], item.confidences[frame] = tracked.pixels, tracked.confidence
-                yield frame - first + 1, len(self.frames) - first
+            yield frame - first + 1, len(self.frames) - first
+
+    def follow(self) -> None:
+        """Run :meth:`propagate` in a thread of its own; :attr:`following` tells how far it is.
+
+        Raises:
+            InvalidInput: nothing was masked yet, or it runs already.
+        """
+        self._first_prompt()
+        if self.following.is_running:
+            raise InvalidInput("following", expected="one run at a time", found="another one", fix="Wait for it, or cancel it.")
+        self.following = Following(is_running=True)
+        threading.Thread(target=self._follow, name="follow-upload", daemon=True).start()
+
+    def _follow(self) -> None:
+        try:
+            for done, total in self.propagate():
+                self.following = Following(done, total, is_running=True)
+        except Exception as error:
+            _log.exception("Following the objects of %s failed.", self.name)
+            self.following = replace(self.following, trouble=str(error))
+        finally:
+            self.following = replace(self.following, is_running=False)
+
+    def _first_prompt(self) -> int:
+        with self._lock:
+            asked = [min(o.prompts) for o in self.objects if o.prompts]
+        if not asked:
+            raise InvalidInput("propagation", expected="at least one object", found="none", fix="Click on a thing in a frame first.")
+        return min(asked)
 
     def overlay(self, frame: int) -> Frame:
         """Return a frame with its masks painted in and its clicks marked ``(H, W, 3) uint8``."""
