@@ -14,7 +14,7 @@
   let socket = null;
   let said = {};
   const uses = [];
-  const KEPT = ["hello", "drawing", "status", "steering"];
+  const KEPT = ["hello", "drawing", "status", "steering", "masks"];
   const take = (made) => {
     socket = made;
     said = {};

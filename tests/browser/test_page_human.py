@@ -73,8 +73,8 @@ def test_a_person_grabs_the_gripper_corrects_hands_back_and_stamps_the_outcome(p
     assert session.controller.status().step == paused_at, "nothing is recorded while paused"
 
     reload(page)  # nothing is lost
-    wait_human(page, "corrections", "1")
     page.get_by_role("tab", name="Human").click()
+    wait_human(page, "corrections", "1")
     assert session.controller.status().episode_id == episode_id
 
     page.locator('#human [data-is="say"]').fill("where is the hand?")
@@ -110,9 +110,9 @@ def test_the_robot_asks_before_it_enters_a_region_and_a_fumbled_correction_is_th
     page.get_by_role("button", name="Let it").click()
     wait_for(lambda: session.controller.status().step > 3, "going on after a yes")
     session.command("set_rules", {"rules": []})
-    begun = session.controller.history().num_steps
     page.evaluate(GAMEPAD)  # its right shoulder takes over
     stage.wait_data("mode", "correcting")
+    begun = session.controller.history().num_steps
     page.evaluate("window.testPad.buttons[5].pressed = false; window.testPad.axes[0] = 1")
     before = place(session)
     wait_for(lambda: np.linalg.norm(place(session) - before) > 0.02, "driving by gamepad")

@@ -15,7 +15,7 @@ from workbench.evaluation.studies import StudyOptions
 from workbench.simulation.axes import AXES
 from workbench.steering.concepts import Concept, ConceptKind
 
-POLICIES = ("expert", "sketch", "bench-vla")
+POLICIES = ("expert", "sketch", "bench-vla", "trace-follower", "random-tree", "action-tree", "informed-tree")
 GOOD = "name: small\npolicy: expert\ntasks: [touch, pick]\nprompts: [words, mask]\nsettings: ['', horizon=4]\nepisodes: 3\nseed: 7\n"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from workbench.core.errors import InvalidInput
 from workbench.evaluation.campaign import CellResult, TrialResult
-from workbench.evaluation.cards import STUDIES
+from workbench.evaluation.cards import STUDIES, actionvos
 from workbench.evaluation.cards.fas import frequency_averaged_score, span_score
 from workbench.evaluation.conditions import compare_conditions, tell_comparison
 from workbench.evaluation.driver import CampaignRun
@@ -36,9 +36,9 @@ def findings(study, solves, **kwargs):
 
 @pytest.mark.parametrize("study", [entry.name for entry in STUDIES])
 def test_every_study_concludes_from_its_cells_and_its_page_shows_it(study):
-    run = run_of(
-        study, lambda cell, seed: seed % 2 == 0, lambda cell, seed: {"went": 1.0, "mean_speed": 0.2, "clearance": 0.1, "trace_px": 5.0}
-    )
+    measures = {"went": 1.0, "mean_speed": 0.2, "clearance": 0.1, "trace_px": 5.0}
+    measures |= {f"{kind}_{figure}": 0.5 for kind in actionvos.KINDS for figure in actionvos.FIGURES}
+    run = run_of(study, lambda cell, seed: seed % 2 == 0, lambda cell, seed: measures)
     document = json.loads(json.dumps(study_report(STUDIES.load(study), run.report(), run.results)))
     assert document["findings"] and all(f["low"] <= f["value"] <= f["high"] and f["n"] >= 8 for f in document["findings"])
     page = study_page(STUDIES.load(study), document, when=1.7e9)

@@ -365,6 +365,7 @@ def _propose(episode: LiveEpisode, observation: Observation) -> NDArray[np.float
     if prompt.mask is not told and prompt.mask is not None:
         interaction = prompt.interaction.value if prompt.interaction else None
         emit(episode, EventKind.MASK, {"mask": mask_to_dict(prompt.mask), "interaction": interaction, TRACKED: True}, actor="system")
+        episode.prompt = replace(episode.prompt, mask=prompt.mask)  # told once; the prompt keeps its id
     begun = time.perf_counter()
     try:
         chunk = episode.policy.act(observation, prompt, policy_rng(episode.seed, observation.step))

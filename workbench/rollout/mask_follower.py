@@ -34,6 +34,10 @@ STROKE_M: Final = 0.10
 TURN_RAD: Final = -np.pi / 4
 """On the screen, positive is clockwise."""
 _MOAT_PX: Final = 2
+_HAND_M: Final = 0.13
+"""What is nearer than this to the end-effector is the hand, or what it holds."""
+_LEAST_PX: Final = 60
+_RISE_M: Final = 0.01
 _VERBS: Final = {
     Interaction.APPROACH: Verb.TOUCH,
     Interaction.GRASP: Verb.PICK,
@@ -45,6 +49,7 @@ _VERBS: Final = {
     Interaction.TURN: Verb.ROTATE,
 }
 DEFAULT_PERIOD_S: Final = 0.05
+_UPWARDS: Final = np.array([0, 0, _RISE_M, 0, 0, 0, 0], dtype=np.float32)
 
 
 class MaskFollower:
@@ -77,24 +82,42 @@ class MaskFollower:
             return ActionChunk(hold_action(observation)[None], 1.0 / period_s)
         told = (prompt.id, prompt.interaction)
         if told != self._told or self._follower is None:
-            self._follower, self._told = self._plan(prompt.mask, prompt.interaction), told
+            planned = self._plan(prompt.mask, prompt.interaction)
+            if planned is None:
+                return ActionChunk((hold_action(observation) + _UPWARDS)[None], 1.0 / period_s)
+            self._follower, self._told = planned, told
         if self._follower.is_done:
             return ActionChunk(hold_action(observation)[None], 1.0 / period_s, {DONE: 1.0})
         action = self._follower.act(observation, period_s)
         return ActionChunk(action[None], 1.0 / period_s, {DONE: float(self._follower.is_done)})
 
-    def _plan(self, mask: Mask, interaction: Interaction | None) -> WaypointFollower:
+    def _plan(self, mask: Mask, interaction: Interaction | None) -> WaypointFollower | None:
+        """Plan from what the camera shows of the object; None while the hand is in front of the place for what it holds."""
         if interaction is None or not mask.pixels.any():
             found = "an empty mask" if interaction is not None else "a mask alone"
             raise InvalidInput("mask follower", expected="a masked object and what shall be done with it", found=found)
         seen = look(self._simulator, SketchPlan("", "", mask.camera, LOOK_PX, LOOK_PX, ()))
         pinhole = seen.picture.pinhole
         pixels = resized(mask.pixels, pinhole.width, pinhole.height)
+        if interaction is Interaction.PLACE_ON:
+            pixels = pixels & ~_hand_in(seen)
+            if np.count_nonzero(pixels) < _LEAST_PX:
+                return None
         step = step_of(seen, pixels, interaction)
         situation = replace(situation_of(self._simulator, seen), picture=moated(seen.picture, pixels))
         if interaction is Interaction.PLACE_ON and not situation.is_holding:
             raise Unreachable("placing", reason="the gripper holds nothing", fix="Let it grasp something first.")
         return WaypointFollower(plan_step(situation, step, 0))
+
+
+def _hand_in(seen: Look) -> NDArray[np.bool_]:
+    """Return the pixels ``(H, W)`` of a look that show the hand or what it holds."""
+    picture = seen.picture
+    rows, columns = np.nonzero(np.isfinite(picture.depth) & (picture.depth > 0))
+    world = picture.pinhole.unproject(np.stack([columns + 0.5, rows + 0.5], axis=1), picture.depth[rows, columns].astype(float))
+    is_hand = np.zeros(picture.depth.shape, dtype=bool)
+    is_hand[rows, columns] = np.linalg.norm(world - seen.observation.part("ee_position"), axis=1) < _HAND_M
+    return is_hand
 
 
 def moated(picture: DepthPicture, mask: NDArray[np.bool_]) -> DepthPicture:

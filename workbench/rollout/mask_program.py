@@ -114,7 +114,8 @@ class MaskProgram:
         with self._lock:
             if self.state is not ProgramState.RUNNING:
                 return
-            if event.kind is EventKind.PAUSE and event.payload.get("reason") == "done":
+            # Before the present step was told, a policy can only be done with the one before.
+            if event.kind is EventKind.PAUSE and event.payload.get("reason") == "done" and self._has_begun:
                 self._settle(ProgramState.DOUBTFUL, f"{self.policy} says that it is done, but no sign of it was seen.")
             elif event.kind in _ENDED_BY and self._has_begun and event.payload.get("policy") != self.policy:
                 self._settle(ProgramState.STOPPED, "Stopped by something else.")
