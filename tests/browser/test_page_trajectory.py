@@ -96,5 +96,6 @@ def test_a_way_point_of_the_predicted_path_is_dragged_around_an_obstacle_and_the
     page.wait_for_function(
         "VLAW.timeline?.events.some((e) => e.kind === 'path' && e.payload.name === 'raised point 3')", timeout=PATIENCE_MS
     )
+    page.get_by_role("tab", name="Trajectory").click()
     page.evaluate("VLAW.run('first_step')")
     page.wait_for_function("VLAW.path.model.past?.length === 4", timeout=PATIENCE_MS)

@@ -37,6 +37,8 @@ _MOAT_PX: Final = 2
 _HAND_M: Final = 0.13
 """What is nearer than this to the end-effector is the hand, or what it holds."""
 _LEAST_PX: Final = 60
+_HIGH_M: Final = 0.34
+"""From here on the hand does not rise any more to look at a place behind it."""
 _RISE_M: Final = 0.01
 _VERBS: Final = {
     Interaction.APPROACH: Verb.TOUCH,
@@ -100,8 +102,11 @@ class MaskFollower:
         pinhole = seen.picture.pinhole
         pixels = resized(mask.pixels, pinhole.width, pinhole.height)
         if interaction is Interaction.PLACE_ON:
-            pixels = pixels & ~_hand_in(seen)
-            if np.count_nonzero(pixels) < _LEAST_PX:
+            hand = _hand_in(seen)
+            is_hidden = bool((ndimage.binary_dilation(pixels, iterations=_MOAT_PX) & hand).any())
+            pixels = pixels & ~hand
+            is_low = float(seen.observation.part("ee_position")[2]) < _HIGH_M
+            if np.count_nonzero(pixels) < _LEAST_PX or (is_hidden and is_low):
                 return None
         step = step_of(seen, pixels, interaction)
         situation = replace(situation_of(self._simulator, seen), picture=moated(seen.picture, pixels))
