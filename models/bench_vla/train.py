@@ -9,7 +9,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +24,7 @@ from models.bench_vla.checkpoint import save_network
 from models.bench_vla.config import BenchVlaConfig
 from models.bench_vla.losses import Weights, find_losses, weigh
 from models.bench_vla.network import Batch, BenchVla
+from models.training_state import autocast, below, follow_mean, pack_state, unpack_state
 from workbench.core.errors import InvalidInput
 from workbench.core.types import ACTION_DIM
 
@@ -85,7 +85,7 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = self.settings.learning_rate * self._schedule()
         batch, labels = _to(batch, self._device), Labels(*(t.to(self._device) for t in labels))
-        with _autocast(self._device):
+        with autocast(self._device):
             output = self.network(batch, labels.chosen)
             rough = self._rough(output.plan).unflatten(-1, self._num_actions)
             losses = find_losses(output, rough, labels, self._centres)
@@ -95,7 +95,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._optimiser.step()
         self.step += 1
-        self._follow()
+        follow_mean(self.average, self.network, self.step, most=_AVERAGE)
         self.seconds += time.perf_counter() - begun
         for name, loss in losses.items():
             value = float(loss.detach())
@@ -107,21 +107,11 @@ class Trainer:
         share = min(1.0, self.seconds / (60 * self.settings.minutes))
         return warm * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * share)))
 
-    @torch.no_grad()
-    def _follow(self) -> None:
-        keep = min(_AVERAGE, self.step / (self.step + 20))
-        for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(now, 1 - keep)
-
     def save(self, about: dict[str, Any]) -> None:
         """Write the weights for use, and all that is needed to go on."""
         facts = {**about, "steps": self.step, "minutes": round(self.seconds / 60, 1), "settings": asdict(self.settings)}
         save_network(self._out / "bench-vla.safetensors", self.network.config, self.average.state_dict(), about=facts, dtype=torch.float16)
-        tensors = {f"network.{n}": t for n, t in self.network.state_dict().items()}
-        tensors |= {f"average.{n}": t for n, t in self.average.state_dict().items()}
-        tensors |= {f"rough.{n}": t for n, t in self._rough.state_dict().items()}
-        for number, state in self._optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{n}": t for n, t in state.items()}
+        tensors = pack_state(self._parts(), self._optimiser)
         part = self._out / "training.safetensors.part"
         head = {"step": str(self.step), "seconds": str(self.seconds), "config": json.dumps(self.network.config.to_dict())}
         save_file({n: t.contiguous() for n, t in tensors.items()}, part, metadata=head)
@@ -136,16 +126,13 @@ class Trainer:
         with safe_open(path, framework="pt") as file:
             head = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        self._check(path, BenchVlaConfig.from_dict(json.loads(head["config"])), _below("network.", tensors))
+        self._check(path, BenchVlaConfig.from_dict(json.loads(head["config"])), below("network", tensors))
         self.step, self.seconds = int(head["step"]), float(head["seconds"])
-        self.network.load_state_dict(_below("network.", tensors))
-        self.average.load_state_dict(_below("average.", tensors))
-        self._rough.load_state_dict(_below("rough.", tensors))
-        states: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _below("optimiser.", tensors).items():
-            number, field = name.split(".")
-            states.setdefault(int(number), {})[field] = tensor
-        self._optimiser.load_state_dict({"state": states, "param_groups": self._optimiser.state_dict()["param_groups"]})
+        unpack_state(tensors, self._parts(), self._optimiser)
+
+    def _parts(self) -> dict[str, nn.Module]:
+        """Return what is kept to go on, by name."""
+        return {"network": self.network, "average": self.average, "rough": self._rough}
 
     def _check(self, path: Path, config: BenchVlaConfig, tensors: Mapping[str, Tensor]) -> None:
         """Refuse what another training wrote, before anything is changed."""
@@ -223,14 +210,3 @@ def _put(ready: queue.Queue[Any], item: Any, stop: threading.Event) -> None:
 
 def _to(batch: Batch, device: torch.device) -> Batch:
     return Batch(**{f.name: getattr(batch, f.name).to(device) for f in fields(Batch)})
-
-
-def _autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """Use bfloat16 where the hardware has it; elsewhere it is far slower than float32."""
-    if device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
-
-
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

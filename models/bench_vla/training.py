@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +19,7 @@ from models.bench_vla.demonstrations import generate
 from models.bench_vla.shards import ShardSet
 from models.bench_vla.train import Progress, Settings, Trainer, train
 from models.bench_vla.vocabulary import collect_words
+from models.training_state import Curve
 from workbench.core.errors import InvalidInput
 from workbench.evaluation.cards import STUDIES
 from workbench.evaluation.driver import MemoryJournal, run_campaign
@@ -124,21 +123,6 @@ def run_training(
         report = evaluate(out / "bench-vla.safetensors", episodes=num_episodes, setting=plan.setting, workers=workers, progress=progress)
     write_card(out / "MODEL_CARD.md", facts, report, curve.points)
     return {**facts, "findings": report.get("findings", []), "card": str(out / "MODEL_CARD.md")}
-
-
-class Curve:
-    """The losses over the training, kept beside the weights."""
-
-    def __init__(self, out: Path) -> None:
-        self._path = out / "curve.json"
-        self.points: list[dict[str, float]] = json.loads(self._path.read_text()) if self._path.exists() else []
-
-    def note(self, trainer: Trainer, losses: Mapping[str, float]) -> None:
-        """Add a point: steps, minutes and mean losses [nat]."""
-        self.points.append(
-            {"steps": trainer.step, "minutes": round(trainer.seconds / 60, 1), **{n: round(v, 4) for n, v in losses.items()}}
-        )
-        self._path.write_text(json.dumps(self.points))
 
 
 def evaluate(weights: Path, *, episodes: int, setting: str = "", workers: int, progress: Progress) -> dict[str, Any]:

@@ -6,16 +6,15 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sam2.modeling.sam2_base import SAM2Base
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.sam2_bench.clicks import draw_boxes, draw_clicks, draw_corrections
 from models.sam2_bench.config import Sam2BenchConfig
@@ -26,6 +25,7 @@ from models.sam2_bench.network import build_network
 from models.sam2_bench.shards import ShardSet
 from models.sam2_bench.tracking import follow_clip
 from models.sam2_bench.weights import read_training, save_training, save_weights
+from models.training_state import autocast, follow_mean, pack_state, unpack_state
 
 _AVERAGE: Final = 0.998
 """Share of the old in the running mean of the weights, which is what is used."""
@@ -125,7 +125,7 @@ class Trainer:
         self.network.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self.settings.learning_rate * self._rate()
-        with _autocast(self._device):
+        with autocast(self._device):
             found, affinity = compare()
             total = torch.stack([losses.total for losses in found.values()]).mean() + affinity
         self._optimiser.zero_grad(set_to_none=True)
@@ -133,7 +133,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._optimiser.step()
         self.step += 1
-        self._follow()
+        follow_mean(self.average, self.network, self.step, most=_AVERAGE)
         if float(affinity.detach()):
             self._note("affinity", affinity)
         for name, losses in found.items():
@@ -148,32 +148,21 @@ class Trainer:
         warm = min(1.0, (self.step + 1) / self.settings.warmup_steps)
         return warm * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * self.share)))
 
-    @torch.no_grad()
-    def _follow(self) -> None:
-        keep = min(_AVERAGE, self.step / (self.step + 20))
-        for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(now, 1 - keep)
-
     def save(self) -> None:
         """Write the weights for use, and all that is needed to go on."""
         about = {"steps": self.step, "minutes": round(self.seconds / 60, 1), "settings": asdict(self.settings)}
         save_weights(self._out / "sam2-bench.safetensors", self.config, self.average.state_dict(), about=about)
-        tensors = {f"network.{n}": t for n, t in self.network.state_dict().items()}
-        tensors |= {f"average.{n}": t for n, t in self.average.state_dict().items()}
-        for number, state in self._optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{n}": t for n, t in state.items()}
+        tensors = pack_state(self._parts(), self._optimiser)
         save_training(self._out / "training.safetensors", tensors, step=self.step, seconds=self.seconds)
 
     def resume(self, path: Path) -> None:
         """Go on from what :meth:`save` wrote."""
         tensors, self.step, self.seconds = read_training(path)
-        self.network.load_state_dict(_below("network.", tensors))
-        self.average.load_state_dict(_below("average.", tensors))
-        states: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _below("optimiser.", tensors).items():
-            number, field = name.split(".")
-            states.setdefault(int(number), {})[field] = tensor
-        self._optimiser.load_state_dict({"state": states, "param_groups": self._optimiser.state_dict()["param_groups"]})
+        unpack_state(tensors, self._parts(), self._optimiser)
+
+    def _parts(self) -> dict[str, nn.Module]:
+        """Return what is kept to go on, by name."""
+        return {"network": self.network, "average": self.average}
 
 
 def train(trainer: Trainer, shards: ShardSet, *, progress: Progress, on_save: OnSave) -> None:
@@ -220,14 +209,3 @@ def _wide(output: HeadOutput, side: int) -> NDArray[np.bool_]:
     wide = torch.nn.functional.interpolate(output.best.detach(), size=(side, side), mode="bilinear", align_corners=False)
     found: NDArray[np.bool_] = (wide[:, 0] > 0).cpu().numpy()
     return found
-
-
-def _autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """Use bfloat16 where the hardware has it; elsewhere it is far slower than float32."""
-    if device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
-
-
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

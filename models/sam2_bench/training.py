@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from models.sam2_bench.segmenter import load_segmenter
 from models.sam2_bench.shards import Progress, ShardSet, generate
 from models.sam2_bench.train import Settings, Trainer, train
 from models.sam2_bench.weights import note_about
+from models.training_state import Curve
 from workbench.core.errors import InvalidInput
 from workbench.core.protocols import Tracker
 from workbench.segmentation.association import AssociationTracker
@@ -107,20 +108,6 @@ def run_training(
     (out / "report.json").write_text(json.dumps(report, indent=2))
     write_card(out / "MODEL_CARD.md", facts, report, curve.points)
     return {**facts, "report": report, "card": str(out / "MODEL_CARD.md")}
-
-
-class Curve:
-    """The losses over the training, kept beside the weights."""
-
-    def __init__(self, out: Path) -> None:
-        self._path = out / "curve.json"
-        self.points: list[dict[str, float]] = json.loads(self._path.read_text()) if self._path.exists() else []
-
-    def note(self, trainer: Trainer, means: Mapping[str, float]) -> None:
-        """Add a point: steps, minutes, mean losses and IoUs in training."""
-        point = {"steps": trainer.step, "minutes": round(trainer.seconds / 60, 1)}
-        self.points.append({**point, **{name: round(value, 4) for name, value in means.items()}})
-        self._path.write_text(json.dumps(self.points))
 
 
 def evaluate(weights: Path, prompts: int, episodes: int, frames: int, progress: Progress) -> dict[str, Any]:
