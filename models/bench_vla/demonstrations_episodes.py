@@ -20,7 +20,7 @@ from workbench.core.types import CameraRequest, EpisodeConfig, Observation
 from workbench.simulation.appearance import draw_look
 from workbench.simulation.distractors import add_distractors
 from workbench.simulation.expert import ExpertAction, expert_action
-from workbench.simulation.expert_motion import down_quaternion
+from workbench.simulation.expert_motion import down_quaternion, gripper_yaw
 from workbench.simulation.manner import MANNERS, PLAIN, Manner
 from workbench.simulation.scene import PropKind, TaskInstance
 from workbench.simulation.simulator import BenchSimulator
@@ -37,11 +37,11 @@ WEIGHTS: Final = {
     "place_on_plate": 1.6,
     "place_in_bowl": 1.6,
     "stack": 2.0,
-    "push_to_zone": 1.7,
+    "push_to_zone": 2.2,
     "open_drawer": 1.1,
     "close_drawer": 0.9,
     "press_button": 0.8,
-    "turn_knob": 1.8,
+    "turn_knob": 2.2,
     "rotate_block": 1.2,
     "ambiguous_cubes": 0.6,
     "ambiguous_plates": 0.6,
@@ -93,6 +93,8 @@ class Record:
     """Whether it was executed as wanted."""
     positions: list[Floats] = field(default_factory=list)
     """Where the end-effector was before each step ``(3,)`` [m]."""
+    turns: list[float] = field(default_factory=list)
+    """What the expert wanted to turn on before each step [rad]."""
     moments: list[Moment] = field(default_factory=list)
 
     def chunk(self, index: int) -> NDArray[np.float32] | None:
@@ -257,6 +259,7 @@ def play(simulator: BenchSimulator, task: str, seed: int) -> Record | None:
         record.actions.append(action)
         record.is_clean.append(pushed is None)
         record.positions.append(world.ee_position)
+        record.turns.append(found.command.yaw - gripper_yaw(world))
         simulator.step((action if pushed is None else pushed).astype(np.float32))
     return None
 

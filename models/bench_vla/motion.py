@@ -22,6 +22,7 @@ from workbench.core.geometry import (
 )
 from workbench.simulation.controllers import WORKSPACE_HIGH, WORKSPACE_LOW
 from workbench.simulation.expert import ExpertAction, expert_action
+from workbench.simulation.expert_motion import gripper_yaw
 from workbench.simulation.manner import Manner
 from workbench.simulation.props import BLOCK_SIZE, BUTTON_HEIGHT, CUBE_SIZE, DRAWER_TRAVEL, KNOB_HEIGHT, PUCK_SIZE
 from workbench.simulation.robot import FINGER_RANGE
@@ -306,6 +307,8 @@ class RollOut(NamedTuple):
     """``(8, 7)``: the clean chunk."""
     valid: NDArray[np.bool_]
     """``(8,)``: false from the first action on that follows a touch."""
+    turn: float
+    """What the gripper must turn on now [rad]."""
     path: NDArray[np.float64]
     """``(n, 4)``: x y z [m] of the end-effector from now to the end, and the opening wanted."""
     is_finished: bool
@@ -336,11 +339,13 @@ def roll_out(
     actions, valid = np.zeros((CHUNK, 7), dtype=np.float32), np.zeros(CHUNK, dtype=bool)
     path: list[Floats] = []
     is_over = is_done = False
+    turn = 0.0
     for index in range(CHUNK + num_path_steps):
         hz = control_hz if index < CHUNK else _PATH_HZ
         found = act(task, world, instance, manner, hz)
         is_over = _is_over(task, world, instance, found)
-        is_done = is_done or (is_over and index == 0)
+        if index == 0:
+            is_done, turn = is_over, found.command.yaw - gripper_yaw(cast(World, world))
         action = np.array([*np.zeros(6), found.action[6]]) if is_over else found.action
         path.append(np.array([*world.arm.position, action[6]]))
         if index < CHUNK:
@@ -351,7 +356,7 @@ def roll_out(
             break
         world.step(action, _target(task, world, instance), hz)
     path.append(np.array([*world.arm.position, path[-1][3]]))
-    return RollOut(actions, np.logical_and.accumulate(valid), np.array(path), is_over, is_done)
+    return RollOut(actions, np.logical_and.accumulate(valid), turn, np.array(path), is_over, is_done)
 
 
 def _is_over(task: str, world: ProxyWorld, instance: TaskInstance, found: ExpertAction) -> bool:

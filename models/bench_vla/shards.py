@@ -57,6 +57,7 @@ ASK_FIELDS: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {
     "ask_task": ("uint8", ()),
     "actions": ("float32", (8, 7)),
     "valid": ("bool", (8,)),
+    "turn": ("float32", ()),
     "front_targets": ("float32", (2, 3)),
     "wrist_targets": ("float32", (2, 3)),
     "outlines": ("float32", (2, 12, 2)),
@@ -71,7 +72,7 @@ ASK_FIELDS: Final[Mapping[str, tuple[str, tuple[int, ...]]]] = {
 """Arrays with a row an ask.
 
 ``ask_frame`` (not decreasing), ``ask_text``, ``ask_task`` index frames, texts and :data:`TASK_NAMES`. ``actions`` is the clean chunk, of which
-``valid`` steps are known. Targets of the thing acted on and of where it goes: u, v in 0..1, and 1 where it is in the picture. ``outlines``:
+``valid`` steps are known; ``turn`` is what the gripper must turn on before it comes down [rad]. Targets of the thing acted on and of where it goes: u, v in 0..1, and 1 where it is in the picture. ``outlines``:
 convex, on the front picture, nan where there is no such thing. ``path``: u, v on the front picture, height [m], opening wanted.
 """
 

@@ -28,6 +28,10 @@ _FUNNEL_SLOPE: Final = 4.0
 _FUNNEL_SLACK: Final = 0.015
 _AIM_YAW: Final = 0.06
 """Down on the goal only when turned as wanted, within this angle [rad]."""
+_FUNNEL_TURN_M: Final = 0.035
+"""A turn that is left [rad] keeps the end-effector as high as being this far aside [m/rad] would ..."""
+_MOST_TURN: Final = 0.4
+"""... up to this much of it [rad]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +91,13 @@ def retreat(world: World) -> Command:
 def descend_on(world: World, goal: Floats, yaw: float, gripper: float, *, travel: float) -> Command:
     """Go to ``goal`` ``(3,)`` from above: over the table at the height ``travel`` [m], then down a funnel.
 
-    Near the goal the end-effector may be low only close to the line above it; outside the funnel it rises first.
+    Near the goal the end-effector may be low only close to the line above it, and turned as wanted; outside the funnel it rises first.
+    It rises by as much as is amiss: from a step, who imitates it and is a little off would go up and down for ever.
     """
     position = world.ee_position
     offset = float(np.linalg.norm(goal[:2] - position[:2]))
-    if abs(yaw - gripper_yaw(world)) > _AIM_YAW:
-        offset = max(offset, 0.02)
+    turn_left = float(np.clip(abs(yaw - gripper_yaw(world)) - _AIM_YAW, 0.0, _MOST_TURN))
+    offset = max(offset, _FUNNEL_RADIUS + _FUNNEL_TURN_M * turn_left)
     floor = goal[2] + float(np.clip(_FUNNEL_SLOPE * (offset - _FUNNEL_RADIUS), 0.0, max(travel - goal[2], 0.0)))
     if position[2] < floor - _FUNNEL_SLACK:
         return Command(np.array([position[0], position[1], floor]), yaw, gripper, contact=goal)
