@@ -19,7 +19,7 @@ from models.bench_vla.network import Batch, BenchVla, Output, Targets
 from models.bench_vla.processor import FRONT, WRIST, read_inputs
 from workbench.core.geometry import quat_conjugate, quat_from_rotvec, quat_multiply
 from workbench.core.protocols import PolicySpec, Simulator
-from workbench.core.types import PROPRIO, ActionChunk, CameraRequest, Intention, Observation, Prompt, Target, Trace
+from workbench.core.types import PROPRIO, ActionChunk, ActionDistribution, CameraRequest, Intention, Observation, Prompt, Target, Trace
 
 _ROOT: Final = Path(__file__).resolve().parent.parent.parent
 _DONE_AT: Final = 0.9
@@ -121,12 +121,14 @@ class BenchVlaPolicy:
         actions = _values(probabilities, self._centres).numpy().astype(np.float32)
         done = float(output.done[0].sigmoid())
         is_over = done >= _DONE_AT
+        drawn: ActionDistribution | None = ActionDistribution(probabilities.numpy(), self.network.vocabulary.bin_centres)
         if _is_travelled(prompt):
+            drawn = None
             actions, is_over = np.tile(np.concatenate([np.zeros(6), observation.part("gripper_command")]), (len(actions), 1)), True
             actions = actions.astype(np.float32)
         self._last = (observation, actions)
         scores = {"done": float(is_over), "done_probability": done, **told}
-        return ActionChunk(actions, CONTROL_HZ, scores, self._intend(output, probabilities, prompt))
+        return ActionChunk(actions, CONTROL_HZ, scores, self._intend(output, probabilities, prompt), drawn)
 
     def _remember(self, observation: Observation) -> None:
         """Show the memory what happened since the last call: a change of the gripper within the chunk is placed by its own actions."""

@@ -163,6 +163,16 @@ class Intention:
 
 
 @dataclass(frozen=True, eq=False)
+class ActionDistribution:
+    """How probable a policy finds each value of each action of a chunk: what candidates are drawn from."""
+
+    probabilities: NDArray[np.float32]
+    """``(T, 7, B) float32``, each row sums to 1."""
+    centres: NDArray[np.float32]
+    """``(7, B) float32``: the value of every bin, rising; units as those of an action."""
+
+
+@dataclass(frozen=True, eq=False)
 class ActionChunk:
     """One or more consecutive actions."""
 
@@ -171,6 +181,8 @@ class ActionChunk:
     control_hz: float
     scores: Mapping[str, float] = field(default_factory=dict)
     intention: Intention | None = None
+    distribution: ActionDistribution | None = None
+    """What the actions were read from, where the policy tells it."""
 
     def __post_init__(self) -> None:
         shape = np.shape(self.actions)
