@@ -11,7 +11,7 @@ from gradio import component_meta
 # Gradio writes a stub file beside every module that subclasses a component; a workbench writes nothing beside its code.
 component_meta.create_or_modify_pyi = lambda *args: None
 
-from panels import evaluation, header, history, human, rating, scene, segmentation, sketch, steering, timeline, trajectory, watch  # noqa: E402
+from panels import evaluation, header, history, human, rating, scene, segmentation, sketch, steering, teach, timeline, trajectory, watch  # noqa: E402
 from panels.asset_urls import scripts  # noqa: E402
 from panels.errors import bind, plain  # noqa: E402
 from panels.events import QUEUE_PERIOD_S  # noqa: E402
@@ -21,7 +21,19 @@ from panels.stage import STORED_TAB_JS, make_stage, open_stage  # noqa: E402
 from panels.state import APP_NAME, AppState, UiState  # noqa: E402
 from workbench.core.errors import WorkbenchError  # noqa: E402
 
-PANELS: Final[tuple[ModuleType, ...]] = (scene, sketch, segmentation, trajectory, steering, human, watch, history, rating, evaluation)
+PANELS: Final[tuple[ModuleType, ...]] = (
+    scene,
+    sketch,
+    segmentation,
+    trajectory,
+    steering,
+    human,
+    watch,
+    teach,
+    history,
+    rating,
+    evaluation,
+)
 """Tools beside the stage, in the order of their tabs."""
 
 
