@@ -92,6 +92,8 @@ class Labels(NamedTuple):
     """``(A, 8, 7) float``."""
     has_action: Tensor
     """``(A, 8) bool``; false when all is done: an arm that learnt to keep still would stop short of the goal."""
+    turn: Tensor
+    """``(A,) float``: what the gripper must turn on before it comes down [rad]."""
     trace: Tensor
     """``(C, 10) int64``."""
     has_trace: Tensor
@@ -206,6 +208,7 @@ class BatchMaker:
             chosen=torch.from_numpy(chosen),
             actions=torch.from_numpy(asks["actions"]),
             has_action=torch.from_numpy(asks["valid"] & ~asks["done"][:, None]),
+            turn=torch.from_numpy(asks["turn"]),
             trace=torch.from_numpy(trace),
             has_trace=torch.from_numpy(asks["has_path"][chosen] & ~asks["is_detour"][chosen] & ~is_given),
             done=torch.from_numpy(asks["done"][chosen].astype(np.float32)),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from models.bench_vla.batches import Labels
+from models.bench_vla.config import BenchVlaConfig
 from models.bench_vla.network import Output
+from workbench.core.types import ACTION_DIM
 
 _ACTION_SPREAD: Final = 1.0
 _TRACE_SPREAD: Final = 2.0
+_TURN_SPREAD: Final = 1.0
 """Width of the soft labels [bins]."""
+TURNS: Final = np.linspace(-1.6, 1.6, 65)
+"""Turns of the gripper that are told apart [rad]."""
 
 
 @dataclass(frozen=True)
@@ -27,23 +34,42 @@ class Weights:
     trace: float = 0.15
     done: float = 0.2
     rough: float = 0.5
+    turn: float = 0.3
 
 
-def find_losses(output: Output, rough: Tensor, labels: Labels, bin_centres: Tensor) -> dict[str, Tensor]:
+class PlanHeads(nn.Module):
+    """What is read off the plan of every ask, before the decoder, for learning alone.
+
+    A plan costs little, so many more asks teach it than go through the decoder.
+    """
+
+    def __init__(self, config: BenchVlaConfig) -> None:
+        super().__init__()
+        self._num_actions = (config.horizon, ACTION_DIM, config.num_bins)
+        self.actions = nn.Linear(config.width, math.prod(self._num_actions))
+        self.turn = nn.Linear(config.width, len(TURNS))
+
+    def forward(self, plan: Tensor) -> tuple[Tensor, Tensor]:
+        """Map ``(A, width)`` to logits of actions ``(A, 8, 7, num_bins)`` and of the turn that is left ``(A, 65)``."""
+        return self.actions(plan).unflatten(-1, self._num_actions), self.turn(plan)
+
+
+def find_losses(output: Output, planned: tuple[Tensor, Tensor], labels: Labels, bin_centres: Tensor) -> dict[str, Tensor]:
     """Return the mean of each loss [nat], by the names of :class:`Weights`.
 
     Args:
         output: of the network.
-        rough: ``(A, 8, 7, num_bins)`` logits read off the plan of every ask, before the decoder. They serve learning alone: a plan costs
-            little, so many more asks teach it than go through the decoder.
+        planned: what :class:`PlanHeads` read off the plans.
         labels: what should be answered.
         bin_centres: ``(7, num_bins)``.
     """
-    bins = _soft_bins(labels.actions, bin_centres)
+    bins = _soft_bins(labels.actions, bin_centres, _ACTION_SPREAD)
     action = _bin_loss(output.actions, bins[labels.chosen])
     cells = torch.arange(output.trace.shape[-1], device=output.trace.device)
     near = torch.exp(-0.5 * ((cells - labels.trace[..., None]) / _TRACE_SPREAD) ** 2)
     trace = -(near / near.sum(-1, keepdim=True) * output.trace.float().log_softmax(-1)).sum(-1).mean(-1)
+    rough, turn = planned
+    turns = _soft_bins(labels.turn[:, None], torch.as_tensor(TURNS, dtype=torch.float32, device=turn.device)[None], _TURN_SPREAD)[:, 0]
     return {
         "action": _mean(action, labels.has_action[labels.chosen]),
         "front": _mean(_map_loss(output.front.logits, labels.front), labels.has_front),
@@ -51,6 +77,7 @@ def find_losses(output: Output, rough: Tensor, labels: Labels, bin_centres: Tens
         "trace": _mean(trace, labels.has_trace),
         "done": functional.binary_cross_entropy_with_logits(output.done.float(), labels.done),
         "rough": _mean(_bin_loss(rough, bins), labels.has_action),
+        "turn": _mean(-(turns * turn.float().log_softmax(-1)).sum(-1), labels.has_action[:, 0]),
     }
 
 
@@ -59,11 +86,11 @@ def weigh(losses: dict[str, Tensor], weights: Weights) -> Tensor:
     return torch.stack([getattr(weights, name) * loss for name, loss in losses.items()]).sum()
 
 
-def _soft_bins(actions: Tensor, centres: Tensor) -> Tensor:
-    """Return ``(..., 7, num_bins)``: a small bump around each value, which sums to one."""
+def _soft_bins(values: Tensor, centres: Tensor, spread: float) -> Tensor:
+    """Return ``(..., d, n)``: a small bump around each value ``(..., d)``, ``spread`` of the ``(d, n)`` bins wide, which sums to one."""
     spacing = centres[:, 1:2] - centres[:, :1]
-    clipped = torch.minimum(torch.maximum(actions, centres[:, 0]), centres[:, -1])
-    bumps = torch.exp(-0.5 * ((centres - clipped[..., None]) / (_ACTION_SPREAD * spacing)) ** 2)
+    clipped = torch.minimum(torch.maximum(values, centres[:, 0]), centres[:, -1])
+    bumps = torch.exp(-0.5 * ((centres - clipped[..., None]) / (spread * spacing)) ** 2)
     return bumps / bumps.sum(-1, keepdim=True)
 
 

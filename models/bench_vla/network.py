@@ -27,7 +27,7 @@ from models.bench_vla.calibration import NUM_FEATURES, NUM_RELATIONS, Calibratio
 from models.bench_vla.config import NUM_PROMPT_CHANNELS, NUM_ROLES, STATE_DIM, BenchVlaConfig
 from models.bench_vla.normalisation import read_pose
 from models.bench_vla.prompts import NUM_AHEAD
-from models.bench_vla.stem import Pyramid, Stem, Window, fourier, local_mean, sample_at
+from models.bench_vla.stem import NUM_GLIMPSED, Pyramid, Stem, Window, fourier, local_mean, look_closely, sample_at
 from models.bench_vla.vocabulary import Vocabulary
 from workbench.core.types import ACTION_DIM, Interaction
 
@@ -39,6 +39,7 @@ _PATCH: Final = 16
 """Side of the part of a picture that one token stands for [px]."""
 _NUM_LED: Final = NUM_RELATIONS + NUM_AHEAD * (NUM_FEATURES + 3)
 """How the targets lie to each other, and the points of a given trace: way, is its height told, opening, is it told."""
+_CLOSE_WIDTH: Final = 96
 _PEAK_CELLS: Final = 0.6
 """Width of the peak that a mask puts into a target map, as wide as that of a trained map [cells]."""
 
@@ -90,6 +91,8 @@ class Sight(NamedTuple):
     front_seen: Tensor
     """``(A, 2, f)``: what is seen at the points, where they are, and where the arm is."""
     wrist_seen: Tensor
+    glimpses: Tensor
+    """``(A, 4, 972)``: the surroundings of target and goal on both pictures, closely."""
     front_tokens: Tensor
     """``(A, 64, width)``."""
     wrist_tokens: Tensor
@@ -149,6 +152,7 @@ class BenchVla(nn.Module):
         self.plan = nn.Linear((1 + 2 * NUM_ROLES) * width, width)
         self.segment = nn.Parameter(0.02 * torch.randn(self.token_slices["action"].stop, width))
         self.decoder = LlamaModel(_llama_config(config, self.vocabulary.size))
+        self.close = nn.Sequential(nn.Linear(NUM_GLIMPSED, _CLOSE_WIDTH), nn.GELU())
         self.aim = Aim(2 * NUM_ROLES * seen, width)
         for layer in self.decoder.layers:
             cast(LlamaDecoderLayer, layer).self_attn.is_causal = False
@@ -194,10 +198,11 @@ class BenchVla(nn.Module):
         wrist = self._attend(wrist_picture, self.wrist_query(torch.cat([roles, front_seen], -1)), self.null_logit[1], None)
         wrist_seen = _describe(wrist_picture, wrist, batch.state, self.calibration.from_wrist)
         per_frame = len(batch.words) // num_frames
+        glimpses = torch.cat([_glimpse(front_picture, front), _glimpse(wrist_picture, wrist)], dim=1)
         front_tokens = front_picture.tokens.repeat_interleave(per_frame, dim=0)
         front_tokens = front_tokens.index_add(0, batch.prompted, prompt_tokens.to(front_tokens.dtype))
         wrist_tokens = wrist_picture.tokens.repeat_interleave(per_frame, dim=0)
-        return Sight(words, roles, front, wrist, front_seen, wrist_seen, front_tokens, wrist_tokens)
+        return Sight(words, roles, front, wrist, front_seen, wrist_seen, glimpses, front_tokens, wrist_tokens)
 
     def make_plan(self, batch: Batch, sight: Sight) -> Plan:
         """Put together where the targets are from the arm, what is told, and where a given trace leads."""
@@ -205,7 +210,8 @@ class BenchVla(nn.Module):
         has_goal = 1 - sight.front.logits[:, 1].softmax(-1)[:, :1]
         relations = has_goal * self.calibration.relate(sight.front.window.point, batch.state)
         seen = torch.cat([sight.front_seen, sight.wrist_seen], dim=1).flatten(1)
-        aim = self.aim(seen, sight.roles.flatten(1), torch.cat([relations, self._read_ahead(batch)], dim=-1))
+        led = torch.cat([relations, self._read_ahead(batch)], dim=-1)
+        aim = self.aim(seen, sight.roles.flatten(1), led, torch.cat([self.close(sight.glimpses).flatten(1), batch.state], dim=-1))
         parts = torch.cat([state[:, None], front, wrist], dim=1)
         return Plan(state, front, wrist, self.plan(parts.flatten(1)) + aim)
 
@@ -276,7 +282,7 @@ class BenchVla(nn.Module):
 
 
 class Aim(nn.Module):
-    """What is seen at the targets, where they are from the arm, what the words say and where a trace leads; starts at zero."""
+    """What is seen at the targets and closely around them, where they are from the arm, what is said, where a trace leads; starts at zero."""
 
     def __init__(self, num_seen: int, width: int) -> None:
         super().__init__()
@@ -284,13 +290,14 @@ class Aim(nn.Module):
         self.last = nn.Linear(4 * width, width)
         self.said = nn.Linear(NUM_ROLES * width, 4 * width)
         self.led = _mlp(_NUM_LED, 2 * width, 4 * width)
-        for layer in (self.last, self.said, self.led[-1]):
+        self.closely = _mlp(2 * NUM_ROLES * _CLOSE_WIDTH + STATE_DIM, 2 * width, 4 * width)
+        for layer in (self.last, self.said, self.led[-1], self.closely[-1]):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
 
-    def forward(self, seen: Tensor, said: Tensor, led: Tensor) -> Tensor:
-        """Map ``(A, num_seen)``, ``(A, 2 * width)`` and ``(A, num_led)`` to ``(A, width)``."""
-        aim: Tensor = self.last(functional.gelu(self.seen(seen) + self.said(said) + self.led(led)))
+    def forward(self, seen: Tensor, said: Tensor, led: Tensor, close: Tensor) -> Tensor:
+        """Map ``(A, num_seen)``, ``(A, 2 * width)``, ``(A, num_led)`` and glimpses with the state to ``(A, width)``."""
+        aim: Tensor = self.last(functional.gelu(self.seen(seen) + self.said(said) + self.led(led) + self.closely(close)))
         return aim
 
 
@@ -346,6 +353,12 @@ def _describe(picture: Pyramid, targets: Targets, state: Tensor, find_ways: Call
     grouped = [part.reshape(num_asks, NUM_ROLES, -1) for part in (fine, middle)]
     points = targets.window.point
     return torch.cat([*grouped, fourier(points, _POINT_FEATURES), find_ways(points, state), arm, is_seen], dim=-1)
+
+
+def _glimpse(picture: Pyramid, targets: Targets) -> Tensor:
+    """Return ``(A, 2, 972)``: what is closely around the points."""
+    points = targets.window.point
+    return look_closely(picture, points.view(len(picture.fine), -1, 2)).reshape(*points.shape[:2], -1)
 
 
 def _put_masks(cells: Tensor, batch: Batch, size: tuple[int, int]) -> Tensor:

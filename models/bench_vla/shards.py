@@ -280,6 +280,7 @@ def _add_synthetic_ask(writer: ShardWriter, rng: np.random.Generator) -> None:
         ask_task=int(rng.integers(len(TASK_NAMES))),
         actions=np.column_stack([0.01 * rng.normal(size=(8, 6)), np.ones(8)]),
         valid=np.ones(8),
+        turn=rng.normal(0.0, 0.3),
         front_targets=targets,
         wrist_targets=targets,
         outlines=np.clip(targets[:, None, :2] + 0.05 * rng.normal(size=(2, 12, 2)), 0, 1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import pi
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,18 @@ class Pyramid(NamedTuple):
 
     keys: Tensor
     """``(n, key_width, side / 2, side / 2)``: what target maps look at."""
+    fine: Tensor
+    """``(n, 12, side / 2, side / 2)``: what is looked at closely around a point."""
     middle: Tensor
     """``(n, middle_width, side / 8, side / 8)``: what is read at a point."""
     tokens: Tensor
     """``(n, (side / 16) ** 2, width)``."""
+
+
+NUM_FINE: Final = 12
+_GLIMPSE: Final = 9
+NUM_GLIMPSED: Final = NUM_FINE * _GLIMPSE**2
+"""Features of the surroundings of a point."""
 
 
 class Residual(nn.Module):
@@ -52,6 +60,7 @@ class Stem(nn.Module):
         self.up_to_first = nn.Conv2d(width, key_width, 1)
         self.first_to_keys = nn.Conv2d(width // 2, key_width, 1)
         self.to_keys = nn.Conv2d(key_width, key_width, 1)
+        self.to_fine = nn.Conv2d(key_width, NUM_FINE, 1)
 
     def forward(self, picture: Tensor) -> Pyramid:
         """Map ``(n, 3, side, side)`` in -1..1 to features."""
@@ -61,8 +70,8 @@ class Stem(nn.Module):
         fourth = self.fourth_block(functional.relu(self.fourth(third)))
         third = functional.relu(third + _double(self.up_to_third(fourth)))
         second = functional.relu(second + _double(self.up_to_second(third)))
-        keys = self.to_keys(functional.relu(self.first_to_keys(first) + _double(self.up_to_first(second))))
-        return Pyramid(keys, third, self.to_tokens(fourth).flatten(2).transpose(1, 2))
+        fine = functional.relu(self.first_to_keys(first) + _double(self.up_to_first(second)))
+        return Pyramid(self.to_keys(fine), self.to_fine(fine), third, self.to_tokens(fourth).flatten(2).transpose(1, 2))
 
 
 def _double(picture: Tensor) -> Tensor:
@@ -97,6 +106,15 @@ def sample_at(features: Tensor, points: Tensor) -> Tensor:
     """Read features ``(F, f, h, w)`` at points ``(F, n, 2)`` in 0..1, between cells linearly: ``(F, n, f)``."""
     grid = (2 * points - 1)[:, :, None].to(features.dtype)
     return functional.grid_sample(features, grid, mode="bilinear", padding_mode="border", align_corners=False)[..., 0].transpose(1, 2)
+
+
+def look_closely(picture: Pyramid, points: Tensor) -> Tensor:
+    """Read the 9 x 9 cells around points ``(F, n, 2)`` in 0..1: ``(F, n, 972)``; how a thing lies is seen in its edges alone."""
+    height, width = picture.fine.shape[-2:]
+    steps = torch.arange(_GLIMPSE, device=points.device) - _GLIMPSE // 2
+    offsets = torch.stack(torch.meshgrid(steps / width, steps / height, indexing="xy"), dim=-1).flatten(0, 1)
+    around = (points[:, :, None] + offsets).flatten(1, 2)
+    return sample_at(picture.fine, around).reshape(*points.shape[:2], -1)
 
 
 def fourier(points: Tensor, num_features: int) -> Tensor:

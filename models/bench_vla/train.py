@@ -22,11 +22,10 @@ from torch import Tensor, nn
 from models.bench_vla.batches import BatchMaker, Labels
 from models.bench_vla.checkpoint import save_network
 from models.bench_vla.config import BenchVlaConfig
-from models.bench_vla.losses import Weights, find_losses, weigh
+from models.bench_vla.losses import PlanHeads, Weights, find_losses, weigh
 from models.bench_vla.network import Batch, BenchVla
 from models.training_state import autocast, below, follow_mean, pack_state, unpack_state
 from workbench.core.errors import InvalidInput
-from workbench.core.types import ACTION_DIM
 
 _QUEUE: Final = 3
 _AVERAGE: Final = 0.999
@@ -61,10 +60,9 @@ class Trainer:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = BenchVla(config).to(self._device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self._num_actions = (config.horizon, ACTION_DIM, config.num_bins)
-        self._rough = nn.Linear(config.width, math.prod(self._num_actions)).to(self._device)
+        self._heads = PlanHeads(config).to(self._device)
         self._optimiser = torch.optim.AdamW(
-            [*self.network.parameters(), *self._rough.parameters()],
+            [*self.network.parameters(), *self._heads.parameters()],
             lr=settings.learning_rate,
             betas=(0.9, 0.98),
             weight_decay=settings.weight_decay,
@@ -87,8 +85,7 @@ class Trainer:
         batch, labels = _to(batch, self._device), Labels(*(t.to(self._device) for t in labels))
         with autocast(self._device):
             output = self.network(batch, labels.chosen)
-            rough = self._rough(output.plan).unflatten(-1, self._num_actions)
-            losses = find_losses(output, rough, labels, self._centres)
+            losses = find_losses(output, self._heads(output.plan), labels, self._centres)
             total = weigh(losses, Weights())
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
@@ -132,7 +129,7 @@ class Trainer:
 
     def _parts(self) -> dict[str, nn.Module]:
         """Return what is kept to go on, by name."""
-        return {"network": self.network, "average": self.average, "rough": self._rough}
+        return {"network": self.network, "average": self.average, "heads": self._heads}
 
     def _check(self, path: Path, config: BenchVlaConfig, tensors: Mapping[str, Tensor]) -> None:
         """Refuse what another training wrote, before anything is changed."""

@@ -8,10 +8,10 @@ import torch
 
 from models.bench_vla.batches import Labels
 from models.bench_vla.config import BenchVlaConfig
-from models.bench_vla.losses import find_losses
+from models.bench_vla.losses import PlanHeads, find_losses
 from models.bench_vla.network import Batch, BenchVla
 from models.bench_vla.prompts import NUM_AHEAD
-from models.bench_vla.stem import local_mean
+from models.bench_vla.stem import NUM_FINE, Pyramid, local_mean, look_closely
 from models.bench_vla.vocabulary import Vocabulary
 from workbench.core.types import ACTION_DIM
 
@@ -135,6 +135,7 @@ def make_labels(points):
         chosen=torch.arange(num),
         actions=torch.zeros(num, 8, ACTION_DIM),
         has_action=torch.ones(num, 8, dtype=torch.bool),
+        turn=torch.linspace(-1.0, 1.0, num),
         trace=torch.zeros(num, 10, dtype=torch.int64),
         has_trace=torch.zeros(num, dtype=torch.bool),
         done=torch.zeros(num),
@@ -150,13 +151,13 @@ def test_the_network_learns_one_batch_by_heart():
     network, batch = BenchVla(CONFIG), make_batch()
     labels = make_labels([[0.3, 0.7], [0.3, 0.7], [0.8, 0.2], [0.8, 0.2]])
     centres = torch.from_numpy(network.vocabulary.bin_centres)
-    rough = torch.nn.Linear(CONFIG.width, 8 * ACTION_DIM * CONFIG.num_bins)
-    optimiser = torch.optim.AdamW([*network.parameters(), *rough.parameters()], lr=3e-3)
+    heads = PlanHeads(CONFIG)
+    optimiser = torch.optim.AdamW([*network.parameters(), *heads.parameters()], lr=3e-3)
     first = None
     for _ in range(60):
         output = network(batch)
-        losses = find_losses(output, rough(output.plan).view(4, 8, ACTION_DIM, -1), labels, centres)
-        total = losses["action"] + losses["front"] + losses["rough"]
+        losses = find_losses(output, heads(output.plan), labels, centres)
+        total = losses["action"] + losses["front"] + losses["rough"] + losses["turn"]
         first = float(total.detach()) if first is None else first
         optimiser.zero_grad()
         total.backward()
@@ -176,5 +177,15 @@ def test_unknown_labels_give_no_gradient(network):
     )
     with torch.no_grad():
         output = network(make_batch())
-    losses = find_losses(output, torch.zeros_like(output.actions), nothing, torch.from_numpy(network.vocabulary.bin_centres))
-    assert [float(losses[name]) for name in ("action", "front", "wrist", "trace", "rough")] == [0.0] * 5
+    planned = PlanHeads(CONFIG)(output.plan)
+    losses = find_losses(output, planned, nothing, torch.from_numpy(network.vocabulary.bin_centres))
+    assert [float(losses[name].detach()) for name in ("action", "front", "wrist", "trace", "rough", "turn")] == [0.0] * 6
+
+
+def test_a_close_look_reads_the_cells_around_a_point():
+    fine = torch.arange(2 * NUM_FINE * 64 * 64, dtype=torch.float32).reshape(2, NUM_FINE, 64, 64)
+    empty = torch.zeros(0)
+    centre = (torch.tensor([[[20, 30]], [[40, 9]]]) + 0.5) / 64  # u, v of the middle of a cell
+    seen = look_closely(Pyramid(empty, fine, empty, empty), centre).view(2, 9, 9, NUM_FINE)
+    torch.testing.assert_close(seen[0], fine[0, :, 26:35, 16:25].permute(1, 2, 0), atol=0.5, rtol=1e-4)
+    torch.testing.assert_close(seen[1], fine[1, :, 5:14, 36:45].permute(1, 2, 0), atol=0.5, rtol=1e-4)
