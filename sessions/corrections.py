@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from sessions.reading import decoding
 from sessions.store import Store
+from workbench.core.events import Event, EventKind, Outcome
+from workbench.core.types import ACTION_DIM
+from workbench.intervention.segments import interventions_of, kinds_of_steps
+from workbench.learning.lessons import Lesson
 
 _QUERY: Final = """
     SELECT * FROM (
@@ -60,3 +67,37 @@ def corrected_episodes(store: Store, *, limit: int = 500) -> tuple[CorrectedEpis
             )
             for row in rows
         )
+
+
+def read_lesson(store: Store, episode: CorrectedEpisode) -> Lesson:
+    """Return everything of a corrected episode that a policy learns from.
+
+    Raises:
+        NotStored: it was deleted meanwhile.
+        StoreCorrupt: its data is damaged.
+    """
+    info, events, steps = store.episode(episode.id), store.events(episode.id), tuple(store.steps(episode.id))
+    last = 1 + max((s.index for s in steps), default=-1)
+    kinds, texts = kinds_of_steps(interventions_of(events, last), last), _texts(info.instruction, events, last)
+    return Lesson(
+        episode_id=info.id,
+        config=info.config,
+        driver=episode.driver,
+        is_success=info.outcome is Outcome.SUCCESS,
+        states=tuple(s.state for s in steps),
+        actions=np.array([s.action for s in steps], dtype=np.float32).reshape(-1, ACTION_DIM),
+        actors=tuple(s.actor for s in steps),
+        kinds=tuple(kinds[s.index].value for s in steps),
+        texts=tuple(texts[s.index] for s in steps),
+        is_solved=np.array([s.is_success for s in steps], dtype=bool),
+    )
+
+
+def _texts(first: str, events: Sequence[Event], num_steps: int) -> list[str]:
+    """Return the words that were in force at each step."""
+    found, text = [], first
+    told = {e.step: str(e.payload.get("text", "")) for e in events if e.kind is EventKind.INSTRUCTION}
+    for step in range(num_steps):
+        text = told.get(step, text)
+        found.append(text)
+    return found

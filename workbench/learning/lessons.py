@@ -18,6 +18,12 @@ BEFORE_STEPS: Final = 15
 DISCARDED: Final = "discarded"
 RECOVERY: Final = "recovery"
 """Kinds of segments that are treated apart, as :class:`workbench.intervention.segments.SegmentKind` writes them."""
+IDLE_MOVE: Final = 2e-4
+IDLE_TURN: Final = 2e-3
+"""A step that moves less [m] and turns less [rad] than this moves nothing."""
+FINGERS_STEPS: Final = 10
+"""How long the fingers take [steps]: whoever waits for them does something."""
+"""Kinds of segments that are treated apart, as :class:`workbench.intervention.segments.SegmentKind` writes them."""
 
 
 class Mode(IntEnum):
@@ -52,16 +58,21 @@ class Lesson:
     """Kind of the segment that each step belongs to."""
     texts: tuple[str, ...]
     """The words that were in force at each step."""
+    is_solved: NDArray[np.bool_]
+    """``(N,)``: whether the task was solved after each step."""
 
     def __post_init__(self) -> None:
-        n = len(self.actions)
-        if self.actions.shape != (n, ACTION_DIM) or not len(self.states) == len(self.actors) == len(self.kinds) == len(self.texts) == n:
-            found = f"{self.actions.shape}, {len(self.states)}, {len(self.actors)}, {len(self.kinds)}, {len(self.texts)}"
-            raise InvalidInput("lesson", expected="one state, action, actor, kind and text a step", found=found)
+        lengths = [len(f) for f in (self.actions, self.states, self.actors, self.kinds, self.texts, self.is_solved)]
+        if len(set(lengths)) != 1 or self.actions.shape != (lengths[0], ACTION_DIM):
+            expected = "one state, action (7 numbers), actor, kind, text and outcome a step"
+            raise InvalidInput("lesson", expected=expected, found=f"{lengths}, actions {self.actions.shape}")
 
     def modes(self, *, has_recovery: bool = True) -> NDArray[np.int64]:
-        """Return ``(N,)``, see :func:`modes_of_steps`."""
-        return modes_of_steps(self.actors, self.kinds, has_recovery=has_recovery)
+        """Return ``(N,)``: see :func:`modes_of_steps`; steps in which the person only waited, and those after the end, are left out."""
+        modes = modes_of_steps(self.actors, self.kinds, has_recovery=has_recovery)
+        is_over = np.concatenate([[False], np.logical_and.accumulate(self.is_solved[::-1])[::-1][:-1]])
+        modes[is_over[: len(modes)] | ((modes == Mode.HUMAN) & idle_steps(self.actions))] = Mode.LEFT_OUT
+        return modes
 
 
 def modes_of_steps(
@@ -97,3 +108,17 @@ def modes_of_steps(
 def starts_of_interventions(actors: Sequence[Actor]) -> list[int]:
     """Return the steps at which a person began to act."""
     return [i for i, actor in enumerate(actors) if actor is Actor.HUMAN and (i == 0 or actors[i - 1] is not Actor.HUMAN)]
+
+
+def idle_steps(actions: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return ``(N,)``: whether a step ``(7,)`` moves nothing, and no change of the gripper's command was near enough to wait for.
+
+    A person who has taken over and thinks, or lets the keys go, shows nobody what to do.
+    """
+    is_still = (np.linalg.norm(actions[:, :3], axis=1) < IDLE_MOVE) & (np.linalg.norm(actions[:, 3:6], axis=1) < IDLE_TURN)
+    is_changed = np.abs(np.diff(actions[:, 6], prepend=actions[:1, 6])) > 0.05
+    since = np.full(len(actions), FINGERS_STEPS)
+    for step in range(len(actions)):
+        since[step] = 0 if is_changed[step] else min(FINGERS_STEPS, since[step - 1] + 1 if step else FINGERS_STEPS)
+    idle: NDArray[np.bool_] = is_still & (since >= FINGERS_STEPS)
+    return idle
