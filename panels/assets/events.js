@@ -28,6 +28,8 @@
     say: ["M3 3 H13 V10 H8 L5 13 V10 H3 Z M6 6 H10", "#3b82f6", "Said"],
     confirm: ["M6 6 A2 2 0 1 1 8 8 V10 M8 12 V12.4", "#d97706", "Asks first"],
     procedure: ["M3 4 L4.5 5.5 L7 3 M9 4 H13 M3 9 L4.5 10.5 L7 8 M9 9 H13", "#12b094", "Procedure"],
+    subgoal: ["M8 2 A6 6 0 1 0 8.01 2 Z M8 6 A2 2 0 1 0 8.01 6 Z", "#12b094", "Sub-goal"],
+    switch: ["M3 5 H12 L9 2 M13 11 H4 L7 14", "#d97706", "Change of course"],
     halt: ["M5 2 H11 L14 5 V11 L11 14 H5 L2 11 V5 Z", "#dc2626", "HALT"],
     reset: ["M12 4 A6 6 0 1 0 14 9 M12 1 V5 H8", "#6b7588", "Reset"],
     alarm: ["M8 2 L14 13 H2 Z M8 6 V9", "#dc2626", "Alarm"],

@@ -6,12 +6,12 @@ from workbench.core.errors import InvalidInput, InvalidShape
 from workbench.core.events import EpisodeStart, EventKind, Outcome
 from workbench.core.sketches import Sketch, SketchPlan
 from workbench.core.types import Actor, Prompt, Trace
+from workbench.intervention.driving import checked_action
 from workbench.rollout.hold import HoldPolicy, hold_action
 from workbench.rollout.loop import (
     Choice,
     begin_episode,
     change_prompt,
-    checked_action,
     finish_episode,
     follow_policy,
     policy_rng,

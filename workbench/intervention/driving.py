@@ -107,3 +107,15 @@ class Hand:
             action[:3] = shortened(gain * rest, min(way.speed * period_s, limits.linear))
         action[6] = observation.part("gripper_command")[0] if way.gripper is None else way.gripper
         return action
+
+
+def checked_action(action: object) -> NDArray[np.float32]:
+    """Return a human's action as ``(7,) float32``.
+
+    Raises:
+        InvalidShape: it is not seven finite numbers.
+    """
+    array = np.array(action, dtype=np.float32)
+    if array.shape != (ACTION_DIM,) or not np.isfinite(array).all():
+        raise InvalidShape("action", expected=(ACTION_DIM,), found=array.shape, dtype="finite float32")
+    return array

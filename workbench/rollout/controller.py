@@ -19,17 +19,19 @@ from workbench.core.events import EventKind, Outcome
 from workbench.core.protocols import PolicyFactory, RolloutObserver, Simulator
 from workbench.core.sketches import Sketch, SketchPlan
 from workbench.core.types import EpisodeConfig, Intention, Prompt, SimState
-from workbench.intervention.driving import Hand
+from workbench.intervention.driving import Hand, checked_action
 from workbench.intervention.rules import Gate
 from workbench.rollout.branching import Lineage
+from workbench.rollout.candidates import Selection
 from workbench.rollout.chunking import ChunkQueue
 from workbench.rollout.describing import describe
 from workbench.rollout.history import EpisodeHistory
 from workbench.rollout.hold import HOLD
-from workbench.rollout.inbox import Inbox
-from workbench.rollout.loop import checked_action
+from workbench.rollout.inbox import Inbox, promised
+from workbench.rollout.loop import LiveEpisode
 from workbench.rollout.modes import Command, RolloutMode
 from workbench.rollout.pacing import Clock
+from workbench.rollout.pilot import Pilot
 from workbench.rollout.prompts import check_parts
 from workbench.rollout.status import LiveScene, LiveState, RolloutStatus, open_scene
 from workbench.rollout.steering import LiveSteering, OpenPolicy, RecordingWish, open_nothing
@@ -223,6 +225,26 @@ class RolloutController:
         """The rules that say when the robot asks before it acts, and what it asks now."""
         return self._stepper.oversight.gate
 
+    @property
+    def pilot(self) -> Pilot:
+        """What leads the hand through a plan and around changes of the instruction; change it by :meth:`lead`."""
+        return self._stepper.oversight.pilot
+
+    def lead(self, wish: Callable[[Pilot, LiveEpisode], T]) -> Future[T]:
+        """Run ``wish(pilot, episode)`` in the stepping thread, between control steps; WrongMode says that there is no episode."""
+
+        def work() -> T:
+            if (episode := self._stepper.episode) is None:
+                raise WrongMode("lead", mode="without an episode", allowed=[m.value for m in RolloutMode][1:])
+            return wish(self.pilot, episode)
+
+        return self._ask(Command.RECORD, work)
+
+    @property
+    def selection(self) -> Selection:
+        """What weighs the policy's answers and executes its chunks; what is more than a setting is asked of it by :meth:`call`."""
+        return self._stepper.oversight.selection
+
     def answer(self, is_allowed: bool, reason: str = "") -> None:
         """Answer what it asks; ``reason`` says why when no person did."""
         self._inbox.post(Command.RECORD, lambda before, after: self._stepper.answer(is_allowed, reason))
@@ -368,15 +390,7 @@ class RolloutController:
     # Within
 
     def _begin(self, command: Command, work: Callable[[], str], *, is_running: bool = False) -> Future[str]:
-        future: Future[str] = Future()
-
-        def job(before: RolloutMode, after: RolloutMode) -> None:
-            try:
-                future.set_result(work())
-            except Exception as error:
-                future.set_exception(error)
-                raise  # shown in the status as well
-
+        future, job = promised(work, is_shown=True)
         with self._lock:
             self._inbox.post(command, job, future)
             if is_running:
@@ -385,14 +399,7 @@ class RolloutController:
 
     def _ask(self, command: Command, work: Callable[[], T]) -> Future[T]:
         """Run ``work`` in the stepping thread; what it raises goes to the future alone."""
-        future: Future[T] = Future()
-
-        def job(before: RolloutMode, after: RolloutMode) -> None:
-            try:
-                future.set_result(work())
-            except Exception as error:
-                future.set_exception(error)
-
+        future, job = promised(work)
         self._inbox.post(command, job, future)
         return future
 

@@ -53,6 +53,8 @@ def describe(stepper: Stepper, mode: RolloutMode) -> RolloutStatus:
         ee_position=stepper.oversight.position,
         question=stepper.oversight.gate.question,
         is_steerable=stepper.steering.policy is not None,
+        led_by=stepper.oversight.pilot.mode.value if stepper.oversight.pilot.is_leading else "",
+        led_why=stepper.oversight.pilot.note,
         steered_by=tuple(slot.name for slot in stepper.steering.mix.heard),
     )
 

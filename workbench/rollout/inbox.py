@@ -7,11 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Event, Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from workbench.core.errors import WrongMode
 from workbench.rollout.modes import STEERING_COMMANDS, TRANSITIONS, Command, RolloutMode, next_mode
 
+T = TypeVar("T")
 Work = Callable[[RolloutMode, RolloutMode], None]
 """``work(mode_before, mode_after)``, run in the stepping thread between control steps."""
 
@@ -106,3 +107,18 @@ class Inbox:
         with self._lock:
             self._is_closed = True
         self.wake.set()
+
+
+def promised(work: Callable[[], T], *, is_shown: bool = False) -> tuple[Future[T], Work]:
+    """Return a future, and the job that fulfils it with what ``work`` returns or raises; ``is_shown``: the stepping thread hears of it too."""
+    future: Future[T] = Future()
+
+    def job(before: RolloutMode, after: RolloutMode) -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:
+            future.set_exception(error)
+            if is_shown:
+                raise
+
+    return future, job

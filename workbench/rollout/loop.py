@@ -18,22 +18,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.errors import InvalidShape
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, Outcome, new_id
 from workbench.core.protocols import Interruptible, OnSlice, Policy, RolloutObserver, Simulator
 from workbench.core.sketches import plan_to_dict, sketch_to_dict
-from workbench.core.types import ACTION_DIM, Actor, CameraRequest, EpisodeConfig, Observation, Prompt, SimState, Step, Trace
+from workbench.core.types import Actor, CameraRequest, EpisodeConfig, Observation, Prompt, SimState, Step, Trace
 from workbench.rollout.chunking import ChunkQueue
 from workbench.rollout.hold import HoldPolicy
 from workbench.rollout.observers import Fanout
 from workbench.rollout.present import present_prompt, trace_left, with_newest_mask
 from workbench.rollout.prompts import TRACKED, mask_to_dict, trace_to_dict
 from workbench.trajectory.trimming import TraceTrimmer
+
+if TYPE_CHECKING:
+    from workbench.rollout.candidates import Selection
+    from workbench.rollout.pilot import Pilot
 
 DONE: Final = "done"
 """Score by which a policy says that it is finished (1.0)."""
@@ -87,6 +90,10 @@ class LiveEpisode:
     """Whether the policy says that it is finished."""
     is_policy_down: bool = False
     """Whether the policy failed; it is not asked again until this is cleared."""
+    pilot: Pilot | None = None
+    """Asked before the policy in each step, and told of each."""
+    selection: Selection | None = None
+    """Weighs the policy's answers, and says how chunks are executed."""
 
     @property
     def id(self) -> str:
@@ -267,6 +274,8 @@ def tick(episode: LiveEpisode, oversee: Overseer, *, on_slice: OnSlice | None = 
     if result.is_success and not episode.has_succeeded:
         episode.has_succeeded = True
         emit(episode, EventKind.SUCCESS, {"scores": dict(result.scores)}, actor="system")
+    if episode.pilot is not None:
+        episode.pilot.look(episode, step)
     return step
 
 
@@ -355,9 +364,14 @@ def _observe(episode: LiveEpisode) -> Observation:
 
 def _propose(episode: LiveEpisode, observation: Observation) -> NDArray[np.float32] | None:
     """Return the policy's next action ``(7,) float32``, asking it only when its chunk is used up."""
+    led = None if episode.pilot is None or episode.is_policy_down else episode.pilot.propose(episode, observation)
     prompt = present_prompt(episode, observation)
     if episode.is_policy_down:
         return None
+    if led is not None:
+        episode.policy_ms = 0.0
+        episode.chunk.put(led, 1)
+        return episode.chunk.peek()
     if not episode.chunk.is_empty:
         episode.policy_ms = 0.0
         return episode.chunk.peek()
@@ -369,7 +383,10 @@ def _propose(episode: LiveEpisode, observation: Observation) -> NDArray[np.float
     begun = time.perf_counter()
     try:
         chunk = episode.policy.act(observation, prompt, policy_rng(episode.seed, observation.step))
-        episode.chunk.put(chunk, episode.policy.spec.action_horizon)
+        if episode.selection is None:
+            episode.chunk.put(chunk, episode.policy.spec.action_horizon)
+        else:
+            episode.selection.answer(episode, observation, prompt, chunk)
     except Exception:
         episode.is_policy_down = True
         raise
@@ -382,15 +399,3 @@ def _tell_plan_step(episode: LiveEpisode) -> None:
     if score is not None and int(score) != episode.plan_step:
         episode.plan_step = int(score)
         emit(episode, EventKind.PLAN_STEP, {"plan_step": episode.plan_step}, actor="policy")
-
-
-def checked_action(action: object) -> NDArray[np.float32]:
-    """Return a human's action as ``(7,) float32``.
-
-    Raises:
-        InvalidShape: it is not seven finite numbers.
-    """
-    array = np.array(action, dtype=np.float32)
-    if array.shape != (ACTION_DIM,) or not np.isfinite(array).all():
-        raise InvalidShape("action", expected=(ACTION_DIM,), found=array.shape, dtype="finite float32")
-    return array

@@ -16,6 +16,7 @@ from workbench.rollout.hold import HoldPolicy, hold_action
 from workbench.rollout.loop import Choice, LiveEpisode, emit
 from workbench.rollout.modes import RolloutMode
 from workbench.rollout.pacing import Clock
+from workbench.rollout.pilot import Pilot
 from workbench.rollout.places import places_of
 from workbench.simulation.controllers import MAX_ANGULAR_SPEED, MAX_LINEAR_SPEED
 
@@ -33,14 +34,17 @@ class Oversight:
         self._clock = clock
         self.hand = Hand(clock)
         self.gate = Gate()
+        self.pilot = Pilot()
         self.handover = Handover()
         self.position: tuple[float, float, float] | None = None
         """Where the end-effector is, in the base frame [m]."""
         self.is_policy_slow = False
         """Whether the policy's latest call took too long to be asked beside a person who drives."""
 
-    def begin_episode(self) -> None:
+    def begin_episode(self, episode: LiveEpisode) -> None:
         """Forget the episode before."""
+        self.pilot.begin()
+        episode.pilot = self.pilot
         self.hand.let_go()
         self.handover.forget_actor()
         self.gate.restart()
@@ -59,7 +63,10 @@ class Oversight:
             self.handover.restart()  # the brakes stopped the arm
 
     def question(self, episode: LiveEpisode, observation: Observation, proposal: NDArray[np.float32] | None) -> Question | None:
-        """Return what a rule asks before the policy's step is executed."""
+        """Return what a rule asks before the policy's step is executed, or a plan that has failed."""
+        if (asked := self.pilot.question(self._clock())) is not None:
+            self.gate.question = asked
+            return asked
         if not self.gate.rules or proposal is None:
             return None
         period_s = 1.0 / episode.config.control_hz
@@ -84,6 +91,7 @@ class Oversight:
         question = self.gate.answer(is_allowed)
         if question is None:
             return False
+        self.pilot.follower.answer(question, is_allowed, is_human=not reason)
         told = {"is_allowed": is_allowed, "text": question.text, "reason": reason}
         emit(episode, EventKind.CONFIRM, told, actor="system" if reason else "human")
         return is_allowed

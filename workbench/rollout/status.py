@@ -55,6 +55,10 @@ class RolloutStatus:
     """Whether its inside can be read and turned."""
     steered_by: tuple[str, ...] = ()
     """Names of the edits that turn its inside now."""
+    led_by: str = ""
+    """``rollback``, ``advance`` or ``recovery`` while the hand is led past the policy; else empty."""
+    led_why: str = ""
+    """Why, for the person."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -230,7 +230,6 @@ class Stepper:
         """Begin an episode and return its id; what ran before ends."""
         self.finish(None)
         self.error, self._pending_steps, self.policy_name = "", 0, policy
-        self.oversight.begin_episode()
         instruction = self._load(config, lineage)
         simulator = self._simulator
         assert simulator is not None
@@ -243,6 +242,7 @@ class Stepper:
             self.error = self.steering.catch_up(episode, lineage.lead, lineage.steering, lineage.assets)
             simulator.restore(lineage.state)
         self._num_slices = simulator.spec.num_slices
+        self.oversight.begin_episode(episode)
         self.history, self.episode = history, episode  # before anybody is told, so that whoever looks then sees it
         announce_episode(episode)
         self.steering.announce(episode)

@@ -102,6 +102,11 @@ class World:
         """Tell whether two things touch: names of props, ``gripper``, ``arm`` or ``table``."""
         return any({a, b} == {first, second} for first, second, _, _ in self._contacts())
 
+    def touched_by(self, name: str) -> frozenset[str]:
+        """Return the names of the props that ``gripper``, ``arm`` or a prop touches."""
+        pairs = [{first, second} for first, second, _, _ in self._contacts()]
+        return frozenset(other for pair in pairs if name in pair for other in pair - {name} if other in self._bodies)
+
     def is_held(self, name: str) -> bool:
         """Tell whether a prop is between the fingers: touched by two bodies of the gripper, fingers on opposite sides."""
         forces: dict[int, Floats] = {}
