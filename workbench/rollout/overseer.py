@@ -12,6 +12,7 @@ from workbench.core.types import Actor, Observation, Step
 from workbench.intervention.driving import Hand
 from workbench.intervention.handover import Handover, StepLimits, shortened
 from workbench.intervention.rules import Gate, Question, Situation
+from workbench.rollout.candidates import Selection
 from workbench.rollout.hold import HoldPolicy, hold_action
 from workbench.rollout.loop import Choice, LiveEpisode, emit
 from workbench.rollout.modes import RolloutMode
@@ -34,7 +35,7 @@ class Oversight:
         self._clock = clock
         self.hand = Hand(clock)
         self.gate = Gate()
-        self.pilot = Pilot()
+        self.pilot, self.selection = Pilot(), Selection()
         self.handover = Handover()
         self.position: tuple[float, float, float] | None = None
         """Where the end-effector is, in the base frame [m]."""
@@ -45,6 +46,7 @@ class Oversight:
         """Forget the episode before."""
         self.pilot.begin()
         episode.pilot = self.pilot
+        self.selection.begin(episode)
         self.hand.let_go()
         self.handover.forget_actor()
         self.gate.restart()
@@ -63,8 +65,9 @@ class Oversight:
             self.handover.restart()  # the brakes stopped the arm
 
     def question(self, episode: LiveEpisode, observation: Observation, proposal: NDArray[np.float32] | None) -> Question | None:
-        """Return what a rule asks before the policy's step is executed, or a plan that has failed."""
-        if (asked := self.pilot.question(self._clock())) is not None:
+        """Return what a rule asks before the policy's step is executed, a plan that has failed, or whoever shall pick a candidate."""
+        now_s = self._clock()
+        if (asked := self.pilot.question(now_s) or self.selection.question(now_s)) is not None:
             self.gate.question = asked
             return asked
         if not self.gate.rules or proposal is None:
