@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
-from workbench.core.catalog import Catalog
+from models.bench_vla.versions import load_version, version_names
+from workbench.core.catalog import Catalog, Entry
 from workbench.core.errors import InvalidInput
 from workbench.core.protocols import Policy, PolicyFactory, Segmenter, Simulator
 
@@ -129,7 +132,24 @@ def _load_sam2() -> Segmenter:
     return load_segmenter()
 
 
-POLICIES: Final[Catalog[PolicyFactory]] = Catalog("policy")
+class PolicyCatalog(Catalog[PolicyFactory]):
+    """The policies that come with the project, and the versions of the bench VLA that were taught since."""
+
+    def entry(self, name: str) -> Entry[PolicyFactory]:
+        """Return an entry; errors as the catalogue's."""
+        return next((e for e in self._taught() if e.name == name), None) or super().entry(name)
+
+    def __iter__(self) -> Iterator[Entry[PolicyFactory]]:
+        return iter((*super().__iter__(), *self._taught()))
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in version_names()
+
+    def _taught(self) -> list[Entry[PolicyFactory]]:
+        return [Entry(name, partial(load_version, name), f"{name}: the bench VLA, taught further here") for name in version_names()]
+
+
+POLICIES: Final[Catalog[PolicyFactory]] = PolicyCatalog("policy")
 POLICIES.add("sketch", _load_sketch, "does what is drawn: arrows and circles become paths of the gripper")
 POLICIES.add("bench-vla", _load_bench_vla, "our own small vision-language-action model: words, masks, traces")
 POLICIES.add("trace-follower", _load_trace_follower, "goes along a drawn or edited path, point by point")

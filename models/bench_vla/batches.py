@@ -119,42 +119,44 @@ class BatchMaker:
         self._num_frames, self._asks_per_frame = num_frames, asks_per_frame
         self._vocabulary = Vocabulary(config)
         self._groups: dict[tuple[int, int], NDArray[np.int64]] = {}
-        self._num_grouped = 0
+        self._num_grouped = self._num_shown = 0
 
     def draw(self, rng: np.random.Generator) -> tuple[Batch, Labels]:
         """Draw a batch and its labels."""
-        asked = self.shards.gather(self._draw_asks(rng))
+        asked = self.shards.gather(np.concatenate([self._with_others(a, rng) for a in self.draw_asks(rng, self._num_frames)]))
         tellings = [_draw_telling(asked, a, rng) for a in range(len(asked.texts))]
         return self._read(asked, tellings, rng), self._label(asked, tellings)
 
-    def _draw_asks(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw asks of different frames by task and kind, and beside each one others about the same frame."""
+    def draw_asks(self, rng: np.random.Generator, num_frames: int) -> NDArray[np.int64]:
+        """Draw asks of different frames by task and kind, in the order of their frames."""
         self._group()
         tasks = sorted({task for task, _ in self._groups})
         shares = np.array([_TASK_SHARES.get(TASK_NAMES[task], 1.0) for task in tasks])
         owner = self.shards.column("ask_frame")
         first: dict[int, int] = {}
-        while len(first) < min(self._num_frames, self.shards.num_frames):
+        while len(first) < min(num_frames, self._num_shown):
             task = tasks[int(rng.choice(len(tasks), p=shares / shares.sum()))]
             kinds = [kind for kind in (STATIC, EPISODE) if (task, kind) in self._groups]
             group = self._groups[task, kinds[int(rng.integers(len(kinds)))]]
             ask = int(group[int(rng.integers(len(group)))])
             first.setdefault(int(owner[ask]), ask)
-        chosen = []
-        for frame in sorted(first):
-            low, high = np.searchsorted(owner, [frame, frame + 1])
-            others = rng.permutation([a for a in range(low, high) if a != first[frame]])
-            chosen.append(np.resize([first[frame], *others[: self._asks_per_frame - 1]], self._asks_per_frame))
-        return np.concatenate(chosen).astype(np.int64)
+        return np.array([first[frame] for frame in sorted(first)], dtype=np.int64)
+
+    def _with_others(self, ask: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return an ask, and beside it others about the same frame."""
+        owner = self.shards.column("ask_frame")
+        low, high = np.searchsorted(owner, [owner[ask], owner[ask] + 1])
+        others = rng.permutation([a for a in range(low, high) if a != ask])
+        return np.resize([ask, *others[: self._asks_per_frame - 1]], self._asks_per_frame).astype(np.int64)
 
     def _group(self) -> None:
-        """Sort the asks by task and kind of frame, again when there are new ones."""
+        """Sort the asks of demonstrations by task and kind of frame, again when there are new ones."""
         if self._num_grouped == self.shards.num_asks:
             return
         tasks, kinds = self.shards.column("ask_task"), self.shards.column("kind")[self.shards.column("ask_frame")]
-        pairs = {(int(task), int(kind)) for task, kind in zip(tasks, kinds, strict=True)}
+        pairs = {(int(task), int(kind)) for task, kind in zip(tasks, kinds, strict=True) if kind in (STATIC, EPISODE)}
         self._groups = {(task, kind): np.flatnonzero((tasks == task) & (kinds == kind)) for task, kind in pairs}
-        self._num_grouped = self.shards.num_asks
+        self._num_grouped, self._num_shown = self.shards.num_asks, int((self.shards.column("kind") <= EPISODE).sum())
 
     def _read(self, asked: Asked, tellings: list[Telling], rng: np.random.Generator) -> Batch:
         frames, asks = asked.frames, asked.asks

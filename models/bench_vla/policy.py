@@ -22,6 +22,8 @@ from workbench.core.protocols import PolicySpec, Simulator
 from workbench.core.types import PROPRIO, ActionChunk, ActionDistribution, CameraRequest, Intention, Observation, Prompt, Target, Trace
 
 _ROOT: Final = Path(__file__).resolve().parent.parent.parent
+NAME: Final = "bench-vla"
+"""The version that comes with the project."""
 _DONE_AT: Final = 0.9
 """Probability of having finished from which it stops."""
 _NEAR_BINS: Final = 8
@@ -37,8 +39,12 @@ def load_policy(simulator: Simulator) -> BenchVlaPolicy:
         NotStored: there are no weights.
         InvalidInput: the file is not of a bench VLA, or is damaged.
     """
-    path = find_weights()
-    return BenchVlaPolicy(load_network(path), about=read_about(path), card=card_of(path))
+    return open_policy(find_weights())
+
+
+def open_policy(path: Path, name: str = NAME) -> BenchVlaPolicy:
+    """Return the policy of a file of weights; errors as :func:`load_policy`."""
+    return BenchVlaPolicy(load_network(path), about=read_about(path), card=card_of(path), name=name)
 
 
 def card_of(weights: Path) -> str:
@@ -58,13 +64,13 @@ def _tell_training(about: Mapping[str, Any]) -> str:
 class BenchVlaPolicy:
     """Implements the core's ``Policy``."""
 
-    def __init__(self, network: BenchVla, *, about: Mapping[str, Any] | None = None, card: str = "") -> None:
-        """Take a network, how its weights were made, and the path of its model card."""
+    def __init__(self, network: BenchVla, *, about: Mapping[str, Any] | None = None, card: str = "", name: str = NAME) -> None:
+        """Take a network, how its weights were made, the path of its model card, and what this version is called."""
         self.network = network.eval()
         config = network.config
         self._centres = torch.from_numpy(network.vocabulary.bin_centres)
         self.spec = PolicySpec(
-            "bench-vla",
+            name,
             cameras=(
                 CameraRequest(FRONT, config.front_side, config.front_side),
                 CameraRequest(WRIST, config.wrist_side, config.wrist_side),

@@ -9,8 +9,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -33,6 +34,11 @@ _AVERAGE: Final = 0.999
 
 Progress = Callable[[str], None]
 OnSave = Callable[["Trainer", Mapping[str, float]], None]
+"""Told of the training and the running means of the losses [nat]."""
+
+
+def tell_nobody(trainer: Trainer, means: Mapping[str, float]) -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Settings:
 
     minutes: float
     """Length of the whole schedule; a run that is resumed goes on where it stopped."""
+    num_steps: int = 0
+    """Length of the schedule in steps instead; 0 for none."""
     num_frames: int = 32
     asks_per_frame: int = 4
     learning_rate: float = 1e-3
@@ -49,6 +57,7 @@ class Settings:
     seed: int = 0
     save_every_s: float = 120.0
     num_threads: int = 2
+    losses: Weights = field(default_factory=Weights)
 
 
 class Trainer:
@@ -72,9 +81,20 @@ class Trainer:
         self._means: dict[str, float] = {}
 
     @property
+    def share(self) -> float:
+        """How much of the schedule is done, 0..1."""
+        length = self.settings.num_steps
+        return min(1.0, self.step / length if length else self.seconds / (60 * self.settings.minutes))
+
+    @property
     def is_done(self) -> bool:
         """Whether the schedule has ended."""
-        return self.seconds >= 60 * self.settings.minutes
+        return self.share >= 1.0
+
+    def begin_with(self, network: BenchVla) -> None:
+        """Begin with the weights of a network of the same configuration."""
+        for own in (self.network, self.average):
+            own.load_state_dict(network.state_dict())
 
     def learn(self, batch: Batch, labels: Labels) -> dict[str, float]:
         """Take one step, and return the running means of the losses [nat]."""
@@ -86,7 +106,7 @@ class Trainer:
         with autocast(self._device):
             output = self.network(batch, labels.chosen)
             losses = find_losses(output, self._heads(output.plan), labels, self._centres)
-            total = weigh(losses, Weights())
+            total = weigh(losses, self.settings.losses)
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -101,8 +121,7 @@ class Trainer:
 
     def _schedule(self) -> float:
         warm = min(1.0, (self.step + 1) / self.settings.warmup_steps)
-        share = min(1.0, self.seconds / (60 * self.settings.minutes))
-        return warm * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * share)))
+        return warm * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * self.share)))
 
     def save(self, about: dict[str, Any]) -> None:
         """Write the weights for use, and all that is needed to go on."""
@@ -147,20 +166,38 @@ class Trainer:
             )
 
 
-def train(trainer: Trainer, maker: BatchMaker, *, progress: Progress, on_save: OnSave) -> dict[str, float]:
-    """Train to the end of the schedule, and return the last means of the losses; batches are made in a thread of its own."""
+def train(
+    trainer: Trainer,
+    maker: BatchMaker,
+    *,
+    progress: Progress,
+    on_save: OnSave = tell_nobody,
+    on_step: OnSave = tell_nobody,
+    about: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, float]:
+    """Train to the end of the schedule, and return the last means of the losses; batches are made in a thread of its own.
+
+    Args:
+        trainer: what is trained.
+        maker: draws the batches.
+        progress: told a line now and then.
+        on_save: told each time the weights were written.
+        on_step: told after each step.
+        about: written into the head of the weights.
+    """
     saved, means = time.monotonic(), {}
     if trainer.is_done:
         return {}
     for batch, labels in _prefetch(maker, trainer.settings.seed + trainer.step):
         means = trainer.learn(batch, labels)
+        on_step(trainer, means)
         if trainer.step % 20 == 0:
             rate = trainer.step / max(trainer.seconds, 1e-9)
             text = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
             progress(f"step {trainer.step}  {trainer.seconds / 60:.1f} min  {rate:.2f} steps/s  {text}")
         if trainer.is_done or time.monotonic() - saved > trainer.settings.save_every_s:
             saved = time.monotonic()
-            trainer.save({"losses": {n: round(v, 4) for n, v in means.items()}})
+            trainer.save({**about, "losses": {n: round(v, 4) for n, v in means.items()}})
             on_save(trainer, means)
         if trainer.is_done:
             break

@@ -1,0 +1,47 @@
+"""Versions of the bench VLA that were taught here: a folder each, of its name, with its weights."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from workbench.core.protocols import Policy, PolicyFactory
+
+VERSIONS_ENV: Final = "VLA_WORKBENCH_VERSIONS"
+"""Environment variable that names the folder of all versions, also for worker processes."""
+WEIGHTS_NAME: Final = "bench-vla.safetensors"
+FIRST: Final = "bench-vla"
+_NAME: Final = re.compile(r"bench-vla-(\d{1,6})")
+
+
+def version_names() -> list[str]:
+    """Return the names of all versions beside the one that comes with the project, oldest first."""
+    folder = os.environ.get(VERSIONS_ENV)
+    if not folder or not Path(folder).is_dir():
+        return []
+    found = {int(match[1]): path.name for path in Path(folder).iterdir() if (match := _NAME.fullmatch(path.name))}
+    return [name for _, name in sorted(found.items()) if weights_of(name).is_file()]
+
+
+def weights_of(name: str) -> Path:
+    """Return where the weights of a version are; ``FIRST`` is the one that is used as ``bench-vla``."""
+    if name == FIRST:
+        from models.bench_vla.checkpoint import find_weights
+
+        return find_weights()
+    return Path(os.environ.get(VERSIONS_ENV, "")) / name / WEIGHTS_NAME
+
+
+def load_version(name: str) -> PolicyFactory:
+    """Return what makes the policy of a version."""
+    from models.native import keep_triton_out
+
+    keep_triton_out()
+    from models.bench_vla.policy import open_policy
+
+    def make(simulator: object) -> Policy:
+        return open_policy(weights_of(name), name)
+
+    return make
