@@ -19,6 +19,7 @@ from workbench.core.errors import InvalidInput, UnknownName
 from workbench.rollout.candidates import CandidateSet, CandidateSettings, Draw, Selection, When
 from workbench.rollout.chunking import ChunkHandling, ChunkMode
 from workbench.rollout.expert_verifier import ExpertVerifier
+from workbench.rollout.loop import LiveEpisode
 from workbench.simulation.simulator import BenchSimulator
 from workbench.verification.action_error import COUNTS, best_of
 
@@ -85,9 +86,13 @@ class Weighing:
         self._chosen: list[float] = []
         self._moved: list[bool] = []
 
-    def watch(self, simulator: BenchSimulator) -> None:
-        """Measure the candidates of every call against the expert's next actions."""
-        expert = ExpertVerifier(simulator)
+    def begin(self, episode: LiveEpisode, simulator: BenchSimulator, *, is_watched: bool = False) -> None:
+        """Take part in a trial's episode; ``is_watched``: measure the candidates of every call against the expert's next actions."""
+        self.selection.begin(episode)
+        if is_watched:
+            self._watch(ExpertVerifier(simulator))
+
+    def _watch(self, expert: ExpertVerifier) -> None:
 
         def note(found: CandidateSet) -> None:
             errors = expert.errors(found.chunks)
