@@ -1,22 +1,25 @@
 """How fast HALT and a take-over act, from the moment at which the command arrives at the server, while other tabs are live and watched.
 
 Every tab runs a moving robot, has a socket, and gets its pictures. One more tab is asked to halt and to take over, a thousand times each,
-at random moments. Two things are measured: the real time until the command is carried out, which includes what the operating system gives
-to other programs, and how many control steps of the policy begin after the command arrived, which does not.
+at random moments. Delays are told by two clocks: by real time, which includes what the operating system gives to other programs, and by
+the robot's, which stands still while the stepping thread waits: how far it moved on from the moment that was shown when the command arrived
+until its targets froze, or until the first step by hand.
 """
 
 from __future__ import annotations
 
 import json
 import multiprocessing
-import os
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -37,10 +40,15 @@ from workbench.intervention.handover import SHARE
 from workbench.rollout.bench import SwayPolicy
 from workbench.rollout.hold import HoldPolicy
 from workbench.simulation.controllers import MAX_LINEAR_SPEED
+from workbench.simulation.simulator import SLICE_PERIOD_S
 from workbench.simulation.simulators import SIMULATORS
 from workbench.simulation.tasks import TASKS
 
 TRIES: Final = 1000
+TABS: Final = 8
+TOLD_EVERY: Final = 100
+ROUND_MS: Final = 1e-6
+"""Simulated times are sums of periods: what rounding may add to one."""
 ANSWER_S: Final = 30.0
 PICTURE_PX: Final = 320
 PERIOD_S: Final = 1.0 / FIRST_EPISODE.control_hz
@@ -51,17 +59,38 @@ class Watch:
 
     def __init__(self, session: LiveSession) -> None:
         self._command = session.command
+        self._changed = threading.Condition()
+        self._times: dict[EventKind, list[float]] = defaultdict(list)
+        self._controller = session.controller
         self.arrived_s = 0.0
+        self.shown_s = 0.0
+        """Simulated time of the newest moment when the last command arrived [s]."""
         self.steps: list[Step] = []
-        self.halted_s = 0.0
-        self.is_halted, self.is_driven = threading.Event(), threading.Event()
         session.command = self.command  # type: ignore[method-assign]
 
     def command(self, name: str, args: Any = None) -> dict[str, Any]:
         """Note when a command arrived, and pass it on."""
         if name in ("halt", "drive"):
-            self.arrived_s = time.time()
+            latest = self._controller.latest()
+            self.arrived_s, self.shown_s = time.time(), 0.0 if latest is None else latest.time_s
         return self._command(name, args)
+
+    def wait(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until something holds that a step or an event may bring."""
+        with self._changed:
+            assert self._changed.wait_for(condition, ANSWER_S), f"{what} did not come in {ANSWER_S} s"
+
+    def wait_event(self, kind: EventKind, command: Callable[[], object]) -> float:
+        """Give a command, wait for the event that it brings, and return when that came [s]."""
+        num_before = len(self._times[kind])
+        command()
+        self.wait(lambda: len(self._times[kind]) > num_before, f"the event {kind.value}")
+        return self._times[kind][num_before]
+
+    def wait_hand(self, begun: int) -> int:
+        """Wait for a step by hand from a step on, and return which one it is."""
+        self.wait(lambda: any(s.actor is Actor.HUMAN for s in self.steps[begun:]), "a step by hand")
+        return next(i for i, s in enumerate(self.steps) if i >= begun and s.actor is Actor.HUMAN)
 
     def on_start(self, start: EpisodeStart) -> None:
         """Forget the steps before."""
@@ -69,23 +98,35 @@ class Watch:
 
     def on_step(self, step: Step) -> None:
         """Keep a step."""
-        self.steps.append(step)
-        if step.actor is Actor.HUMAN:
-            self.is_driven.set()
+        with self._changed:
+            self.steps.append(step)
+            self._changed.notify_all()
 
     def on_event(self, episode_id: str, event: Event) -> None:
-        """Note a halt."""
-        if event.kind is EventKind.HALT:
-            self.halted_s = time.time()
-            self.is_halted.set()
+        """Note when it came."""
+        with self._changed:
+            self._times[event.kind].append(time.time())
+            self._changed.notify_all()
 
     def on_end(self, end: EpisodeEnd) -> None:
         """Do nothing."""
 
 
-def bench_human(*, tries: int = TRIES, tabs: int | None = None) -> dict[str, Any]:
+class Try(NamedTuple):
+    """One halt or one take-over."""
+
+    delay_s: float
+    """From the command's arrival until the halt is on the timeline, or the first step by hand begins, in real time."""
+    moved_s: float
+    """By the robot's clock: until the targets froze, or the first step by hand began."""
+    num_late: int
+    """Steps of the policy that began after the command had arrived."""
+    jump: float
+    """How much the commanded velocity changed at the first step by hand, in parts of its limit; 0 for a halt."""
+
+
+def bench_human(*, tries: int = TRIES, tabs: int = TABS) -> dict[str, Any]:
     """Measure halts and take-overs; the value is the largest delay of a take-over, the baseline one control period."""
-    tabs = tabs or max(2, min(8, 2 * (os.cpu_count() or 1)))
     with tempfile.TemporaryDirectory() as folder, _workbench(Path(folder)) as (app, url):
         sessions = [_moving_tab(app) for _ in range(tabs)]
         with _watched(url, sessions[:-1]):
@@ -95,10 +136,10 @@ def bench_human(*, tries: int = TRIES, tabs: int | None = None) -> dict[str, Any
             with _socket(url, measured) as socket:
                 halts = _tries(measured, watch, socket, "halt", tries)
                 drives = _tries(measured, watch, socket, "drive", tries)
-    jumps = [jump for _, _, jump in drives]
     period_ms = 1e3 * PERIOD_S
-    delays = {name: 1e3 * np.array([delay for delay, _, _ in found]) for name, found in (("halt", halts), ("take_over", drives))}
-    late = {name: int(sum(steps for _, steps, _ in found)) for name, found in (("halt", halts), ("take_over", drives))}
+    found = {"halt": halts, "take_over": drives}
+    delays = {name: 1e3 * np.array([t.delay_s for t in made]) for name, made in found.items()}
+    moved = {name: 1e3 * np.array([t.moved_s for t in made]) for name, made in found.items()}
     return {
         "name": "human",
         "value": round(float(delays["take_over"].max()), 2),
@@ -108,38 +149,51 @@ def bench_human(*, tries: int = TRIES, tabs: int | None = None) -> dict[str, Any
         "n": 2 * tries,
         "details": {
             "tabs": tabs,
-            "policy_steps_begun_after_the_command": late,
+            "policy_steps_begun_after_the_command": {name: sum(t.num_late for t in made) for name, made in found.items()},
             "within_one_period": {name: int((values <= period_ms).sum()) for name, values in delays.items()},
-            "halt_ms": _percentiles(delays["halt"]),
-            "take_over_ms": _percentiles(delays["take_over"]),
-            "largest_velocity_jump_percent_of_limit": round(100 * max(jumps), 2),
+            "within_one_period_by_the_robots_clock": {name: int((values <= period_ms + ROUND_MS).sum()) for name, values in moved.items()},
+            "delays_ms": {name: _percentiles(values) for name, values in delays.items()},
+            "delays_by_the_robots_clock_ms": {name: _percentiles(values) for name, values in moved.items()},
+            "largest_velocity_jump_percent_of_limit": round(100 * max(t.jump for t in drives), 2),
             "allowed_velocity_jump_percent_of_limit": 100 * SHARE,
         },
     }
 
 
-def _tries(session: LiveSession, watch: Watch, socket: Connection, name: str, tries: int) -> list[tuple[float, int, float]]:
-    """Return for each try the delay [s], the policy's steps that began after the command arrived, and the jump in parts of the limit."""
+def _tries(session: LiveSession, watch: Watch, socket: Connection, name: str, tries: int) -> list[Try]:
+    """Let the policy act, give a command at a random moment, and note what came of it, again and again."""
     rng, found = np.random.default_rng(len(name)), []
-    for _ in range(tries):
-        session.controller.resume()
-        time.sleep(rng.uniform(1.0, 2.0) * PERIOD_S)
-        watch.is_halted.clear()
-        watch.is_driven.clear()
-        before = len(watch.steps)
-        socket.send(json.dumps({"type": "command", "name": name, "args": {}, "seq": 1}))
-        done = watch.is_halted if name == "halt" else watch.is_driven
-        assert done.wait(ANSWER_S), f"{name} was not carried out in {ANSWER_S} s"
-        steps = watch.steps[max(0, before - 1) :]
-        late = sum(s.actor is not Actor.HUMAN and s.wall_time > watch.arrived_s for s in steps)
+    for number in range(tries):
+        _let_act(session, watch)
+        time.sleep(rng.uniform(0.0, 1.0) * PERIOD_S)
+        begun = len(watch.steps)
+        message = json.dumps({"type": "command", "name": name, "args": {}, "seq": number})
         if name == "halt":
-            found.append((watch.halted_s - watch.arrived_s, late, 0.0))
-            session.controller.release_halt()
+            done_s = watch.wait_event(EventKind.HALT, partial(socket.send, message))
+            stood_s, jump = _frozen_s(watch.steps[-1]), 0.0
+            watch.wait_event(EventKind.PAUSE, session.controller.release_halt)
         else:
-            first = next(i for i, s in enumerate(watch.steps) if i >= max(0, before - 1) and s.actor is Actor.HUMAN)
-            found.append((watch.steps[first].wall_time - watch.arrived_s, late, _jump(watch.steps, first)))
-            session.controller.hand_back()
+            socket.send(message)
+            first = watch.wait_hand(begun)
+            done_s, stood_s, jump = watch.steps[first].wall_time, watch.steps[first].time_s, _jump(watch.steps, first)
+            watch.wait_event(EventKind.HANDBACK, session.controller.hand_back)
+        num_late = sum(s.actor is not Actor.HUMAN and s.wall_time > watch.arrived_s for s in watch.steps[begun:])
+        found.append(Try(done_s - watch.arrived_s, stood_s - watch.shown_s, num_late, jump))
+        if (number + 1) % TOLD_EVERY == 0:
+            print(f"{name}: {number + 1} of {tries}", file=sys.stderr)
     return found
+
+
+def _let_act(session: LiveSession, watch: Watch) -> None:
+    """Let the policy go on, and wait until it has moved."""
+    num_before = len(watch.steps)
+    session.controller.resume()
+    watch.wait(lambda: len(watch.steps) > num_before, "a step of the policy")
+
+
+def _frozen_s(step: Step) -> float:
+    """Return the simulated time [s] from which the targets stood still."""
+    return step.time_s + (PERIOD_S if step.halt_slice is None else step.halt_slice * SLICE_PERIOD_S)
 
 
 def _jump(steps: list[Step], index: int) -> float:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from panels.command import Command
 from panels.command_handlers import NoArgs, Result, Text
+from workbench.core.errors import WrongMode
 from workbench.core.protocols import Simulator
 from workbench.core.types import CameraRequest
 from workbench.intervention.segments import SegmentKind
@@ -119,15 +120,16 @@ def go_along(session: LiveSession, args: Way) -> None:
 
 
 def go_over(session: LiveSession, args: Over) -> Result:
-    """Go to the place that was clicked: level first, then down."""
+    """Go to the place that was clicked: level first, then down. Looking takes a moment; who has handed back meanwhile goes nowhere."""
     camera = CameraRequest(args.camera, LOOK_PX, LOOK_PX)
     pixel = [args.point[0] * LOOK_PX, args.point[1] * LOOK_PX]
-    seen = session.in_simulator(lambda simulator: _lifted(simulator, camera, pixel))
-    here, place = seen
+    here, place = session.in_simulator(lambda simulator: _lifted(simulator, camera, pixel))
     goal = [place[0], place[1], place[2] + (0.01 if args.is_low else CLEARANCE)]
-    begin(session, TakeOver(via="waypoint", reason=""))
     way = [[goal[0], goal[1], max(here[2], goal[2])], goal]
-    session.controller.drive(lambda hand: hand.go(way))
+    try:
+        session.controller.drive(lambda hand: hand.go(way))
+    except WrongMode:
+        return {"goal": None}
     return {"goal": goal}
 
 
@@ -224,7 +226,7 @@ HUMAN_COMMANDS: Final = (
     Command("drive", "Take over by hand", GROUP, (), "Drive the arm yourself, from now on", handler=begin, args=TakeOver, is_quick=True),
     Command("drag_hand", "Drag the gripper", GROUP, (), "The hand follows a handle", handler=drag, args=Drag, is_quick=True),
     Command("drive_along", "Drive along a way", GROUP, (), "The hand goes along places", handler=go_along, args=Way, is_quick=True),
-    Command("drive_over", "Drive over a place", GROUP, (), "The hand goes over a place on the picture", handler=go_over, args=Over),
+    Command("drive_over", "Drive over a place", GROUP, (), "Who drives lets the hand go over a place", handler=go_over, args=Over),
     Command(
         "segment", "Recovery / correction", GROUP, ("q",), "Mark where recovering ends and correcting begins", "correcting", part, Part
     ),

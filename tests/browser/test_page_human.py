@@ -3,7 +3,6 @@
 import time
 
 import numpy as np
-import pytest
 
 from tests.browser.stage_driver import StageDriver, reload
 from workbench.core.events import EventKind
@@ -101,7 +100,6 @@ def test_a_person_grabs_the_gripper_corrects_hands_back_and_stamps_the_outcome(p
     page.wait_for_function("Number(document.querySelector('#human .human')?.dataset.help) >= 1", timeout=60_000)
 
 
-@pytest.mark.xfail(reason="Tab after a click on a way point sometimes does not hand back", strict=False)
 def test_the_robot_asks_before_it_enters_a_region_and_a_fumbled_correction_is_thrown_away(page, stage):
     session = stage.session
     session.command("set_rules", {"rules": [{"kind": "region"}]})

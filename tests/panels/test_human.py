@@ -35,6 +35,17 @@ def test_taking_over_leads_straight_from_a_running_policy_to_driving(session):
         dispatch(session, "drag_hand", {"position": [0.4, float("nan"), 0.2]})
 
 
+def test_who_hands_back_while_a_click_is_looked_up_does_not_drive_again(session, monkeypatch):
+    def look(function):
+        dispatch(session, "hand_back", {})
+        return [0.4, 0.0, 0.3], [0.5, 0.1, 0.02]
+
+    monkeypatch.setattr(session, "in_simulator", look)
+    dispatch(session, "drive", {"via": "waypoint"})
+    assert dispatch(session, "drive_over", {"camera": "front", "point": [0.5, 0.5]}) == {"goal": None}
+    assert session.controller.mode is RolloutMode.PAUSED
+
+
 def test_a_stop_halts_before_anything_is_answered(session):
     said = heard(session, "said")
     dispatch(session, "say", {"text": "no, stop!"})

@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.rollout.fakes import Blocking, FakeSimulator, fake_config
+from tests.rollout.fakes import Blocking, FakeSimulator, Wander, fake_config
 from tests.rollout.rigs import Rig, wait_for
 from workbench.core.errors import WrongMode
 from workbench.core.events import EventKind
@@ -158,14 +158,15 @@ def test_the_hand_goes_along_a_way_and_holds_at_its_end(rig):
     assert all(s.actor is Actor.HUMAN for s in rig.diary.steps) and rig.diary.steps[10].action[6] == 0.0
 
 
+class StillClock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
 def test_the_arm_holds_when_the_hand_is_gone():
-    class Clock:
-        now = 0.0
-
-        def __call__(self):
-            return self.now
-
-    clock = Clock()
+    clock = StillClock()
     rig = Rig(clock=clock)
     try:
         rig.start()
@@ -178,6 +179,24 @@ def test_the_arm_holds_when_the_hand_is_gone():
         for step in rig.diary.steps[count:]:
             assert not step.action[:6].any()
             assert step.actor is Actor.HUMAN
+    finally:
+        rig.controller.close()
+
+
+def test_a_step_that_waits_for_its_turn_goes_to_who_takes_over_meanwhile():
+    clock, policy = StillClock(), Wander()
+    rig = Rig(clock=clock, wander=lambda simulator: policy)
+    try:
+        rig.start(speed=0.125, is_running=True)
+        clock.now += 0.39  # of the 0.4 s that a step takes: its last slice is due, the next step is not
+        rig.wait_steps(1)
+        wait_for(lambda: policy.num_calls == 2)
+        rig.controller.take_over()
+        wait_for(lambda: EventKind.TAKEOVER in rig.diary.kinds())
+        clock.now += 0.4
+        rig.wait_steps(2)
+        (taken,) = [event for event in rig.diary.events if event.kind is EventKind.TAKEOVER]
+        assert taken.step == 1 and rig.diary.steps[1].actor is Actor.HUMAN
     finally:
         rig.controller.close()
 

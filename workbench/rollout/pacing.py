@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
+from threading import Event
 from typing import Final
 
 MAX_LAG_S: Final = 0.1
@@ -48,6 +49,12 @@ class Pacer:
     def wait_s(self, slice_index: int) -> float:
         """Return how long [s] to wait before a slice; 0 or less when it is late."""
         return self._begun + slice_index * self._per_slice - self._clock()
+
+    def wait(self, slice_index: int, wake: Event, is_over: Callable[[], bool]) -> None:
+        """Wait until a slice is due, or ``is_over`` holds; that is asked again whenever ``wake`` is set, which is cleared then."""
+        while not is_over() and (left := self.wait_s(slice_index)) > 0:
+            wake.wait(left)
+            wake.clear()
 
 
 class SpeedMeter:

@@ -69,7 +69,7 @@ class Stepper:
         self.episode: LiveEpisode | None = None
         self.actual_speed = 0.0
         self.policy_name = HOLD
-        self.steering = LiveSteering(open_policy)
+        self.steering = LiveSteering(open_policy, self.oversight.watch)
         # The stepping thread's own.
         self._simulator: Simulator | None = None
         self._loaded: EpisodeConfig | None = None
@@ -160,7 +160,7 @@ class Stepper:
         speed = self.speed
         self._pacer.begin_step(1.0 / episode.config.control_hz / speed)
         try:
-            step = tick(episode, lambda o, p: self._oversee(ticket, o, p), on_slice=lambda i, q: self._on_slice(ticket, speed, i, q))
+            step = tick(episode, lambda o, p: self._oversee(ticket, speed, o, p), on_slice=lambda i, q: self._on_slice(ticket, speed, i, q))
         except Exception as error:
             self._report(error)
             if not (episode.is_policy_down and ticket.mode is RolloutMode.CORRECTING):
@@ -177,14 +177,15 @@ class Stepper:
         if episode.is_done and step.actor is not Actor.HUMAN:
             self._pause_if(ticket, "done", "policy")
 
-    def _oversee(self, ticket: Ticket, observation: Observation, proposal: NDArray[np.float32] | None) -> Choice | None:
-        """Decide who acts, after the policy has answered: the mode may have changed meanwhile."""
-        episode = self.episode
+    def _oversee(self, ticket: Ticket, speed: float, observation: Observation, proposal: NDArray[np.float32] | None) -> Choice | None:
+        """Decide who acts when the step is due: what was asked while the policy thought, or the step waited, is carried out first."""
+        episode, inbox = self.episode, self._inbox
         assert episode is not None
-        now = self._inbox.ticket
-        if now.halts != ticket.halts:
-            return None
         self._pacer.begin_slices(self._num_slices)
+        self._pacer.wait(0, inbox.wake, lambda: speed != self.speed or inbox.is_closed or inbox.ticket.steering != ticket.steering)
+        now = inbox.ticket
+        if now.steering != ticket.steering:
+            return None
         is_wanted = now.mode is RolloutMode.PAUSED and self._pending_steps > 0
         if not is_wanted and now.mode not in (RolloutMode.AUTONOMOUS, RolloutMode.CORRECTING):
             return None
@@ -198,12 +199,8 @@ class Stepper:
         """Wait until a slice is due, publish the state before it, and say whether a HALT came since the step began."""
         inbox, episode = self._inbox, self.episode
         assert episode is not None
-        while speed == self.speed and not inbox.is_closed and inbox.ticket.halts == ticket.halts:
-            left = self._pacer.wait_s(index)
-            if left <= 0:
-                break
-            inbox.wake.wait(left)
-            inbox.wake.clear()  # nothing is lost: the queue is drained after every step
+        # Clearing ``wake`` loses nothing: the queue is drained after every step.
+        self._pacer.wait(index, inbox.wake, lambda: speed != self.speed or inbox.is_closed or inbox.ticket.halts != ticket.halts)
         scene = self._scene
         is_known = index == 0 and scene is not None and self.publisher.shows(scene, episode.id, physics, step=episode.index)
         if scene is not None and not is_known:

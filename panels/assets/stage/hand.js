@@ -156,6 +156,8 @@ export class HandTool {
   goOver(at, isLow) {
     const [u, v] = this.stage.viewport.toImage(at);
     if (u < 0 || u > 1 || v < 0 || v > 1) return;
+    // Taken over at the click: finding the place takes the server a moment, and who hands back meanwhile shall not drive again.
+    this.takeOver("waypoint");
     this.stage.socket.command("drive_over", { camera: this.stage.camera, point: [u, v], is_low: isLow });
   }
 
