@@ -19,6 +19,7 @@ from workbench.rollout.modes import RolloutMode
 from workbench.rollout.pacing import Clock
 from workbench.rollout.pilot import Pilot
 from workbench.rollout.places import places_of
+from workbench.rollout.watch import LiveWatch
 from workbench.simulation.controllers import MAX_ANGULAR_SPEED, MAX_LINEAR_SPEED
 
 MAX_ASIDE_MS: Final = 150.0
@@ -35,7 +36,7 @@ class Oversight:
         self._clock = clock
         self.hand = Hand(clock)
         self.gate = Gate()
-        self.pilot, self.selection = Pilot(), Selection()
+        self.pilot, self.selection, self.watch = Pilot(), Selection(), LiveWatch()
         self.handover = Handover()
         self.position: tuple[float, float, float] | None = None
         """Where the end-effector is, in the base frame [m]."""
@@ -47,6 +48,7 @@ class Oversight:
         self.pilot.begin()
         episode.pilot = self.pilot
         self.selection.begin(episode)
+        self.watch.begin_episode(episode)
         self.hand.let_go()
         self.handover.forget_actor()
         self.gate.restart()
@@ -65,9 +67,10 @@ class Oversight:
             self.handover.restart()  # the brakes stopped the arm
 
     def question(self, episode: LiveEpisode, observation: Observation, proposal: NDArray[np.float32] | None) -> Question | None:
-        """Return what a rule asks before the policy's step is executed, a plan that has failed, or whoever shall pick a candidate."""
+        """Return what an alarm or a rule asks before the policy's step is executed, a plan that has failed, or who shall pick a candidate."""
         now_s = self._clock()
-        if (asked := self.pilot.question(now_s) or self.selection.question(now_s)) is not None:
+        asked = self.watch.question(episode, observation, now_s) or self.pilot.question(now_s) or self.selection.question(now_s)
+        if asked is not None:
             self.gate.question = asked
             return asked
         if not self.gate.rules or proposal is None:
@@ -107,10 +110,13 @@ class Oversight:
         period_s = 1.0 / episode.config.control_hz
         limits = StepLimits(MAX_LINEAR_SPEED * period_s, MAX_ANGULAR_SPEED * period_s)
         if mode is RolloutMode.CORRECTING:
+            self.watch.note_human()
             wanted = self.hand.action(observation, period_s, limits)
             choice = Choice(hold_action(observation) if wanted is None else wanted, Actor.HUMAN)
-        elif proposal is None:
-            return None
+        elif (lifted := self.watch.lead(mode, episode, observation)) is not None:
+            choice = Choice(lifted, Actor.HOLD)
+        elif proposal is None or episode.chunk.is_empty:
+            return None  # an alarm has dropped what was proposed
         else:
             choice = Choice(proposal, Actor.HOLD if isinstance(episode.policy, HoldPolicy) else Actor.POLICY)
         return choice._replace(action=self.handover.pass_on(choice.action, choice.actor, limits))

@@ -21,6 +21,7 @@ from workbench.core.protocols import Policy
 from workbench.core.types import SimState
 from workbench.rollout.loop import LiveEpisode, catch_up, emit
 from workbench.rollout.steering_marks import SteeringMark
+from workbench.rollout.watch import LiveWatch
 from workbench.steering.assets import Asset, Library
 from workbench.steering.concepts import fingerprint
 from workbench.steering.mix import Mix
@@ -52,13 +53,15 @@ class RecordingWish(NamedTuple):
 class LiveSteering:
     """What turns the policy of a live rollout. Methods belong to the stepping thread; attributes are replaced as a whole, read by any."""
 
-    def __init__(self, open_policy: OpenPolicy = open_nothing) -> None:
+    def __init__(self, open_policy: OpenPolicy = open_nothing, watch: LiveWatch | None = None) -> None:
         self.mix = NO_EDITS
         """What is on the desk and acts."""
         self.policy: SteeredPolicy | None = None
         """The policy that drives, opened; None when it does not show its inside."""
         self.fingerprint = ""
         """Of that policy's weights."""
+        self.watch = watch or LiveWatch()
+        """What scores the policy's calls and raises alarms."""
         self._open_policy = open_policy
         self._assets: dict[str, Asset] = {}
         self._wish, self._wished_for = NO_EDITS, ""
@@ -68,9 +71,11 @@ class LiveSteering:
     def open(self, policy: Policy) -> Policy:
         """Return a policy that was just made in the form that drives; edits that were made for the same weights go on."""
         self.policy, self.mix, self.fingerprint = self._open_policy(policy), NO_EDITS, ""
+        if self.policy is not None:
+            self.fingerprint = fingerprint(self.policy.policy.module)  # type: ignore[arg-type]  # opened: it is a torch module
+        self.watch.open(self.policy, self.fingerprint)
         if self.policy is None:
             return policy
-        self.fingerprint = fingerprint(self.policy.policy.module)  # type: ignore[arg-type]  # opened: it is a torch module
         if self._wished_for == self.fingerprint:
             self._apply(self._wish)
         if self._shown is not None:

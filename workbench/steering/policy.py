@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.calls import PolicyCall
 from workbench.core.errors import InvalidInput
 from workbench.core.protocols import Interruptible, PolicySpec, SteerablePolicy
 from workbench.core.types import ActionChunk, Observation, Prompt
@@ -18,6 +20,7 @@ from workbench.steering.edits import SteeringEdit, with_strength
 from workbench.steering.hooks import recorded
 from workbench.steering.instruments import Instruments, Reading, check_instruments, watched
 from workbench.steering.mix import Mix
+from workbench.steering.outlet import outlet_of, read_outlet
 from workbench.steering.projection import NeuronTable
 from workbench.steering.scopes import Moment
 from workbench.steering.sites import Site, as_module, site_module
@@ -58,6 +61,10 @@ class Tap(NamedTuple):
     """Told the step and ``{site: (T, C)}``; must return at once."""
 
 
+Listener = Callable[[PolicyCall], Mapping[str, float]]
+"""Told of a call in the thread that makes it; what it returns is added to the scores of the chunk. Must return at once."""
+
+
 class SteeredPolicy:
     """Acts as the policy does, under edits that may change between calls.
 
@@ -75,6 +82,8 @@ class SteeredPolicy:
         self._noted: Mapping[str, float] = {}
         self._watch: tuple[Instruments, NeuronTable | None] = (Instruments(), None)
         self._tap: Tap | None = None
+        self._listener: Listener | None = None
+        self._outlet = outlet_of(self._sites)
         self._start()
         self.set(setting)
 
@@ -138,6 +147,10 @@ class SteeredPolicy:
             self._sites.stack(site.stack).group(tap.tokens if tap else "")
         self._tap = tap
 
+    def hear(self, listener: Listener | None) -> None:
+        """Tell somebody of every call from the next one on, with the hidden states that the actions were made from; None ends it."""
+        self._listener = listener
+
     def note(self, quantities: Mapping[str, float]) -> None:
         """Tell of quantities that the observation does not show, for gates: ``alarm``, probe readings."""
         self._noted = dict(quantities)
@@ -158,18 +171,22 @@ class SteeredPolicy:
         if any(setting.loops):
             edits = self._controlled(setting, moment)
             steering = self._prepare(edits, setting.assets)
-        tap = self._tap
+        tap, listener = self._tap, self._listener
+        looked_at = dict.fromkeys((*(tap.sites if tap else ()), *((self._outlet.site,) if listener else ())))
         with (
             steering.applied(moment),
             watched(self._module, self._sites, *self._watch) as readings,
-            recorded(self._module, self._sites, tap.sites if tap else ()) as tensors,
+            recorded(self._module, self._sites, tuple(looked_at)) as tensors,
         ):
             chunk = self._policy.act(observation, prompt, rng)
         self.seen = readings[0] if readings else None
         if tap is not None:
-            tap.sink(observation.step, {str(s): rows_of(self._sites, s, tap.tokens, found).numpy() for s, found in tensors.items()})
+            tap.sink(observation.step, {str(s): rows_of(self._sites, s, tap.tokens, tensors[s]).numpy() for s in tap.sites})
         if not np.isfinite(chunk.actions).all():
             raise InvalidInput("actions under steering", expected="finite numbers", found="NaN or infinity", fix="Lower the strength.")
+        if listener is not None:
+            tokens = read_outlet(self._sites, self._outlet, tensors[self._outlet.site])
+            chunk = replace(chunk, scores={**chunk.scores, **listener(PolicyCall(observation.step, tokens, chunk))})
         return chunk
 
     def _prepare(self, edits: Sequence[SteeringEdit], assets: Library) -> Steering:
