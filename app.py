@@ -57,6 +57,7 @@ POLICY_OPENER: Final = "models.steering:as_steerable"
 TRAININGS: Final[Mapping[str, str]] = {
     "bench-vla": "models.bench_vla.training:run_training",
     "sam2-bench": "models.sam2_bench.training:run_training",
+    "detector": "models.failure.training:run_training",
 }
 """What ``train NAME`` runs: ``run(*, out, data, smoke, minutes, seed, workers, episodes, progress) -> dict``."""
 
