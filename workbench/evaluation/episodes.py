@@ -20,9 +20,11 @@ from workbench.evaluation.action_meter import ActionMeter
 from workbench.evaluation.bumps import BumpMeter
 from workbench.evaluation.campaign import TrialResult
 from workbench.evaluation.funnel import FunnelMeter
+from workbench.evaluation.piloted import PilotedTrial
 from workbench.evaluation.planned import TRACE_PX
 from workbench.evaluation.settings import ACTIONS, BY_TOKEN, Setting
 from workbench.evaluation.telling import Teller, Telling, parse_telling
+from workbench.evaluation.weighing import CANDIDATES, Weighing
 from workbench.rollout.loop import DONE, LiveEpisode, OnTick, begin_episode, finish_episode, follow_policy, tick
 from workbench.rollout.observers import Fanout
 from workbench.simulation.simulator import BenchSimulator
@@ -80,7 +82,7 @@ class ToldPolicy:
             if name in chunk.scores:
                 self.scored.setdefault(name, []).append(chunk.scores[name])
         actions = np.repeat(chunk.actions[:1], self.spec.action_horizon, axis=0) if self._setting.is_held else chunk.actions
-        hidden = () if self._setting.is_until_done else (DONE,)
+        hidden = () if self._setting.is_until_done or self._setting.goals else (DONE,)
         return replace(chunk, actions=actions, scores={name: value for name, value in chunk.scores.items() if name not in hidden})
 
 
@@ -118,6 +120,7 @@ def run_trial(
     observers: Sequence[RolloutObserver] = (),
     session_id: str = "",
     segmenter: Segmenter | None = None,
+    weighing: Weighing | None = None,
 ) -> TrialResult:
     """Run one seeded episode until it is solved or its time is over, and measure it.
 
@@ -133,6 +136,7 @@ def run_trial(
         observers: told of everything, for example to record it.
         session_id: written to the episode's head.
         segmenter: of masks that are pointed at now and then.
+        weighing: chooses among several answers of the policy, and puts chunks together; measured where the setting says so.
 
     Raises:
         UnknownName: there is no such task or way of telling.
@@ -143,36 +147,55 @@ def run_trial(
     teller = Teller(simulator, how, simulator.reset(config), seed=seed, segmenter=segmenter)
     setting = setting or Setting()
     told = ToldPolicy(policy, teller, setting)
-    start = EpisodeStart(new_id(), session_id, config.to_dict(), teller.first.text, policy.spec.name)
+    piloted = PilotedTrial(simulator, setting, teller.first, seed=seed) if setting.is_piloted else None
+    first = teller.first if piloted is None else piloted.first
+    start = EpisodeStart(new_id(), session_id, config.to_dict(), first.text, policy.spec.name)
     watch = TrialWatch(simulator)
     meter = ActionMeter(simulator, teller.first.text) if setting.watched == ACTIONS else None
     on_tick = on_tick if meter is None else (*on_tick, lambda _, step: meter.look(step))
-    episode = begin_episode(simulator, told, start, prompt=teller.first, observer=Fanout(observers))
-    note = _drive(episode, watch, setting, on_tick)
-    finish_episode(episode, Outcome.ERROR if note else Outcome.SUCCESS if episode.is_success else Outcome.FAILURE)
-    if not note and not episode.is_success:
+    episode = begin_episode(simulator, told, start, prompt=first, observer=Fanout(observers))
+    if piloted is not None:
+        piloted.begin(episode)
+    if weighing is not None:
+        weighing.begin(episode, simulator, is_watched=setting.watched == CANDIDATES)
+    note = _drive(episode, watch, setting, on_tick, piloted)
+    is_success = episode.is_success if piloted is None else piloted.is_success(episode)
+    finish_episode(episode, Outcome.ERROR if note else Outcome.SUCCESS if is_success else Outcome.FAILURE)
+    if not note and not is_success:
         note = ", ".join(f"{name} {value:.3f}" for name, value in episode.scores.items())
     policy_ms = 1e3 * told.seconds / max(told.num_calls, 1)
-    return TrialResult(
-        seed, episode.is_success, episode.index, note, watch.measures(told) | (meter.measures() if meter else {}), watch.path, policy_ms
-    )
+    measures = watch.measures(told) | (meter.measures() if meter else {}) | (piloted.measures(episode) if piloted else {})
+    measures |= weighing.measures() if weighing else {}
+    return TrialResult(seed, is_success, episode.index, note, measures, watch.path, policy_ms)
 
 
-def _drive(episode: LiveEpisode, watch: TrialWatch, setting: Setting, on_tick: Sequence[OnTick]) -> str:
+def _drive(episode: LiveEpisode, watch: TrialWatch, setting: Setting, on_tick: Sequence[OnTick], piloted: PilotedTrial | None) -> str:
     """Run an episode to its end; return what the policy could not do, or nothing."""
     oversee = follow_policy(episode)
-    limit_s = watch.simulator.task.time_limit_s
-    max_steps = round(CONTROL_HZ * min(limit_s, limit_s if setting.limit_s is None else setting.limit_s))
     try:
-        while episode.index < max_steps and not (episode.is_done if setting.is_until_done else episode.is_success):
+        while episode.index < _max_steps(watch, setting, piloted) and not _is_over(episode, setting, piloted):
             step = tick(episode, oversee)
             assert step is not None, "a policy that acts alone always acts"
             watch.look(step)
+            if piloted is not None:
+                piloted.look(episode, step)
             for happen in on_tick:
                 happen(episode, step)
     except WorkbenchError as error:
         return f"{type(error).__name__}: {error}"
     return ""
+
+
+def _max_steps(watch: TrialWatch, setting: Setting, piloted: PilotedTrial | None) -> int:
+    limit_s = watch.simulator.task.time_limit_s if piloted is None else piloted.limit_s
+    return round(CONTROL_HZ * min(limit_s, limit_s if setting.limit_s is None else setting.limit_s))
+
+
+def _is_over(episode: LiveEpisode, setting: Setting, piloted: PilotedTrial | None) -> bool:
+    """Tell whether an episode ends before its time is over."""
+    if setting.is_until_done or (episode.pilot is not None and episode.pilot.plan.goals):
+        return episode.is_done
+    return episode.is_success if piloted is None else piloted.is_success(episode)
 
 
 class TrialWatch:

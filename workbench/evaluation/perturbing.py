@@ -1,17 +1,23 @@
 """What is changed about the world of a trial, written as parts joined by commas; an empty text changes nothing.
 
-A part is ``axis=strength``, or what happens on the way: a name of :data:`workbench.evaluation.disturbance.HAPPENINGS`.
+A part is ``axis=strength``, what happens on the way: a name of :data:`workbench.evaluation.disturbance.HAPPENINGS`, or another table: a name
+of :data:`TABLES`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from workbench.core.errors import InvalidInput, UnknownName
 from workbench.evaluation.disturbance import HAPPENINGS
 from workbench.rollout.loop import OnTick
 from workbench.simulation.axes import AXES, merge_options
 from workbench.simulation.simulator import BenchSimulator
+
+TABLES: Final[Mapping[str, int]] = MappingProxyType({"several-two": 2, "several-three": 3})
+"""Name of a table with several things -> steps of its instruction, see :mod:`workbench.simulation.several`."""
 
 
 def parse_perturbation(text: str) -> dict[str, float]:
@@ -24,9 +30,9 @@ def parse_perturbation(text: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for part in (p.strip() for p in text.split(",") if p.strip()):
         name, _, strength = part.partition("=")
-        if name not in (*AXES, *HAPPENINGS):
-            raise UnknownName("perturbation", name, (*AXES, *HAPPENINGS))
-        if strength and name in HAPPENINGS:
+        if name not in (*AXES, *HAPPENINGS, *TABLES):
+            raise UnknownName("perturbation", name, (*AXES, *HAPPENINGS, *TABLES))
+        if strength and name not in AXES:
             raise InvalidInput(f"perturbation {name}", expected="no strength", found=strength)
         if name in found:
             raise InvalidInput("perturbation", expected="each axis once", found=repr(text))
@@ -45,6 +51,8 @@ def options_of(text: str, seed: int) -> dict[str, Any]:
     for name, strength in parse_perturbation(text).items():
         if name in AXES:
             options = merge_options(options, AXES[name].options(strength, seed))
+        elif name in TABLES:
+            options = merge_options(options, {"several": {"steps": TABLES[name], "seed": seed}})
     return options
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.core.candidates import VerifierFactory
 from workbench.core.catalog import Catalog
 from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event
@@ -16,8 +17,10 @@ from workbench.core.types import EpisodeConfig, Step
 from workbench.evaluation.campaign import Trial, TrialResult
 from workbench.evaluation.episodes import run_trial
 from workbench.evaluation.perturbing import happenings_of, options_of
-from workbench.evaluation.settings import parse_setting
+from workbench.evaluation.settings import Setting, parse_setting
 from workbench.evaluation.telling import parse_telling
+from workbench.evaluation.weighing import Weighing
+from workbench.rollout.chunking import ChunkHandling
 from workbench.segmentation.pool import SegmenterPool
 from workbench.simulation.simulator import BenchSimulator
 
@@ -46,6 +49,8 @@ class WorkerSetup:
     """Import string of what opens a policy for steering, for example ``models.steering:as_steerable``; empty: nothing can be steered."""
     segmenters: str = ""
     """Import string of the catalogue of segmenters; empty: masks that are pointed at are made by the classical one."""
+    verifiers: str = ""
+    """Import string of the catalogue of verifiers, for example ``models.catalog:VERIFIERS``; empty: none is offered but the likelihood."""
     saved: Mapping[str, Any] = field(default_factory=dict)
     """Documents of saved concepts by name, see :mod:`workbench.evaluation.steering_bundles`."""
 
@@ -118,19 +123,27 @@ class TrialWorker:
         self._simulator.close()
 
     def _run(self, trial: Trial, tape: EpisodeTape | None) -> TrialResult:
+        setting = parse_setting(trial.setting)
         return run_trial(
             self._simulator,
             self._steered(trial),
             trial.task,
             trial.seed,
             trial.prompt,
-            setting=parse_setting(trial.setting),
+            setting=setting,
             options=options_of(trial.perturbation, trial.seed),
             on_tick=happenings_of(trial.perturbation, self._simulator, trial.seed),
             observers=() if tape is None else (tape,),
             session_id=self._setup.session_id,
             segmenter=self._segmenter(trial),
+            weighing=self._weighing(setting),
         )
+
+    def _weighing(self, setting: Setting) -> Weighing | None:
+        """Return what weighs answers and puts chunks together, where a setting asks for it."""
+        if setting.candidates is None and setting.handling == ChunkHandling():
+            return None
+        return Weighing(setting.candidates, setting.handling, load_verifiers(self._setup.verifiers) if self._setup.verifiers else None)
 
     def _segmenter(self, trial: Trial) -> Segmenter | None:
         """Return what makes masks of what is pointed at: the first that there is of those that are preferred."""
@@ -173,6 +186,13 @@ def open_policy(name: str, policy: Policy) -> SteerablePolicy:
     module, attribute = name.split(":")
     opener: Callable[[Policy], SteerablePolicy] = getattr(import_module(module), attribute)
     return opener(policy)
+
+
+def load_verifiers(name: str) -> Catalog[VerifierFactory]:
+    """Import a catalogue of verifiers by its import string."""
+    module, attribute = name.split(":")
+    found: Catalog[VerifierFactory] = getattr(import_module(module), attribute)
+    return found
 
 
 def load_policies(name: str) -> Catalog[PolicyFactory]:

@@ -98,6 +98,11 @@ def _is_clear(prop: Prop, instance: TaskInstance, lanes: Sequence[_Lane]) -> boo
     return all(_distance((prop.x, prop.y), lane) > radius + lane.radius for lane in lanes)
 
 
+def is_clear_of_lanes(prop: Prop, instance: TaskInstance) -> bool:
+    """Tell whether a thing leaves free what a task needs beside its things, for example the way of a drawer."""
+    return all(_distance((prop.x, prop.y), lane) > FOOTPRINT[prop.kind] + lane.radius for lane in _lanes(instance))
+
+
 def _distance(point: Point, lane: _Lane) -> float:
     """Return how far a point is from the middle of a lane [m]."""
     start = np.array(lane.start)

@@ -16,6 +16,7 @@ from workbench.simulation.objects import change_objects
 from workbench.simulation.obstacle_layouts import apply_blocks, apply_hurdle
 from workbench.simulation.obstacles import apply_obstacles
 from workbench.simulation.scene import TaskInstance
+from workbench.simulation.several import add_several
 from workbench.simulation.starts import draw_start
 
 
@@ -23,7 +24,8 @@ def apply_options(instance: TaskInstance, options: Mapping[str, Any]) -> TaskIns
     """Return the task as an episode's ``options`` want it; the order in which they are named does not matter.
 
     Known are ``{"look": {...}}``, see :mod:`workbench.simulation.appearance`; ``{"objects": {"scale": 1.2, "shape": "cylinder"}}``;
-    ``{"distractors": {"num": 3, "seed": 5}}``; ``{"start": {"radius_rad": 0.3, "seed": 5}}``, another pose of the arm;
+    ``{"distractors": {"num": 3, "seed": 5}}``; ``{"several": {"steps": 2, "seed": 5}}``, see :mod:`workbench.simulation.several`;
+    ``{"start": {"radius_rad": 0.3, "seed": 5}}``, another pose of the arm;
     ``{"obstacles": {"boxes": [...]}}``, see :mod:`workbench.simulation.obstacles`; and ``{"noise": {...}}``, see
     :mod:`workbench.simulation.noise`.
 
@@ -47,6 +49,12 @@ def _apply_distractors(instance: TaskInstance, value: Mapping[str, Any]) -> Task
     _check_names("distractors", value, ("num", "seed"))
     num, seed = _whole("distractors, num", value.get("num")), _whole("distractors, seed", value.get("seed", 0))
     return add_distractors(instance, np.random.default_rng(seed), num)
+
+
+def _apply_several(instance: TaskInstance, value: Mapping[str, Any]) -> TaskInstance:
+    _check_names("several", value, ("steps", "seed"))
+    steps, seed = _whole("several, steps", value.get("steps", 1)), _whole("several, seed", value.get("seed", 0))
+    return add_several(instance, np.random.default_rng(seed), steps)
 
 
 def _apply_look(instance: TaskInstance, value: Mapping[str, Any]) -> TaskInstance:
@@ -95,6 +103,7 @@ def _check_noise(instance: TaskInstance, value: Mapping[str, Any]) -> TaskInstan
 _OPTIONS: Final = {
     "look": _apply_look,
     "objects": _apply_objects,
+    "several": _apply_several,
     "distractors": _apply_distractors,
     "start": _apply_start,
     "obstacles": apply_obstacles,
