@@ -386,3 +386,40 @@ _FEEDBACK: Final = (
     "CREATE INDEX preferences_by_second ON preferences(second)",
     "CREATE INDEX preferences_by_first ON preferences(first)",
 )
+
+
+@migrations()
+def m011_versions(db: Database) -> None:
+    """Taught versions of the bench VLA, what each was compared with, and which was put to use when."""
+    for statement in _VERSIONS:
+        db.execute(statement)
+
+
+_VERSIONS: Final = (
+    """
+    CREATE TABLE versions (
+        num INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        parent TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        lineage TEXT NOT NULL,
+        made REAL NOT NULL
+    )""",
+    """
+    CREATE TABLE version_comparisons (
+        num INTEGER PRIMARY KEY,
+        version TEXT NOT NULL,
+        against TEXT NOT NULL,
+        campaign_id TEXT NOT NULL,
+        made REAL NOT NULL,
+        UNIQUE (version, against, campaign_id)
+    )""",
+    "CREATE INDEX version_comparisons_by_version ON version_comparisons(version)",
+    """
+    CREATE TABLE version_choices (
+        num INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        chosen REAL NOT NULL,
+        undone REAL
+    )""",
+)

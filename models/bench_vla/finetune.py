@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,29 +21,12 @@ from models.bench_vla.train import Settings, Trainer, train
 from workbench.core.errors import InvalidInput
 from workbench.learning.lessons import Mode
 from workbench.learning.mixing import Shares, mix, shares_of
-from workbench.learning.weighting import Weighting
+from workbench.learning.plan import TeachSettings
 
 WEIGHTS_NAME: Final = "bench-vla.safetensors"
 STATE_NAME: Final = "training.safetensors"
 _EYES: Final = ("front_stem", "wrist_stem", "prompt_stem")
 """Parts that read pictures: most of the work of a step."""
-
-
-@dataclass(frozen=True)
-class TeachSettings:
-    """How a version is taught."""
-
-    weighting: Weighting = Weighting.SIRIUS
-    demonstrations: float = 0.5
-    """Share of demonstrations in what is shown, so that nothing is forgotten."""
-    num_steps: int = 300
-    num_frames: int = 24
-    """Frames a step."""
-    learning_rate: float = 2e-4
-    has_eyes: bool = True
-    """Whether what reads the pictures learns as well; without, a step costs less."""
-    seed: int = 0
-    num_threads: int = 2
 
 
 @dataclass(frozen=True)
@@ -147,7 +130,7 @@ def finetune(
     if (out / STATE_NAME).exists():
         trainer.resume(out / STATE_NAME)
     maker = LessonMaker(ShardSet(data), trainer, settings)
-    told = {**about, "taught": _plain(settings)}
+    told = {**about, "taught": settings.to_dict()}
     means = train(trainer, maker, progress=lambda text: None, on_step=lambda t, losses: progress(t.step, losses), about=told)
     if not (out / WEIGHTS_NAME).exists():
         trainer.save(told)
@@ -157,7 +140,3 @@ def finetune(
 def digest_of(weights: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     return hashlib.sha256(weights.read_bytes()).hexdigest()
-
-
-def _plain(settings: TeachSettings) -> dict[str, Any]:
-    return {**asdict(settings), "weighting": settings.weighting.value}

@@ -20,7 +20,7 @@ from models.bench_vla.demonstrations_episodes import CAMERAS
 from models.bench_vla.memory import ShortMemory
 from models.bench_vla.motion import CHUNK, ProxyWorld
 from models.bench_vla.shards import EPISODE, TASK_NAMES, ShardWriter
-from workbench.core.types import ACTION_DIM
+from workbench.core.types import ACTION_DIM, EpisodeConfig
 from workbench.learning.lessons import Lesson, Mode
 from workbench.simulation.expert import expert_action
 from workbench.simulation.expert_motion import gripper_yaw
@@ -92,7 +92,7 @@ def write_lessons(folder: Path, lessons: Sequence[Lesson], *, stride: int, progr
 def why_not(lesson: Lesson) -> str:
     """Return why nothing can be learnt from a lesson, or nothing when it can."""
     config = lesson.config
-    if config.robot or config.simulator != BenchSimulator.spec.name:
+    if config.robot or config.simulator != EpisodeConfig.simulator:
         return "it is of another robot than the bench VLA's"
     if config.control_hz != CONTROL_HZ:
         return f"it ran at {config.control_hz:g} Hz, the bench VLA acts at {CONTROL_HZ:g} Hz"

@@ -22,6 +22,7 @@ SCHEMA_AFTER = {
     "m008_steering": "c09d429ffcfb08c3",
     "m009_comparisons": "e72c8dc3e6eb31d0",
     "m010_feedback": "00e0c0b50ef0828d",
+    "m011_versions": "c8e654b87b23fbaa",
 }
 """Digest of the schema that each released migration leads to: one that was released is never edited, a new one gets a line here."""
 
