@@ -23,7 +23,7 @@ from workbench.core.protocols import Interruptible, Simulator
 from workbench.core.types import ActionChunk, Observation, Prompt, Step
 from workbench.intervention.rules import Question
 from workbench.rollout.candidate_checks import CandidateChecks
-from workbench.rollout.chunking import ChunkHandling
+from workbench.rollout.chunking import ChunkHandling, Share
 from workbench.rollout.observers import Fanout
 from workbench.verification.checks import candidate_paths
 from workbench.verification.ranking import choose
@@ -100,7 +100,7 @@ class CandidateSet:
     """The candidates of one call of the policy."""
 
     step: int
-    """Control step before which they were drawn."""
+    """Control step of the episode before which they were drawn."""
     chunks: Floats
     """``(K, T, 7)``, the policy's own first."""
     scores: Floats
@@ -200,7 +200,7 @@ class Selection:
             trouble = trouble or "None of the candidates passes the checks."
         position = np.asarray(observation.part("ee_position"), dtype=np.float64)
         found = CandidateSet(
-            observation.step,
+            episode.index,
             chunks,
             scores,
             tuple(refused),
@@ -252,6 +252,11 @@ class Selection:
             self._checks = (simulator, CandidateChecks(simulator))
         return self._checks[1]
 
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """How much each chunk counted in the action that was executed last, oldest first."""
+        return () if self._episode is None else self._episode.chunk.taken_shares
+
     # --- what a person asks for, in the stepping thread ---
 
     def ask_once(self) -> None:
@@ -267,7 +272,7 @@ class Selection:
             InvalidInput: there are no candidates of this moment, there is none of that number, or the checks refuse it.
         """
         found, episode = self.latest, self._episode
-        if found is None or episode is None or not episode.chunk.is_fresh or found.occasion is None or found.step != self._now(episode):
+        if found is None or episode is None or not episode.chunk.is_fresh or found.occasion is None or found.step != episode.index:
             raise InvalidInput("candidate", expected="candidates of this very moment", found="none", fix="Pause, then press Draw now.")
         if not 0 <= index < len(found.chunks):
             raise InvalidInput("candidate", expected=f"0 to {len(found.chunks) - 1}", found=str(index))
@@ -276,10 +281,6 @@ class Selection:
         picked = self._take(episode, replace(found, chosen=index, is_picked=True, trouble=""), found.occasion.chunk)
         self._answered = self.latest
         episode.chunk.put(picked, episode.policy.spec.action_horizon, self.handling)
-
-    @staticmethod
-    def _now(episode: LiveEpisode) -> int:
-        return episode.simulator.observe(()).step
 
     def question(self, now_s: float) -> Question | None:
         """Return what a person is asked before anything of the present candidates is executed; once for each set."""

@@ -101,6 +101,8 @@ class ChunkQueue:
         self._intention: Intention | None = None
         self._kept: deque[_Kept] = deque(maxlen=MAX_KEPT)
         self._shares: tuple[tuple[Share, ...], ...] = ()
+        self.taken_shares: tuple[Share, ...] = ()
+        """The shares of the action that was taken off last."""
 
     @property
     def is_empty(self) -> bool:
@@ -178,6 +180,7 @@ class ChunkQueue:
 
     def advance(self) -> None:
         """Take the next action off: it was executed, or somebody else acted in its place."""
+        self.taken_shares = self.shares
         self._next += 1
 
     def clear(self) -> None:
