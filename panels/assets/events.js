@@ -30,6 +30,7 @@
     procedure: ["M3 4 L4.5 5.5 L7 3 M9 4 H13 M3 9 L4.5 10.5 L7 8 M9 9 H13", "#12b094", "Procedure"],
     subgoal: ["M8 2 A6 6 0 1 0 8.01 2 Z M8 6 A2 2 0 1 0 8.01 6 Z", "#12b094", "Sub-goal"],
     switch: ["M3 5 H12 L9 2 M13 11 H4 L7 14", "#d97706", "Change of course"],
+    candidate: ["M3 13 C5 8 8 6 13 5 M3 13 C6 11 9 11 13 10 M3 13 C3 8 6 4 9 3", "#3b82f6", "Candidates"],
     halt: ["M5 2 H11 L14 5 V11 L11 14 H5 L2 11 V5 Z", "#dc2626", "HALT"],
     reset: ["M12 4 A6 6 0 1 0 14 9 M12 1 V5 H8", "#6b7588", "Reset"],
     alarm: ["M8 2 L14 13 H2 Z M8 6 V9", "#dc2626", "Alarm"],
@@ -45,6 +46,7 @@
 
   function brief(event) {
     const p = event.payload || {};
+    if (event.kind === "candidate") return p.settings || p.handling ? "Candidates: settings changed" : `Candidates: number ${p.chosen} of ${p.count}${p.is_picked ? " picked by hand" : ""}, by ${p.verifier}`;
     const text = p.text ?? p.instruction ?? p.message ?? p.name ?? p.policy ?? p.outcome ?? p.stars ?? p.speed ?? "";
     const kind = (KINDS[event.kind] || [0, 0, event.kind])[2];
     return `${kind}${text !== "" && typeof text !== "object" ? ": " + String(text).slice(0, 120) : ""}`;

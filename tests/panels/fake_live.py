@@ -16,6 +16,7 @@ from workbench.core.sketches import PlanStep, SketchPlan, Verb
 from workbench.core.types import EpisodeConfig, SimState
 from workbench.intervention.driving import Hand
 from workbench.intervention.rules import Gate
+from workbench.rollout.candidates import Selection
 from workbench.rollout.modes import Command, RolloutMode, next_mode
 from workbench.rollout.status import RolloutStatus
 from workbench.rollout.steering import LiveSteering
@@ -61,6 +62,7 @@ class FakeController:
         self.observer: Any = None
         self.intended: Any = None
         self.steering = LiveSteering()
+        self.selection = Selection()
 
     def look_ahead(self) -> None:
         self.calls.append(("look_ahead", None))

@@ -1,6 +1,7 @@
 /** The stage: puts picture, drawing, tools, status and keys together, and connects them to the live session of this tab. */
 
 import { AttentionLayer } from "./attention.js";
+import { CandidateLayer } from "./candidates.js";
 import { Dialogs } from "./dialogs.js";
 import { Drawing } from "./document.js";
 import { h } from "./dom.js";
@@ -65,6 +66,7 @@ class Stage {
       onChange: () => this.hud?.showViews(this.intention.wish),
     });
     this.attention = new AttentionLayer(this);
+    this.candidates = new CandidateLayer(this);
     this.tools = new Tools(this.surface, {
       viewport: this.viewport,
       drawing: this.drawing,
@@ -93,6 +95,8 @@ class Stage {
     const VLAW = (window.VLAW = window.VLAW || {});
     this.path.connect(socket);
     VLAW.path = this.path;
+    this.candidates.connect(socket);
+    VLAW.candidates = this.candidates;
     this.masks.connect(socket);
     VLAW.masks = this.masks;
     VLAW.socket = socket;
@@ -166,6 +170,7 @@ class Stage {
     this.overlay.setProjection(frame.projection);
     this.projection = frame.projection;
     this.path.setProjection(frame.projection);
+    this.candidates.setProjection(frame.projection);
     this.hand.setProjection(frame.projection);
     const { dataset } = this.element;
     dataset.seq = String(frame.seq);
