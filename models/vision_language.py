@@ -142,6 +142,24 @@ class VisionLanguageInterpreter:
         body = {"model": self.model, "temperature": 0, "messages": [{"role": "user", "content": content}]}
         return self._content_of(self._post(body))
 
+    def ask(self, system: str, text: str, schema: Mapping[str, Any], *, name: str) -> Any:
+        """Return the model's answer to a text, as JSON that it was told to give by a strict schema; unchecked.
+
+        Raises:
+            ServiceFailed: no answer in time, an error status, or no JSON.
+        """
+        body = {
+            "model": self.model,
+            "temperature": 0,
+            "messages": [{"role": "system", "content": system}, {"role": "user", "content": text}],
+            "response_format": {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}},
+        }
+        content = self._content_of(self._post(body))
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise self._failed("its answer is not JSON", "Use a model that supports structured output.") from error
+
     def _request(self, sketch: Sketch, image: NDArray[np.uint8], instruction: str) -> dict[str, Any]:
         text = [f"The pictures are {image.shape[1]} x {image.shape[0]} pixels: first with the drawing, then without it."]
         text += [f"The person also typed: {instruction}"] if instruction else []

@@ -21,6 +21,7 @@ from panels.human_commands import HUMAN_COMMANDS
 from panels.segmentation_commands import MASK_COMMANDS
 from panels.steering_commands import STEERING_COMMANDS
 from panels.trajectory_commands import TRAJECTORY_COMMANDS
+from panels.watch_goals_commands import GOAL_COMMANDS
 from workbench.core.errors import InvalidInput, UnknownName
 
 if TYPE_CHECKING:
@@ -217,6 +218,7 @@ _TABLE: Final = (
     *HUMAN_COMMANDS,
     *MASK_COMMANDS,
     *STEERING_COMMANDS,
+    *GOAL_COMMANDS,
 )
 
 COMMANDS: Final[Mapping[str, Command]] = {command.name: command for command in _TABLE}

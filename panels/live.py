@@ -22,6 +22,7 @@ from panels.steering_desk import SteeringDesk
 from panels.telling import WordReader, settle_words
 from panels.trail import Trail
 from panels.trajectory_desk import TrajectoryDesk
+from panels.watch_goals_desk import GoalsDesk
 from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, new_id
 from workbench.core.protocols import Simulator
@@ -77,6 +78,7 @@ class LiveSession:
         self.masks = MaskDesk(self)
         self.steering = SteeringDesk(self)
         self.human = HumanDesk(self)
+        self.goals = GoalsDesk(self)
         controller.add_observer(self)
 
     # --- who watches ---
@@ -328,6 +330,7 @@ class LiveSession:
         self.trajectory.on_event(event)
         self.masks.on_event(event)
         self.human.on_event(event)
+        self.goals.on_event(event)
         if event.kind in MODE_EVENTS:
             self.changed("mode")
         if event.kind in (EventKind.START, EventKind.POLICY) and not self.is_closed:

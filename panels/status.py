@@ -65,6 +65,7 @@ def status_message(status: RolloutStatus, *, shown: ShownMoment, control_hz: flo
         "question": None if status.question is None else {"id": status.question.id, "text": status.question.text},
         "note": status.note,
         "driver": driver_facts(status.spec),
+        "led": {"by": status.led_by, "why": status.led_why} if status.led_by else None,
         "steering": {"is_possible": status.is_steerable, "by": list(status.steered_by)},
     }
 

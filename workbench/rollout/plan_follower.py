@@ -66,6 +66,10 @@ class PlanFollower:
         goals = [goal.instruction for goal in plan.goals]
         emit(episode, EventKind.SUBGOAL, {"text": f"{len(goals)} sub-goals begin", "goals": goals})
 
+    def put(self, plan: GoalPlan) -> None:
+        """Take another plan, without beginning it."""
+        self.plan, self._told, self._question = replace(plan, is_running=False), None, None
+
     def stop(self, episode: LiveEpisode) -> None:
         """Follow it no more; the policy goes on with what it was told last."""
         if self.plan.is_running:

@@ -27,10 +27,11 @@ export class Hud {
     this.mode = h("div", { class: "mode", role: "status", "aria-live": "polite" }, [this.modeIcon, this.modeText]);
     this.task = h("div", { class: "task" });
     this.steering = h("div", { class: "steering-on", role: "status", hidden: true });
+    this.led = h("div", { class: "led-by", role: "status", hidden: true });
     this.metrics = h("div", { class: "metrics", "aria-label": "Simulated time, speed, frames per second, latency" });
     this.values = Object.fromEntries(["time", "step", "speed", "fps", "latency"].map((name) => [name, h("span", { class: `metric metric-${name}` })]));
     this.metrics.append(...Object.values(this.values));
-    this.top = h("div", { class: "hud-top" }, [h("div", { class: "hud-left" }, [this.mode, this.steering, this.task]), this.metrics]);
+    this.top = h("div", { class: "hud-top" }, [h("div", { class: "hud-left" }, [this.mode, this.led, this.steering, this.task]), this.metrics]);
     this.cameras = h("div", { class: "cameras", role: "radiogroup", "aria-label": "Camera" });
     this.intention = this.button("toggle_intention", { className: "view" });
     this.heat = this.button("toggle_heat", { className: "view" });
@@ -154,6 +155,9 @@ export class Hud {
     this.success.hidden = !status.is_success;
     this.views.hidden = !status.driver?.has_intention;
     this.note.hidden = !status.note;
+    this.led.hidden = !status.led;
+    set(this.led, status.led ? { rollback: "UNDOING", advance: "TO THE START", recovery: "RECOVERING" }[status.led.by] : "");
+    this.led.title = status.led?.why ?? "";
     const steeredBy = status.steering?.by ?? [];
     this.steering.hidden = !steeredBy.length;
     set(this.steering, `STEERING ON · ${steeredBy.slice(0, 3).join(", ")}${steeredBy.length > 3 ? ` and ${steeredBy.length - 3} more` : ""}`);
