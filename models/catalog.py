@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from models.bench_vla.versions import load_version, version_names
+from workbench.core.candidates import VerifierFactory
 from workbench.core.catalog import Catalog, Entry
 from workbench.core.errors import InvalidInput
 from workbench.core.protocols import Policy, PolicyFactory, Segmenter, Simulator
@@ -149,6 +150,24 @@ class PolicyCatalog(Catalog[PolicyFactory]):
         return [Entry(name, partial(load_version, name), f"{name}: the bench VLA, taught further here") for name in version_names()]
 
 
+def _load_value() -> VerifierFactory:
+    from models.verifier.verifiers import load_value
+
+    return load_value
+
+
+def _load_preference() -> VerifierFactory:
+    from models.verifier.verifiers import load_preference
+
+    return load_preference
+
+
+def _load_oracle_verifier() -> VerifierFactory:
+    from workbench.rollout.expert_verifier import make_expert_verifier
+
+    return make_expert_verifier
+
+
 POLICIES: Final[Catalog[PolicyFactory]] = PolicyCatalog("policy")
 POLICIES.add("sketch", _load_sketch, "does what is drawn: arrows and circles become paths of the gripper")
 POLICIES.add("bench-vla", _load_bench_vla, "our own small vision-language-action model: words, masks, traces")
@@ -168,3 +187,8 @@ SEGMENTERS.add("sam2-bench", _load_sam2_bench, "SAM 2 in small, trained on pictu
 SEGMENTERS.add("sam2", _load_sam2, "SAM 2 of Meta, from a checkpoint of yours, named by the variable VLAW_SAM2")
 SEGMENTERS.add("classical", _load_classical, "region growing by colour: no weights, any picture")
 SEGMENTERS.add("oracle", _load_oracle, "simulator's truth (privileged): no real robot has it")
+
+VERIFIERS: Final[Catalog[VerifierFactory]] = Catalog("verifier")
+VERIFIERS.add("value", _load_value, "a small value function, learnt from recorded episodes: how soon the task is done from there")
+VERIFIERS.add("preference", _load_preference, "trained on pairs of candidates: the one nearer to the expert's action wins")
+VERIFIERS.add("oracle", _load_oracle_verifier, "how near it is to what the scripted expert would do now (privileged)")

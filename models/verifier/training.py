@@ -1,0 +1,91 @@
+"""``python app.py train value``: records episodes, fits the value function and the preference model, writes both with their card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from models.bench_vla.policy import load_policy
+from models.verifier.card import write_card
+from models.verifier.episodes import RecordedEpisode, record_all
+from models.verifier.fitting import Progress, fit_preference, fit_value, judge, pairs_of, transitions_of
+from models.verifier.verifiers import save_weights
+from workbench.core.errors import InvalidInput
+
+TASKS: Final = ("push_to_zone", "turn_knob", "stack", "place_on_plate", "pick", "open_drawer")
+SHIFTS: Final = ("", "action_noise=0.5")
+"""Plain, and with actions that chance disturbs, so that there are failures to learn from."""
+HELD_OUT: Final = 5
+"""Every fifth episode judges what was learnt from the others."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much data, and how long a training."""
+
+    episodes: int = 20
+    """Of each task, plain and disturbed."""
+    num_steps: int = 6000
+    tasks: tuple[str, ...] = TASKS
+
+
+SMOKE: Final = Plan(episodes=3, num_steps=30, tasks=("touch",))
+"""Goes through everything in about a minute; what it learns is nothing."""
+
+
+def run_training(
+    *,
+    out: Path,
+    data: Path,
+    smoke: bool = False,
+    minutes: float | None = None,
+    seed: int = 1,
+    workers: int = 1,
+    progress: Progress,
+    episodes: int | None = None,
+) -> dict[str, Any]:
+    """Record what is missing, fit both, and return what came out.
+
+    Args:
+        out: folder of the weights and their card.
+        data: folder of the recorded episodes; what is there already is used.
+        smoke: the smallest sizes, for tests.
+        minutes: takes no part; the number of steps is fixed.
+        seed: of the episodes and the fits.
+        workers: takes no part; episodes are recorded one after the other.
+        progress: told of every step.
+        episodes: of each task, plain and disturbed, instead of the plan's.
+
+    Raises:
+        InvalidInput: too few episodes to leave some out.
+    """
+    plan = SMOKE if smoke else Plan()
+    torch.set_num_threads(1)
+    count = plan.episodes if episodes is None else episodes
+    seeds = range(1000 * seed, 1000 * seed + count)
+    shifts = SHIFTS[:1] if smoke else SHIFTS
+    trials = [(task, shift, number) for number, task, shift in product(seeds, plan.tasks, shifts)]
+    recorded = [RecordedEpisode.load(path) for path in record_all(data, load_policy, trials, progress=progress)]
+    kept = [e for i, e in enumerate(recorded) if i % HELD_OUT != HELD_OUT - 1]
+    held_out = [e for i, e in enumerate(recorded) if i % HELD_OUT == HELD_OUT - 1] or recorded[-1:]
+    if len(recorded) < 2:
+        raise InvalidInput("recorded episodes", expected="at least 2", found=str(len(recorded)))
+    critics = fit_value(transitions_of(kept), num_steps=plan.num_steps, seed=seed, progress=progress)
+    model = fit_preference(pairs_of(kept), num_steps=plan.num_steps, seed=seed, progress=progress)
+    facts = {
+        "episodes": len(recorded),
+        "solved": sum(e.is_success for e in recorded),
+        "calls": sum(len(e.chosen) for e in recorded),
+        "held_out_episodes": len(held_out),
+        "steps": plan.num_steps,
+        "tasks": list(plan.tasks),
+        "shifts": [shift or "plain" for shift in shifts],
+        "held_out": {name: round(value, 4) for name, value in judge(critics, model, held_out).items()},
+    }
+    save_weights(out / "verifier.safetensors", critics, model, facts)
+    write_card(out / "MODEL_CARD.md", facts)
+    return {"weights": str(out / "verifier.safetensors"), "card": str(out / "MODEL_CARD.md"), **facts}
