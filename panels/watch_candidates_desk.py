@@ -11,7 +11,7 @@ import numpy as np
 from workbench.core.errors import UnknownName
 from workbench.core.events import EventKind
 from workbench.core.types import Step
-from workbench.rollout.candidates import LIKELIHOOD, CandidateSet, CandidateSettings, Draw, When
+from workbench.rollout.candidates import LIKELIHOOD, OWN, CandidateSet, CandidateSettings, Draw, When
 from workbench.rollout.chunking import ChunkHandling, ChunkMode
 from workbench.rollout.loop import LiveEpisode, look_ahead
 from workbench.rollout.pilot import Pilot
@@ -23,7 +23,10 @@ ANSWER_S: Final = 20.0
 """Longest wait for the stepping thread."""
 SHARES_PERIOD_S: Final = 0.1
 """Between two messages about how chunks are put together."""
-_LIKELIHOOD: Final = {"name": LIKELIHOOD, "description": "how probable the policy itself finds it", "is_privileged": False}
+_BUILT_IN: Final = (
+    {"name": LIKELIHOOD, "description": "how probable the policy itself finds it", "is_privileged": False},
+    {"name": OWN, "description": "nothing; the policy's own answer stays, and the others are only shown", "is_privileged": False},
+)
 PRIVILEGED: Final = frozenset({"oracle"})
 """Verifiers that read the simulator's truth."""
 
@@ -109,7 +112,7 @@ class CandidateDesk:
         entries = (
             [] if more is None else [{"name": e.name, "description": e.description, "is_privileged": e.name in PRIVILEGED} for e in more]
         )
-        return [_LIKELIHOOD, *entries]
+        return [*_BUILT_IN, *entries]
 
     def _names(self) -> list[str]:
         return [str(offered["name"]) for offered in self._offered()]

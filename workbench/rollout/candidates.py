@@ -36,6 +36,8 @@ Floats = NDArray[np.float64]
 
 LIKELIHOOD: Final = "likelihood"
 """Scores a candidate by how probable the policy finds it; needs nothing else."""
+OWN: Final = "own"
+"""Scores all alike, so that the policy's own answer stays: candidates are only looked at."""
 CANDIDATE: Final = "candidate"
 """Score of a step: which candidate it is from; 0 is the policy's own."""
 CANDIDATE_SCORE: Final = "candidate_score"
@@ -230,7 +232,10 @@ class Selection:
         """Return the scores ``(K,)``; where the verifier cannot judge, the policy's own stays best, and why."""
         try:
             verifier = self._verifier_of(simulator)
-            scores = log_likelihoods(occasion.chunk, chunks) if verifier is None else verifier.score(occasion, chunks)
+            if self.settings.verifier == OWN:
+                scores = np.zeros(len(chunks))
+            else:
+                scores = log_likelihoods(occasion.chunk, chunks) if verifier is None else verifier.score(occasion, chunks)
         except WorkbenchError as error:
             self.trouble = str(error)
             return -np.arange(len(chunks), dtype=np.float64), self.trouble
@@ -239,7 +244,7 @@ class Selection:
 
     def _verifier_of(self, simulator: Simulator) -> Verifier | None:
         name = self.settings.verifier
-        if name == LIKELIHOOD:
+        if name in (LIKELIHOOD, OWN):
             return None
         if self.verifiers is None:
             raise InvalidInput("verifier", expected=LIKELIHOOD, found=repr(name), fix="No other one is offered here.")
