@@ -70,7 +70,7 @@ def decompose(text: str, understand: Understand, verbs: Collection[str]) -> tupl
 def hard_clauses(text: str) -> tuple[str, ...]:
     """Return the clauses that numbers, lines, full stops and words like "then" part, "after" and "before" put in their order."""
     parts = [p for line in text.splitlines() for p in (_NUMBERED.split(line) if _NUMBERED.search(line) else [line])]
-    clauses = (_LEADING.sub("", clause).strip(" ,.") for part in parts for clause in _HARD.split(part))
+    clauses = (_LEADING.sub("", clause.strip()).strip(" ,.").strip() for part in parts for clause in _HARD.split(part))
     return tuple(c for clause in clauses if clause for c in _in_order(clause))
 
 
