@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import pi
 from typing import Final
 
 import mujoco
@@ -14,17 +15,23 @@ from models.bench_vla.normalisation import read_pose
 from workbench.core.types import CameraRequest
 from workbench.simulation.build import build_model
 from workbench.simulation.cameras import make_pinhole
+from workbench.simulation.layout import GRIPPER_YAW
 from workbench.simulation.rig import find_rig
 from workbench.simulation.scene import Scene
 
 NUM_FEATURES: Final = 9
-NUM_RELATIONS: Final = 16
+NUM_TURNS: Final = 6
+NUM_RELATIONS: Final = 16 + NUM_TURNS
+_MIDDLE_YAW: Final = sum(GRIPPER_YAW) / 2
 _PLANE_M: Final = 0.03
 """Height of the things on the table, about: pixels are lifted to this plane."""
 _FLAT_M: Final = (0.015, 0.0)
 """Height of what is pushed, and of the flat place where it goes."""
 _SCALES_M: Final = (0.3, 0.1, 0.03)
 """Far and near ways are both told finely."""
+_SCALES_RAD: Final = (1.0, 0.3, 0.1)
+_SHORTEST_M: Final = 0.01
+"""Shorter ways have no direction."""
 
 
 class Calibration(nn.Module):
@@ -53,22 +60,40 @@ class Calibration(nn.Module):
     def from_front(self, points: Tensor, state: Tensor, height: float | Tensor = _PLANE_M) -> Tensor:
         """Return ``(A, R, 9)``: ways from the end-effector to points ``(A, R, 2)`` in 0..1 of the front picture, at heights ``(A, R)`` [m]."""
         position, _ = read_pose(state)
-        return _scaled(self._lift_front(points, height) - position[:, None])
+        return _scaled(self.lift_front(points, height) - position[:, None])
 
     def relate(self, points: Tensor, state: Tensor) -> Tensor:
-        """Return ``(A, 16)``: the way on the table from the first to the second of points ``(A, 2, 2)``, and where the arm is along it.
+        """Return ``(A, 22)``: the way on the table from the first to the second of points ``(A, 2, 2)``, and where the arm is along it.
 
         What pushes must come down behind a thing on the line to its goal, and turn across it.
         """
         position, rotation = read_pose(state)
         heights = torch.tensor(_FLAT_M, dtype=points.dtype, device=points.device).expand(points.shape[:2])
-        spots = self._lift_front(points, heights)[..., :2]
+        spots = self.lift_front(points, heights)[..., :2]
         way, offset = spots[:, 1] - spots[:, 0], position[:, :2] - spots[:, 0]
         along = functional.normalize(way, dim=-1, eps=1e-3)
         pointing = rotation[:, :2, 0]
         lead, turn = _turn_into(along, offset), _turn_into(along, pointing)
         double = torch.stack([turn[:, 0] ** 2 - turn[:, 1] ** 2, 2 * turn[:, 0] * turn[:, 1]], dim=-1)
-        return torch.cat([_scaled(way), _scaled(lead), along, double], dim=-1)
+        return torch.cat([_scaled(way), _scaled(lead), along, double, self.turns(way[:, None], state)[:, 0]], dim=-1)
+
+    def turns(self, ways: Tensor, state: Tensor) -> Tensor:
+        """Return ``(A, n, 6)``: how far the gripper must turn to stand across and along ways ``(A, n, 2)`` on the table; 0 for no way.
+
+        Its fingers are alike, so of two ends it takes the one that its last joint reaches best.
+        """
+        _, rotation = read_pose(state)
+        yaw = _MIDDLE_YAW + _wrap(torch.atan2(rotation[:, 1, 0], rotation[:, 0, 0]) - _MIDDLE_YAW)
+        # Of short ways the angle's gradient is wild: where things are is learnt from the maps alone.
+        ways = ways.detach()
+        is_way = ways.norm(dim=-1) > _SHORTEST_M
+        safe = torch.where(is_way[..., None], ways, ways.new_tensor([1.0, 0.0]))
+        heading = torch.atan2(safe[..., 1], safe[..., 0])
+        both = torch.stack([heading, heading + pi / 2], dim=-1)
+        reached = both - pi * torch.round(both / pi)
+        reached = torch.where(reached < GRIPPER_YAW[0], reached + pi, reached)
+        turn = (reached - yaw[:, None, None]) * is_way[..., None]
+        return torch.cat([torch.tanh(turn / scale) for scale in _SCALES_RAD], dim=-1)
 
     def from_wrist(self, points: Tensor, state: Tensor) -> Tensor:
         """Return ``(A, R, 9)``: ways from the end-effector to points ``(A, R, 2)`` in 0..1 of the wrist picture."""
@@ -77,7 +102,8 @@ class Calibration(nn.Module):
         origin = position + (rotation @ self.wrist[:3, 3, None])[..., 0]
         return _scaled(_lift(origin, rays, _PLANE_M) - position[:, None])
 
-    def _lift_front(self, points: Tensor, height: float | Tensor) -> Tensor:
+    def lift_front(self, points: Tensor, height: float | Tensor) -> Tensor:
+        """Return the places ``(A, R, 3)`` [m] of points ``(A, R, 2)`` in 0..1 of the front picture, at heights ``(A, R)`` [m]."""
         rays = self._rays(points, 0) @ self.front[:3, :3].T
         return _lift(self.front[:3, 3].expand(len(points), 3), rays, height)
 
@@ -96,6 +122,11 @@ def _lift(origin: Tensor, rays: Tensor, height: float | Tensor) -> Tensor:
 def _scaled(ways: Tensor) -> Tensor:
     """Return ways ``(..., n)`` [m] at several scales, ``(..., 3 n)``."""
     return torch.cat([torch.tanh(ways / scale) for scale in _SCALES_M], dim=-1)
+
+
+def _wrap(angle: Tensor) -> Tensor:
+    """Return an angle [rad] in -pi..pi."""
+    return torch.atan2(angle.sin(), angle.cos())
 
 
 def _turn_into(along: Tensor, way: Tensor) -> Tensor:

@@ -25,6 +25,8 @@ from workbench.learning.plan import TeachSettings
 
 WEIGHTS_NAME: Final = "bench-vla.safetensors"
 STATE_NAME: Final = "training.safetensors"
+SAVE_EVERY_S: Final = 20.0
+"""How often what is needed to go on is written."""
 _EYES: Final = ("front_stem", "wrist_stem", "prompt_stem")
 """Parts that read pictures: most of the work of a step."""
 
@@ -119,6 +121,7 @@ def finetune(
         learning_rate=settings.learning_rate,
         warmup_steps=max(1, settings.num_steps // 10),
         seed=settings.seed,
+        save_every_s=SAVE_EVERY_S,
         num_threads=settings.num_threads,
         losses=Weights(rough=0.0, turn=0.0),  # what reads the plan off for learning alone is not kept with the weights
     )

@@ -23,7 +23,7 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaModel
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
-from models.bench_vla.calibration import NUM_FEATURES, NUM_RELATIONS, Calibration
+from models.bench_vla.calibration import NUM_FEATURES, NUM_RELATIONS, NUM_TURNS, Calibration
 from models.bench_vla.config import NUM_PROMPT_CHANNELS, NUM_ROLES, STATE_DIM, BenchVlaConfig
 from models.bench_vla.normalisation import read_pose
 from models.bench_vla.prompts import NUM_AHEAD
@@ -37,8 +37,8 @@ _POINT_FEATURES: Final = 24
 _KEY_WIDTH: Final = 32
 _PATCH: Final = 16
 """Side of the part of a picture that one token stands for [px]."""
-_NUM_LED: Final = NUM_RELATIONS + NUM_AHEAD * (NUM_FEATURES + 3)
-"""How the targets lie to each other, and the points of a given trace: way, is its height told, opening, is it told."""
+_NUM_LED: Final = NUM_RELATIONS + NUM_AHEAD * (NUM_FEATURES + 3) + (NUM_AHEAD - 1) * NUM_TURNS
+"""How the targets lie to each other; the points of a given trace: way, is its height told, opening, is it told; turns to its parts."""
 _CLOSE_WIDTH: Final = 96
 _PEAK_CELLS: Final = 0.6
 """Width of the peak that a mask puts into a target map, as wide as that of a trained map [cells]."""
@@ -253,14 +253,16 @@ class BenchVla(nn.Module):
         return Output(logits, trace, done, sight.front, sight.wrist, plan.whole)
 
     def _read_ahead(self, batch: Batch) -> Tensor:
-        """Return ``(A, 84)``: ways from the end-effector to the points of a given trace, and the openings there; zeros without one."""
+        """Return ``(A, 120)``: ways from the end-effector to the points of a given trace, openings, turns; zeros without one."""
         points, height, has_height = batch.ahead[..., :2], batch.ahead[..., 2], batch.ahead[..., 3]
         position, _ = read_pose(batch.state)
         # Where no height is told, the trace is read as if it kept the height of the arm.
         height = torch.where(has_height > 0, height, position[:, None, 2])
         ways = self.calibration.from_front(points, batch.state, height)
+        spots = self.calibration.lift_front(points, height)[..., :2]
+        turns = self.calibration.turns(spots.diff(dim=1), batch.state)
         is_given = (batch.trace[:, :1] >= 0).to(ways.dtype)
-        return is_given * torch.cat([ways, batch.ahead[..., 3:]], dim=-1).flatten(1)
+        return is_given * torch.cat([torch.cat([ways, batch.ahead[..., 3:]], dim=-1).flatten(1), turns.flatten(1)], dim=-1)
 
     def _attend(self, picture: Pyramid, query: Tensor, null: Tensor, prompt: tuple[Batch, Tensor] | None) -> Targets:
         """Attend from two queries ``(A, 2, key)`` to the pictures; a mask replaces the map of the role that it is for."""

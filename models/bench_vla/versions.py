@@ -12,8 +12,14 @@ from workbench.core.protocols import Policy, PolicyFactory
 VERSIONS_ENV: Final = "VLA_WORKBENCH_VERSIONS"
 """Environment variable that names the folder of all versions, also for worker processes."""
 WEIGHTS_NAME: Final = "bench-vla.safetensors"
+FOLDER: Final = "versions"
 FIRST: Final = "bench-vla"
 _NAME: Final = re.compile(r"bench-vla-(\d{1,6})")
+
+
+def name_versions(root_dir: Path) -> None:
+    """Tell this process, and those that it starts, where the versions of a root folder are."""
+    os.environ[VERSIONS_ENV] = str((root_dir / FOLDER).resolve())
 
 
 def version_names() -> list[str]:

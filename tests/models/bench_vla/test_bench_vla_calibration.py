@@ -8,6 +8,7 @@ from models.bench_vla.calibration import Calibration
 from models.bench_vla.normalisation import normalise_state, read_pose
 from workbench.core.geometry import matrix_from_quat
 from workbench.core.types import CameraRequest, EpisodeConfig
+from workbench.simulation.expert_motion import bar_yaw
 from workbench.simulation.simulator import BenchSimulator
 
 
@@ -66,4 +67,18 @@ def test_two_places_on_the_table_give_the_way_between_them_and_where_the_arm_is_
     np.testing.assert_allclose(found[12:14], [1.0, 0.0], atol=5e-3)
     axis = matrix_from_quat(observation.part("ee_quaternion"))[:2, 0]
     yaw = np.arctan2(axis[1], axis[0])
-    np.testing.assert_allclose(found[14:], np.hypot(*axis) ** 2 * np.array([np.cos(2 * yaw), np.sin(2 * yaw)]), atol=1e-2)
+    np.testing.assert_allclose(found[14:16], np.hypot(*axis) ** 2 * np.array([np.cos(2 * yaw), np.sin(2 * yaw)]), atol=1e-2)
+
+
+def test_turns_are_those_of_the_expert_and_a_way_of_no_length_has_none(observation):
+    rng = np.random.default_rng(0)
+    headings = rng.uniform(-np.pi, np.pi, 40)
+    ways = torch.tensor(0.1 * np.stack([np.cos(headings), np.sin(headings)], axis=1), dtype=torch.float32)[None]
+    state = torch.from_numpy(normalise_state(observation.proprio[None], np.zeros((1, 10))))
+    found = Calibration().turns(torch.cat([ways, torch.zeros(1, 1, 2)], dim=1), state)[0].numpy()
+    axis = matrix_from_quat(observation.part("ee_quaternion"))[:2, 0]
+    yaw = np.arctan2(axis[1], axis[0])
+    for heading, row in zip(headings, found[:-1], strict=True):
+        wanted = [np.tanh(bar_yaw(h) - yaw) for h in (heading, heading + np.pi / 2)]
+        np.testing.assert_allclose(row[:2], wanted, atol=2e-3)
+    assert np.all(found[-1] == 0)
