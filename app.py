@@ -50,6 +50,9 @@ POLICY_CATALOGUE: Final = "models.catalog:POLICIES"
 SEGMENTER_CATALOGUE: Final = "models.catalog:SEGMENTERS"
 """Where other processes find the segmenters."""
 
+DETECTORS: Final = "models.failure.checkpoint:load_kit"
+"""Where other processes find what watches policies."""
+
 POLICY_OPENER: Final = "models.steering:as_steerable"
 """Where other processes find what opens a policy for steering."""
 
@@ -197,7 +200,14 @@ def run_campaign(args: argparse.Namespace) -> dict[str, Any]:
         options = study_options(args.episodes, args.seed, args.policy)
         request = find_request(args.name, options, policies=policies, others=CAMPAIGNS, read=read_file, find_saved=find_saved)
     saved = request.campaign.saved if request else {}
-    setup = WorkerSetup(POLICY_CATALOGUE, has_tape=not args.no_episodes, opener=POLICY_OPENER, saved=saved, segmenters=SEGMENTER_CATALOGUE)
+    setup = WorkerSetup(
+        POLICY_CATALOGUE,
+        has_tape=not args.no_episodes,
+        opener=POLICY_OPENER,
+        saved=saved,
+        segmenters=SEGMENTER_CATALOGUE,
+        detectors=DETECTORS,
+    )
     make_runner = runner_maker(setup, workers=args.workers, ray=args.ray)
     args.root_dir.mkdir(parents=True, exist_ok=True)
     with Store.open(database_of(args.root_dir)) as store:

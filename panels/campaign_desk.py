@@ -47,9 +47,10 @@ class DeskStatus:
 class CampaignDesk:
     """Runs one campaign at a time in the background; every method returns at once."""
 
-    def __init__(self, store: Store, policies: str, opener: str = "", verifiers: str = "") -> None:
-        """Write to ``store``; workers import their policies, what opens them for steering, and verifiers, by these names."""
-        self._store, self._setup = store, WorkerSetup(policies, has_tape=True, opener=opener, verifiers=verifiers)
+    def __init__(self, store: Store, policies: str, opener: str = "", verifiers: str = "", detectors: str = "") -> None:
+        """Write to ``store``; workers import their policies, what opens them for steering, verifiers and detectors by these names."""
+        self._store = store
+        self._setup = WorkerSetup(policies, has_tape=True, opener=opener, verifiers=verifiers, detectors=detectors)
         self._lock = threading.Lock()
         self._status = DeskStatus()
         self._cancel = threading.Event()

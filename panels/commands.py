@@ -21,6 +21,7 @@ from panels.human_commands import HUMAN_COMMANDS
 from panels.segmentation_commands import MASK_COMMANDS
 from panels.steering_commands import STEERING_COMMANDS
 from panels.trajectory_commands import TRAJECTORY_COMMANDS
+from panels.watch_alarms_commands import ALARM_COMMANDS
 from panels.watch_goals_commands import GOAL_COMMANDS
 from workbench.core.errors import InvalidInput, UnknownName
 
@@ -218,6 +219,7 @@ _TABLE: Final = (
     *HUMAN_COMMANDS,
     *MASK_COMMANDS,
     *STEERING_COMMANDS,
+    *ALARM_COMMANDS,
     *GOAL_COMMANDS,
 )
 

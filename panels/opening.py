@@ -12,6 +12,7 @@ from panels.live import CALL_TIMEOUT_S, LiveRegistry, LiveSession
 from panels.reading import BuiltInReader
 from panels.state import AppState, Settings
 from panels.steering_lab import SteeringLab, open_policy
+from panels.watch_alarms_desk import DETECTORS, open_kit
 from sessions.recorder import Recorder, RecorderStatus
 from sessions.store import Store
 from workbench.core.catalog import Catalog
@@ -51,6 +52,7 @@ class TabOpener:
         session = LiveSession(tab_id, controller=controller, view=LiveView(controller, encode_jpeg), reader=BuiltInReader())
         session.masks.pool = self.segmenters
         session.steering.lab = self.lab
+        controller.steering.watch.open_kit = open_kit
         try:
             controller.start(self.first, policy=SKETCH_POLICY).result(CALL_TIMEOUT_S)
         except BaseException:
@@ -96,7 +98,7 @@ def open_app(
         store=store,
         recorder=recorder,
         live=live,
-        campaigns=CampaignDesk(store, policy_catalogue, policy_opener),
+        campaigns=CampaignDesk(store, policy_catalogue, policy_opener, detectors=DETECTORS),
         comparisons=CompareDesk(store, policy_catalogue, policy_opener),
         steering=lab,
         settings=settings,

@@ -14,6 +14,7 @@ from panels.export import Thumbnails
 from panels.live import LiveSession
 from panels.state import AppState
 from panels.timeline import timeline_document
+from panels.watch_alarms_desk import risk_points
 from sessions.records import EpisodeInfo, EpisodeQuery
 from workbench.core.errors import StoreError, UnknownName
 
@@ -169,6 +170,7 @@ def stored_timeline(app: AppState, info: EpisodeInfo) -> dict[str, Any]:
         events=[event.to_dict() for event in app.store.events(info.id)],
         parent={"episode_id": info.parent_id, "step": info.branch_step} if info.parent_id else None,
         branches=branches_of(app, info.id),
+        risk=risk_points(app.store.scores(info.id)),
     )
 
 

@@ -73,6 +73,7 @@ def timeline_document(
     events: list[dict[str, Any]],
     parent: dict[str, Any] | None = None,
     branches: list[dict[str, Any]] | None = None,
+    risk: list[list[float]] | None = None,
 ) -> dict[str, Any]:
     """Return what ``assets/timeline.js`` draws.
 
@@ -84,6 +85,7 @@ def timeline_document(
         events: :meth:`workbench.core.events.Event.to_dict` of each event.
         parent: ``{"episode_id", "step"}`` this episode branches from.
         branches: ``{"episode_id", "step", "label", "outcome"}`` of each branch that leaves it.
+        risk: Step, score and bound of each call of the policy that was scored.
     """
     return {
         "episode_id": episode_id,
@@ -93,4 +95,5 @@ def timeline_document(
         "events": events,
         "parent": parent,
         "branches": branches or [],
+        "risk": risk or [],
     }

@@ -150,6 +150,12 @@ def columns_from_rows(rows: Sequence[sqlite3.Row]) -> StepColumns:
         )
 
 
+def scores_from_rows(rows: Sequence[sqlite3.Row]) -> list[tuple[int, dict[str, float]]]:
+    """Read the scores of rows of ``steps``."""
+    with decoding("Stored scores"):
+        return [(int(row["step"]), _scores(row["scores"])) for row in rows if row["scores"] is not None]
+
+
 def search_terms(text: str) -> str:
     """Return an FTS5 query that finds rows where every word of ``text`` starts some word; empty when there is no word."""
     words = "".join(c if c.isalnum() else " " for c in text).split()

@@ -22,6 +22,7 @@ from sessions.reading import (
     event_from_row,
     note_from_row,
     order,
+    scores_from_rows,
     session_from_row,
     step_from_row,
     where,
@@ -167,6 +168,10 @@ class Store:
     def columns(self, episode_id: str) -> StepColumns:
         """Return the readable numbers of every step, without the states."""
         return columns_from_rows(self._rows(episode_id, "SELECT * FROM steps WHERE episode = ? ORDER BY step"))
+
+    def scores(self, episode_id: str) -> list[tuple[int, dict[str, float]]]:
+        """Return what was scored at each step, without the states; steps without scores are left out."""
+        return scores_from_rows(self._rows(episode_id, "SELECT step, scores FROM steps WHERE episode = ? ORDER BY step"))
 
     def steps(self, episode_id: str, start: int = 0, stop: int | None = None) -> Iterator[Step]:
         """Yield recorded steps ``start <= index < stop`` with their states, exactly as they were recorded.

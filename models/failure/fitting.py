@@ -24,7 +24,7 @@ MAX_REFERENCES: Final = 256
 """Calls of each outcome that embedding distances are measured to."""
 Progress = Callable[[str], None]
 _MLP: Final = FitSettings(epochs=300)
-_LSTM: Final = FitSettings(epochs=120)
+_LSTM: Final = FitSettings(epochs=100)
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class FitPlan:
     mlp: FitSettings = _MLP
     lstm: FitSettings = _LSTM
     poolings: tuple[Pooling, ...] = (Pooling.MEAN, Pooling.FIRST, Pooling.LAST)
-    mlp_decays: tuple[float, ...] = (1e-3, 1e-2, 1e-1)
-    lstm_decays: tuple[float, ...] = (1e-4, 1e-3)
+    mlp_decays: tuple[float, ...] = (1e-3, 1e-2)
+    lstm_decays: tuple[float, ...] = (1e-3,)
 
 
 class Split(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Final
 import torch
 
 from models.catalog import POLICIES
+from models.failure.card import write_card
 from models.failure.checkpoint import save_model
 from models.failure.fitting import FitPlan, Progress, describe, fit_model, split_tracks
 from models.failure.tracks import Track, load_track, save_track, track_of
@@ -27,6 +27,7 @@ from workbench.steering.concepts import fingerprint
 from workbench.steering.sites import as_module
 
 NAME: Final = "detector.safetensors"
+CARD: Final = "MODEL_CARD.md"
 FIRST_SEED: Final = 600_000
 """Of the watched episodes; published figures use seeds from 1,000,000 on."""
 PERTURBATIONS: Final = ("", "observation_noise", "action_noise=0.7", "camera", "start=0.6", "events")
@@ -92,7 +93,7 @@ def run_training(
     save_model(model, out / NAME)
     facts = {**describe(model), "weights": str(out / NAME), "bytes": (out / NAME).stat().st_size, "seed": seed}
     facts["fitting_s"] = round(time.monotonic() - begun, 1)
-    (out / "report.json").write_text(json.dumps(facts, indent=2))
+    write_card(out / CARD, facts)
     return facts
 
 

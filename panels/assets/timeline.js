@@ -41,6 +41,7 @@
       this.events = [];
       this.actors = [];
       this.branches = [];
+      this.risk = [];
       this.parent = null;
       /* A lane for each masked object: how well it was seen from which step on. */
       this.lanes = new Map();
@@ -56,6 +57,7 @@
       this.parent = document.parent || null;
       this.branches = document.branches || [];
       this.actors = document.actors || [];
+      this.risk = document.risk || [];
       this.live.numSteps = Math.max(this.live.numSteps, document.num_steps || 0);
       for (const event of document.events || []) this.add(event);
       this.draw();
@@ -261,6 +263,7 @@
       c.beginPath(); c.rect(LEFT - 10, 0, width - LEFT - RIGHT + 20, this.height); c.clip();
       this.paintRuler(c);
       this.paintBand(c);
+      VLAW.paintRisk?.(c, this, BAND_Y + BAND_H + 2);
       this.paintEvents(c);
       this.paintLanes(c);
       this.paintBranches(c);

@@ -22,6 +22,7 @@ BY_TOKEN: Final = "token"
 _DECODINGS: Final = (PARALLEL, BY_TOKEN)
 DONE: Final = "done"
 ACTIONS: Final = "actions"
+FAILURE: Final = "failure"
 WHOLE: Final = "whole"
 BARE_PLAN: Final = "bare"
 GOALS: Final = (WHOLE, BARE_PLAN, "verify", "verify+recover")
@@ -48,7 +49,7 @@ class Setting:
     limit_s: float | None = None
     """Longest time [s]; None for the task's own limit, which holds in any case."""
     watched: str = ""
-    """What is measured besides: ``actions``, see :mod:`workbench.evaluation.action_meter`, or ``candidates``."""
+    """What is measured besides: ``actions``, see :mod:`workbench.evaluation.action_meter`, ``candidates``, or ``failure``: what detectors say."""
     candidates: CandidateSettings | None = None
     """Which answers of the policy are weighed; None for none but its own."""
     handling: ChunkHandling = ChunkHandling()  # noqa: RUF009 - frozen
@@ -91,8 +92,8 @@ def parse_setting(text: str) -> Setting:
         raise UnknownName("decoding", decoding, _DECODINGS)
     if "until" in parts and parts["until"] != DONE:
         raise UnknownName("setting until", parts["until"], (DONE,))
-    if "watch" in parts and parts["watch"] not in (ACTIONS, CANDIDATES):
-        raise UnknownName("setting watch", parts["watch"], (ACTIONS, CANDIDATES))
+    if "watch" in parts and parts["watch"] not in (ACTIONS, CANDIDATES, FAILURE):
+        raise UnknownName("setting watch", parts["watch"], (ACTIONS, CANDIDATES, FAILURE))
     steps, watched = int(horizon) if horizon is not None else None, parts.get("watch", "")
     setting = Setting(steps, "held" in parts, decoding, "until" in parts, _seconds(parts.get("limit")), watched)
     setting = replace(setting, candidates=parse_candidates(parts), handling=parse_handling(parts, steps))

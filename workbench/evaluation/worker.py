@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,14 +17,16 @@ from workbench.core.types import EpisodeConfig, Step
 from workbench.evaluation.campaign import Trial, TrialResult
 from workbench.evaluation.episodes import run_trial
 from workbench.evaluation.perturbing import happenings_of, options_of
-from workbench.evaluation.settings import Setting, parse_setting
+from workbench.evaluation.settings import FAILURE, Setting, parse_setting
 from workbench.evaluation.telling import parse_telling
 from workbench.evaluation.weighing import Weighing
+from workbench.failure.alarms import WatchKit
 from workbench.rollout.chunking import ChunkHandling
 from workbench.segmentation.pool import SegmenterPool
 from workbench.simulation.simulator import BenchSimulator
 
 if TYPE_CHECKING:
+    from workbench.evaluation.failure_meter import FailureMeter
     from workbench.evaluation.steering_finding import Finder
 
 log: Final = logging.getLogger(__name__)
@@ -51,6 +53,8 @@ class WorkerSetup:
     """Import string of the catalogue of segmenters; empty: masks that are pointed at are made by the classical one."""
     verifiers: str = ""
     """Import string of the catalogue of verifiers, for example ``models.catalog:VERIFIERS``; empty: none is offered but the likelihood."""
+    detectors: str = ""
+    """Import string of what loads failure detectors, for example ``models.failure.checkpoint:load_kit``; empty: nothing is watched."""
     saved: Mapping[str, Any] = field(default_factory=dict)
     """Documents of saved concepts by name, see :mod:`workbench.evaluation.steering_bundles`."""
 
@@ -98,11 +102,14 @@ class TrialWorker:
         self._policies: dict[str, Policy] = {}
         self._pool: SegmenterPool | None = None
         self._finders: dict[str, Finder] = {}
+        self._kit: WatchKit | None = None
 
     def run(self, trial: Trial) -> TrialOutcome:
         """Run a trial; one that ends in an unexpected error is tried again, and named when that does not help."""
         try:
             self._steered(trial)
+            if parse_setting(trial.setting).watched == FAILURE:
+                self._watched(trial)
         except WorkbenchError as error:
             return TrialOutcome(trial, TrialResult(trial.seed, False, 0, str(error)), refusal=str(error))
         for attempt in range(1, ATTEMPTS + 1):
@@ -123,10 +130,15 @@ class TrialWorker:
         self._simulator.close()
 
     def _run(self, trial: Trial, tape: EpisodeTape | None) -> TrialResult:
+        policy, meter = self._steered(trial), self._meter(trial)
+        result = self._play(trial, policy if meter is None else meter.policy, tape)
+        return result if meter is None else replace(result, measures={**result.measures, **meter.measures()})
+
+    def _play(self, trial: Trial, policy: Policy, tape: EpisodeTape | None) -> TrialResult:
         setting = parse_setting(trial.setting)
         return run_trial(
             self._simulator,
-            self._steered(trial),
+            policy,
             trial.task,
             trial.seed,
             trial.prompt,
@@ -144,6 +156,31 @@ class TrialWorker:
         if setting.candidates is None and setting.handling == ChunkHandling():
             return None
         return Weighing(setting.candidates, setting.handling, load_verifiers(self._setup.verifiers) if self._setup.verifiers else None)
+
+    def _meter(self, trial: Trial) -> FailureMeter | None:
+        """Return what scores the trial's calls, where its setting asks for it; errors as :meth:`_watched`."""
+        if parse_setting(trial.setting).watched != FAILURE:
+            return None
+        from workbench.evaluation.failure_meter import FailureMeter  # loads torch, which other trials may not need
+
+        return FailureMeter(*self._watched(trial), trial.task)
+
+    def _watched(self, trial: Trial) -> tuple[SteerablePolicy, WatchKit]:
+        """Return the policy, opened, and what was trained to watch it.
+
+        Raises:
+            InvalidInput: nothing watches this policy.
+            NotStored: there is no detector.
+        """
+        from workbench.evaluation.failure_meter import check_kit, load_kit
+
+        if not self._setup.detectors or trial.edits:
+            found = "steering edits" if trial.edits else "no detectors"
+            raise InvalidInput("setting watch=failure", expected="detectors, and a policy without edits", found=found)
+        opened = open_policy(self._setup.opener, self._policy(trial))
+        self._kit = self._kit or load_kit(self._setup.detectors)
+        check_kit(self._kit, opened)
+        return opened, self._kit
 
     def _segmenter(self, trial: Trial) -> Segmenter | None:
         """Return what makes masks of what is pointed at: the first that there is of those that are preferred."""

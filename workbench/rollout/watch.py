@@ -19,7 +19,7 @@ from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EventKind, new_id
 from workbench.core.types import Observation
 from workbench.failure.alarms import AlarmAction, WatchKit
-from workbench.failure.band import ALPHA, ALPHA_RANGE, fit_band
+from workbench.failure.band import ALPHA, ALPHA_RANGE, Band, fit_band
 from workbench.failure.watching import EpisodeWatch, Reading
 from workbench.intervention.rules import Question
 from workbench.rollout.hold import hold_action
@@ -100,6 +100,12 @@ class LiveWatch:
     def is_watching(self) -> bool:
         """Whether the calls of the policy that drives are scored."""
         return self._watch is not None
+
+    @property
+    def band(self) -> Band | None:
+        """What the scores are judged by; None while nothing is watched."""
+        watch = self._watch
+        return None if watch is None else watch.band
 
     @property
     def detector(self) -> str:
@@ -201,9 +207,9 @@ class LiveWatch:
             self._tries += 1
             self._act(episode, observation)
             return None
-        text = "This looks like an attempt that fails"
         tried = f", also after {self._tries} tries" if self._tries else ""
-        return Question(new_id(), f"{text}{tried}: score {reading.score:.2f}, alarm from {reading.upper:.2f}.", ALARM_RULE, now_s)
+        text = f"This looks like an attempt that fails{tried} (score {reading.score:.2f}, alarm from {reading.upper:.2f}). The robot would go on."
+        return Question(new_id(), text, ALARM_RULE, now_s)
 
     def note(self, episode: LiveEpisode, observation: Observation) -> Reading | None:
         """Put an alarm of the present call on the timeline, and return it; once for each call."""

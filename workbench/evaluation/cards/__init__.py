@@ -32,6 +32,7 @@ _MODULES: Final = {
     "actionvos": ("workbench.evaluation.cards.actionvos", "which things take part in an action, and why"),
     "switchvla": ("workbench.evaluation.cards.switchvla", "another instruction in the middle of the first: undo, or just tell"),
     "sap": ("workbench.evaluation.cards.sap", "two and three steps: sub-goals, verifier, recovery"),
+    "safe": ("workbench.evaluation.cards.safe", "seeing failure coming: detectors, the band, alarms"),
     "oft": ("workbench.evaluation.cards.oft", "parallel against token-by-token decoding"),
 }
 
