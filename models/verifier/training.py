@@ -16,7 +16,7 @@ from models.verifier.fitting import Progress, fit_preference, fit_value, judge, 
 from models.verifier.verifiers import save_weights
 from workbench.core.errors import InvalidInput
 
-TASKS: Final = ("push_to_zone", "turn_knob", "stack", "place_on_plate", "pick", "open_drawer")
+TASKS: Final = ("push_to_zone", "place_on_plate", "pick", "stack")
 SHIFTS: Final = ("", "action_noise=0.5")
 """Plain, and with actions that chance disturbs, so that there are failures to learn from."""
 HELD_OUT: Final = 5
