@@ -40,6 +40,7 @@ BENCHES: Final[Mapping[str, str]] = {
 
 CAMPAIGNS: Final[Mapping[str, str]] = {
     "sketch-parsing": "workbench.evaluation.sketch_parsing:run",
+    "card:hitl": "panels.teach_card:run",
 }
 """What ``campaign NAME`` runs: ``run(*, episodes, seed, workers, progress) -> dict`` with ``name`` and ``cells``."""
 
@@ -128,11 +129,13 @@ def name_remote(text: str) -> None:
 
 def run_policy_server(args: argparse.Namespace) -> None:
     """Serve one policy to other programs until interrupted."""
+    from models.bench_vla.versions import name_versions
     from models.catalog import POLICIES
     from models.serve import Listening, serve_until_interrupted
     from models.serve_policy import make_service
     from workbench.simulation.simulators import SIMULATORS
 
+    name_versions(args.root_dir)
     service = make_service(args.name, POLICIES.load(args.name), SIMULATORS.load)
     serve_until_interrupted(service, Listening(args.host, args.port, args.api_key_env))
 
@@ -180,6 +183,7 @@ def run_bench(args: argparse.Namespace) -> dict[str, Any]:
 
 def run_campaign(args: argparse.Namespace) -> dict[str, Any]:
     """Run a campaign into the store, or go on with one that was cut off; progress goes to stderr."""
+    from models.bench_vla.versions import name_versions
     from models.catalog import POLICIES
     from sessions.campaign_runs import read_file, run_and_store, run_whole
     from sessions.concepts import export_latest
@@ -195,6 +199,7 @@ def run_campaign(args: argparse.Namespace) -> dict[str, Any]:
         with Store.open(database_of(args.root_dir), read_only=True) as store:
             return export_latest(store, name)
 
+    name_versions(args.root_dir)
     request, policies = None, [p.name for p in POLICIES]
     if args.name not in CAMPAIGNS:
         options = study_options(args.episodes, args.seed, args.policy)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from models.bench_vla.versions import FIRST, name_versions
 from panels.campaign_desk import CampaignDesk
 from panels.compare_desk import CompareDesk
 from panels.frames import encode_jpeg
@@ -12,9 +14,11 @@ from panels.live import CALL_TIMEOUT_S, LiveRegistry, LiveSession
 from panels.reading import BuiltInReader
 from panels.state import AppState, Settings
 from panels.steering_lab import SteeringLab, open_policy
+from panels.teach_desk import TeachDesk
 from panels.watch_alarms_desk import DETECTORS, open_kit
 from sessions.recorder import Recorder, RecorderStatus
 from sessions.store import Store
+from sessions.versions import version_in_use
 from workbench.core.catalog import Catalog
 from workbench.core.events import new_id
 from workbench.core.protocols import PolicyFactory, RolloutObserver, Segmenter, Simulator
@@ -39,6 +43,8 @@ class TabOpener:
     lab: SteeringLab
     segmenters: SegmenterPool | None = None
     first: EpisodeConfig = FIRST_EPISODE
+    find_driver: Callable[[], str] = lambda: SKETCH_POLICY
+    """Returns who drives first."""
 
     def __call__(self, tab_id: str) -> LiveSession:
         """Open the tab, and wait until its first scene stands: the page asks for the cameras at once."""
@@ -54,7 +60,7 @@ class TabOpener:
         session.steering.lab = self.lab
         controller.steering.watch.open_kit = open_kit
         try:
-            controller.start(self.first, policy=SKETCH_POLICY).result(CALL_TIMEOUT_S)
+            controller.start(self.first, policy=self.find_driver()).result(CALL_TIMEOUT_S)
         except BaseException:
             session.close()
             raise
@@ -80,6 +86,7 @@ def open_app(
         StoreError: the database cannot be used; its kinds say why and what to do.
     """
     settings.root_dir.mkdir(parents=True, exist_ok=True)
+    name_versions(settings.root_dir)
     store = Store.open(settings.root_dir / DATABASE_NAME)
     first = replace(FIRST_EPISODE, robot=settings.robot)
 
@@ -87,10 +94,14 @@ def open_app(
         if status.message:
             live.push({"type": "error", "error": status.message, "kind": "StoreError"})
 
+    def find_driver() -> str:
+        used = version_in_use(store)
+        return used if used != FIRST and used in policies else SKETCH_POLICY
+
     recorder = Recorder(store, on_alarm=tell_everybody)
     pool = SegmenterPool(segmenters) if segmenters is not None else None
     lab = SteeringLab(store, policies, simulators)
-    live = LiveRegistry(TabOpener(simulators, policies, recorder, lab, pool, first))
+    live = LiveRegistry(TabOpener(simulators, policies, recorder, lab, pool, first, find_driver))
     return AppState(
         simulators=simulators,
         policies=policies,
@@ -101,6 +112,7 @@ def open_app(
         campaigns=CampaignDesk(store, policy_catalogue, policy_opener, detectors=DETECTORS),
         comparisons=CompareDesk(store, policy_catalogue, policy_opener),
         steering=lab,
+        teaching=TeachDesk(store, settings.root_dir, on_version=lambda: live.push({"type": "changed", "what": "versions"})),
         settings=settings,
         segmenters=pool,
     )
@@ -109,6 +121,7 @@ def open_app(
 def close_app(app: AppState) -> None:
     """Close every tab, write what is left, let go of the database; again is harmless."""
     app.campaigns.close()
+    app.teaching.close()
     app.comparisons.close()
     app.steering.close()
     app.live.close_all()

@@ -176,8 +176,9 @@ def on_changed(app: AppState, seen: str, carded: str, ui: UiState) -> tuple[Any,
     """Show what a new live episode runs, whoever started it, and who drives; between episodes, what a person has chosen stays."""
     session = app.live.get(ui.tab_id)
     status, config = session.controller.status(), session.config
+    driver = gr.Dropdown(choices=choices(app.policies, POLICY_TITLES), value=status.policy)  # versions come while the page is open
     if config is None or status.episode_id == seen:
-        return (*(gr.skip(),) * 6, status.policy, *card_updates(status.spec, carded))
+        return (*(gr.skip(),) * 6, driver, *card_updates(status.spec, carded))
     task = gr.Dropdown(choices=task_choices(app, config.simulator), value=config.task)
     about = {"text": describe(app, config.task)}
     return (
@@ -187,6 +188,6 @@ def on_changed(app: AppState, seen: str, carded: str, ui: UiState) -> tuple[Any,
         config.seed,
         config.control_hz,
         config.simulator,
-        status.policy,
+        driver,
         *card_updates(status.spec, carded),
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from panels.compare_desk import CompareDesk
     from panels.live import LiveRegistry
     from panels.steering_lab import SteeringLab
+    from panels.teach_desk import TeachDesk
 
 APP_NAME = "VLA Workbench"
 
@@ -51,6 +52,7 @@ class AppState:
     campaigns: CampaignDesk
     comparisons: CompareDesk
     steering: SteeringLab
+    teaching: TeachDesk
     settings: Settings
     segmenters: SegmenterPool | None = None
     """Those that are loaded, shared by all tabs; None where masks are not offered."""

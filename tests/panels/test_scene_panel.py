@@ -51,10 +51,10 @@ def test_a_new_episode_shows_in_the_fields_once_and_choices_stay_after(app, live
     scene.on_start(app, "stack", 11, 20.0, "bench", "sketch", {"text": ""}, ui)
     seen, task, about, seed, rate, simulator, policy, *_ = scene.on_changed(app, "", "", ui)
     assert seen == live.controller.status().episode_id
-    assert (task.value, seed, rate, simulator, policy) == ("stack", 11, 20.0, "bench", "sketch")
+    assert (task.value, seed, rate, simulator, policy.value) == ("stack", 11, 20.0, "bench", "sketch")
     assert about["text"]
     again = scene.on_changed(app, seen, "", ui)
-    assert [gr.skip()] * 6 == list(again[:6]) and again[6] == "sketch"
+    assert [gr.skip()] * 6 == list(again[:6]) and again[6].value == "sketch"
 
 
 def test_reset_starts_the_same_scene_anew(app, live, ui):

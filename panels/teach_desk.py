@@ -1,0 +1,193 @@
+"""The teaching that runs behind the page: in a process of its own; what it makes becomes a version here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import multiprocessing
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from models.bench_vla.versions import VERSIONS_ENV, WEIGHTS_NAME, weights_of
+from panels.errors import bug_message
+from panels.teach_work import TeachJob, Tell, serve
+from sessions.corrections import CorrectedEpisode
+from sessions.store import Store
+from sessions.versions import StoredVersion, keep_version, next_name
+from workbench.core.errors import InvalidInput, WorkbenchError, WrongMode
+from workbench.evaluation.runners import IsCancelled
+from workbench.learning.plan import TeachSettings, in_words
+
+log: Final = logging.getLogger(__name__)
+
+POLL_S: Final = 0.2
+CLOSE_TIMEOUT_S: Final = 20.0
+
+
+@dataclass(frozen=True)
+class TeachStatus:
+    """What the desk does."""
+
+    is_running: bool = False
+    is_cancelled: bool = False
+    share: float = 0.0
+    text: str = ""
+    begun: float = 0.0
+    """By a clock that only counts [s]."""
+    version: str = ""
+    """What the last teaching made; empty before the first, and when it came to nothing."""
+    error: str = ""
+
+    def tell(self, now: float) -> str:
+        """Return one line for the page; ``now`` by the same clock as :attr:`begun`."""
+        if self.is_running:
+            if self.is_cancelled:
+                return "Stopping."
+            left = (now - self.begun) * (1 - self.share) / self.share if self.share > 0.02 else None
+            estimate = "" if left is None else f", about {in_words(left)} left"
+            return f"{100 * self.share:.0f} %: {self.text or 'starting'}{estimate}"
+        if self.error:
+            return self.error
+        return f"Done: {self.version} is listed below. Compare it with its parent before you use it." if self.version else ""
+
+
+RunJob = Callable[[TeachJob, Tell, IsCancelled], dict[str, Any] | None]
+"""Runs a job to its end, and returns its last word, ``outcome``, ``error`` or ``bug``; None when it was stopped."""
+
+
+def teach_in_process(job: TeachJob, tell: Tell, is_cancelled: IsCancelled) -> dict[str, Any] | None:
+    """Run a job in another process, and pass on how far it is; see :data:`RunJob`."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=serve, args=(job, theirs), daemon=True, name="teaching")
+    process.start()
+    theirs.close()
+    try:
+        while not is_cancelled():
+            if not ours.poll(POLL_S):
+                continue
+            try:
+                told: dict[str, Any] = ours.recv()
+            except EOFError:
+                process.join()
+                return {"error": f"The teaching ended early, with status {process.exitcode}. Start it again, and it goes on where it was."}
+            if "share" not in told:
+                return told
+            tell(float(told["share"]), str(told["text"]))
+        return None
+    finally:
+        if process.is_alive():
+            process.terminate()
+        process.join()
+        ours.close()
+
+
+class TeachDesk:
+    """Teaches one version at a time in the background; every method returns at once."""
+
+    def __init__(self, store: Store, root_dir: Path, *, on_version: Callable[[], None] = lambda: None, teach: RunJob | None = None) -> None:
+        """Read from ``store`` and keep versions in it; write folders below ``root_dir``; tell when there is a new version.
+
+        ``teach`` runs a job, by default in a process of its own.
+        """
+        self._store, self._root, self._on_version, self._teach = store, root_dir, on_version, teach or teach_in_process
+        self._lock, self._cancel = threading.Lock(), threading.Event()
+        self._status = TeachStatus()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def rehearsal_dir(self) -> Path:
+        """Where the demonstrations to rehearse are kept."""
+        return self._root / "teaching" / "rehearsal"
+
+    def has_rehearsal(self) -> bool:
+        """Whether they were made already."""
+        return any(self.rehearsal_dir.glob("shard-*"))
+
+    def start(self, parent: str, episodes: Sequence[CorrectedEpisode], settings: TeachSettings) -> None:
+        """Begin to teach, or go on with the same teaching that was cut off.
+
+        Raises:
+            WrongMode: another one runs.
+            InvalidInput: there are no episodes.
+            UnknownName: there is no such version.
+        """
+        if not episodes:
+            fix = "Let the bench VLA drive, take over when it goes wrong, and show what it should have done."
+            raise InvalidInput("corrections", expected="at least one episode with a correction", found="none", fix=fix)
+        with self._lock:
+            if self._status.is_running:
+                raise WrongMode("improve", mode="a version is being taught", allowed=("no teaching running",))
+            job = self._job(parent, episodes, settings)
+            self._cancel.clear()
+            self._status = TeachStatus(is_running=True, begun=time.monotonic())
+        self._thread = threading.Thread(target=self._run, args=(job,), name="teaching", daemon=True)
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Stop; the same teaching goes on where it was when it is started again. Without one, nothing happens."""
+        self._cancel.set()
+        self._change(is_cancelled=True)
+
+    def status(self) -> TeachStatus:
+        """Return what the desk does."""
+        with self._lock:
+            return self._status
+
+    def close(self) -> None:
+        """Stop and wait; before the store is closed. Again is harmless."""
+        self._cancel.set()
+        if self._thread is not None:
+            self._thread.join(CLOSE_TIMEOUT_S)
+
+    def _job(self, parent: str, episodes: Sequence[CorrectedEpisode], settings: TeachSettings) -> TeachJob:
+        ids, weights = tuple(e.id for e in episodes), weights_of(parent)
+        told = json.dumps([parent, str(weights), weights.stat().st_size if weights.is_file() else 0, ids, settings.to_dict()])
+        folder = self._root / "teaching" / hashlib.sha256(told.encode()).hexdigest()[:16]
+        return TeachJob(self._store.path, parent, weights, ids, settings, folder, self.rehearsal_dir)
+
+    def _run(self, job: TeachJob) -> None:
+        version = error = ""
+        try:
+            answer = self._teach(job, lambda share, text: self._change(share=share, text=text), self._cancel.is_set)
+            if answer is None:
+                error = "Stopped. Start the same again, and it goes on where it was."
+            elif "outcome" in answer:
+                version = self._keep(job, answer["outcome"])
+            elif "bug" in answer:
+                error = bug_message(RuntimeError(str(answer["bug"])))
+            else:
+                error = str(answer["error"])
+        except WorkbenchError as problem:
+            error = str(problem)
+        except Exception as problem:
+            error = bug_message(problem)
+        self._change(is_running=False, is_cancelled=False, version=version, error=error)
+        if version:
+            self._on_version()
+
+    def _keep(self, job: TeachJob, outcome: dict[str, Any]) -> str:
+        """Make a version of what was taught; its folder appears whole or not at all."""
+        versions = Path(os.environ[VERSIONS_ENV])
+        versions.mkdir(parents=True, exist_ok=True)
+        name = next_name(self._store)
+        part = versions / f".{name}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        shutil.copy2(outcome["weights"], part / WEIGHTS_NAME)
+        (part / "lineage.json").write_text(json.dumps(outcome["lineage"], indent=2))
+        part.rename(versions / name)
+        keep_version(self._store, StoredVersion(name, job.parent, str(outcome["digest"]), outcome["lineage"]))
+        shutil.rmtree(job.folder, ignore_errors=True)
+        return name
+
+    def _change(self, **changes: Any) -> None:
+        with self._lock:
+            self._status = replace(self._status, **changes)
