@@ -22,6 +22,7 @@ from panels.segmentation_commands import MASK_COMMANDS
 from panels.steering_commands import STEERING_COMMANDS
 from panels.trajectory_commands import TRAJECTORY_COMMANDS
 from panels.watch_alarms_commands import ALARM_COMMANDS
+from panels.watch_candidates_commands import CANDIDATE_COMMANDS
 from panels.watch_goals_commands import GOAL_COMMANDS
 from workbench.core.errors import InvalidInput, UnknownName
 
@@ -220,6 +221,7 @@ _TABLE: Final = (
     *MASK_COMMANDS,
     *STEERING_COMMANDS,
     *ALARM_COMMANDS,
+    *CANDIDATE_COMMANDS,
     *GOAL_COMMANDS,
 )
 

@@ -23,6 +23,7 @@ from panels.telling import WordReader, settle_words
 from panels.trail import Trail
 from panels.trajectory_desk import TrajectoryDesk
 from panels.watch_alarms_desk import AlarmDesk
+from panels.watch_candidates_desk import CandidateDesk
 from panels.watch_goals_desk import GoalsDesk
 from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, new_id
@@ -79,8 +80,9 @@ class LiveSession:
         self.masks = MaskDesk(self)
         self.steering = SteeringDesk(self)
         self.human = HumanDesk(self)
-        self.alarms = AlarmDesk(self)
         self.goals = GoalsDesk(self)
+        self.alarms = AlarmDesk(self)
+        self.candidates = CandidateDesk(self)
         controller.add_observer(self)
 
     # --- who watches ---
@@ -326,6 +328,7 @@ class LiveSession:
         self.trajectory.on_step(step)
         self.masks.on_step(step)
         self.alarms.on_step(step)
+        self.candidates.on_step(step)
 
     def on_event(self, episode_id: str, event: Event) -> None:
         """Send each event to the page."""
@@ -333,8 +336,8 @@ class LiveSession:
         self.trajectory.on_event(event)
         self.masks.on_event(event)
         self.human.on_event(event)
-        self.alarms.on_event(event)
         self.goals.on_event(event)
+        self.alarms.on_event(event)
         if event.kind in MODE_EVENTS:
             self.changed("mode")
         if event.kind in (EventKind.START, EventKind.POLICY) and not self.is_closed:

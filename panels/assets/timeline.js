@@ -12,7 +12,8 @@
   const QUIET = new Set(["visible", "low"]);
   const LANE_PX = 6, LANE_COLOURS = ["#d9a800", "#38bdf8", "#ff5fa2", "#22c55e", "#8b5cf6", "#f97316", "#14b8a6", "#ef4444"];
   const SIGHTS = { new: "seen", visible: "seen", corrected: "corrected", low: "hard to see", lost: "lost", removed: "" };
-  const isQuiet = (event) => (event.kind === "mask" && event.payload?.is_tracked) || (event.kind === "object" && QUIET.has(event.payload?.state));
+  const isChoice = ({ kind, payload }) => kind === "candidate" && !payload?.is_picked && !payload?.trouble && !payload?.settings && !payload?.handling;
+  const isQuiet = (event) => isChoice(event) || (event.kind === "mask" && event.payload?.is_tracked) || (event.kind === "object" && QUIET.has(event.payload?.state));
 
   const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 

@@ -30,9 +30,12 @@ _MODULES: Final = {
     "rocket1-tracking": ("workbench.evaluation.cards.rocket1_tracking", "pointing every 3 and 30 frames, tracked in between or not"),
     "rocket1-ambiguous": ("workbench.evaluation.cards.rocket1_ambiguous", "two equal things: words at chance, a mask tells which"),
     "actionvos": ("workbench.evaluation.cards.actionvos", "which things take part in an action, and why"),
+    "safe": ("workbench.evaluation.cards.safe", "seeing failure coming: detectors, the band, alarms"),
     "switchvla": ("workbench.evaluation.cards.switchvla", "another instruction in the middle of the first: undo, or just tell"),
     "sap": ("workbench.evaluation.cards.sap", "two and three steps: sub-goals, verifier, recovery"),
-    "safe": ("workbench.evaluation.cards.safe", "seeing failure coming: detectors, the band, alarms"),
+    "robomonkey": ("workbench.evaluation.cards.robomonkey", "the best of many candidates: a power law, and what verifiers make of it"),
+    "vgps": ("workbench.evaluation.cards.vgps", "success by how many candidates a value function chooses from"),
+    "cogact": ("workbench.evaluation.cards.cogact", "whole chunks, parts of them, ensembles"),
     "oft": ("workbench.evaluation.cards.oft", "parallel against token-by-token decoding"),
 }
 
