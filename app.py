@@ -33,6 +33,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "projection": "models.steering_bench:bench_projection",
     "instruments": "models.steering_bench:bench_instruments",
     "human": "panels.bench_human:bench_human",
+    "candidates": "models.verifier.bench:bench_candidates",
     "campaign": "workbench.evaluation.bench:bench_campaign",
     "trajectory": "workbench.rollout.trajectory_bench:bench_trajectory",
 }
@@ -54,6 +55,9 @@ SEGMENTER_CATALOGUE: Final = "models.catalog:SEGMENTERS"
 DETECTORS: Final = "models.failure.checkpoint:load_kit"
 """Where other processes find what watches policies."""
 
+VERIFIER_CATALOGUE: Final = "models.catalog:VERIFIERS"
+"""Where other processes find the verifiers of candidates."""
+
 POLICY_OPENER: Final = "models.steering:as_steerable"
 """Where other processes find what opens a policy for steering."""
 
@@ -62,6 +66,7 @@ TRAININGS: Final[Mapping[str, str]] = {
     "bench-vla": "models.bench_vla.training:run_training",
     "sam2-bench": "models.sam2_bench.training:run_training",
     "detector": "models.failure.training:run_training",
+    "value": "models.verifier.training:run_training",
 }
 """What ``train NAME`` runs: ``run(*, out, data, smoke, minutes, seed, workers, episodes, progress) -> dict``."""
 
@@ -88,7 +93,7 @@ def make_app_state(root_dir: Path, *, max_upload_mb: int = 64, robot: str = "") 
         StoreError: the database cannot be used; the message says why and what to do.
         InvalidInput: the robot file has no arm that can be used.
     """
-    from models.catalog import POLICIES, SEGMENTERS
+    from models.catalog import POLICIES, SEGMENTERS, VERIFIERS
     from panels.opening import open_app
     from panels.state import Settings
     from workbench.simulation.build import build_model
@@ -98,7 +103,8 @@ def make_app_state(root_dir: Path, *, max_upload_mb: int = 64, robot: str = "") 
 
     if robot:
         build_model(Scene(()), robot)  # refused now rather than in every tab
-    return open_app(Settings(root_dir, max_upload_mb, robot), simulators=SIMULATORS, policies=POLICIES, tasks=TASKS, segmenters=SEGMENTERS)
+    settings = Settings(root_dir, max_upload_mb, robot)
+    return open_app(settings, simulators=SIMULATORS, policies=POLICIES, tasks=TASKS, segmenters=SEGMENTERS, verifiers=VERIFIERS)
 
 
 def run_serve(args: argparse.Namespace) -> None:
@@ -211,6 +217,7 @@ def run_campaign(args: argparse.Namespace) -> dict[str, Any]:
         opener=POLICY_OPENER,
         saved=saved,
         segmenters=SEGMENTER_CATALOGUE,
+        verifiers=VERIFIER_CATALOGUE,
         detectors=DETECTORS,
     )
     make_runner = runner_maker(setup, workers=args.workers, ray=args.ray)

@@ -19,6 +19,7 @@ from panels.watch_alarms_desk import DETECTORS, open_kit
 from sessions.recorder import Recorder, RecorderStatus
 from sessions.store import Store
 from sessions.versions import version_in_use
+from workbench.core.candidates import VerifierFactory
 from workbench.core.catalog import Catalog
 from workbench.core.events import new_id
 from workbench.core.protocols import PolicyFactory, RolloutObserver, Segmenter, Simulator
@@ -42,6 +43,7 @@ class TabOpener:
     recorder: RolloutObserver
     lab: SteeringLab
     segmenters: SegmenterPool | None = None
+    verifiers: Catalog[VerifierFactory] | None = None
     first: EpisodeConfig = FIRST_EPISODE
     find_driver: Callable[[], str] = lambda: SKETCH_POLICY
     """Returns who drives first."""
@@ -58,6 +60,7 @@ class TabOpener:
         session = LiveSession(tab_id, controller=controller, view=LiveView(controller, encode_jpeg), reader=BuiltInReader())
         session.masks.pool = self.segmenters
         session.steering.lab = self.lab
+        controller.selection.verifiers = self.verifiers
         controller.steering.watch.open_kit = open_kit
         try:
             controller.start(self.first, policy=self.find_driver()).result(CALL_TIMEOUT_S)
@@ -74,13 +77,15 @@ def open_app(
     policies: Catalog[PolicyFactory],
     tasks: Catalog[Task],
     segmenters: Catalog[Segmenter] | None = None,
+    verifiers: Catalog[VerifierFactory] | None = None,
     policy_catalogue: str = "models.catalog:POLICIES",
     policy_opener: str = "models.steering:as_steerable",
+    verifier_catalogue: str = "models.catalog:VERIFIERS",
 ) -> AppState:
     """Open the database of a root folder and everything that the page needs; undo it with :func:`close_app`.
 
-    Other processes find the policies, and what opens them for steering, by the import strings ``policy_catalogue`` and
-    ``policy_opener``.
+    Other processes find the policies, what opens them for steering, and verifiers, by the import strings ``policy_catalogue``,
+    ``policy_opener`` and ``verifier_catalogue``.
 
     Raises:
         StoreError: the database cannot be used; its kinds say why and what to do.
@@ -101,7 +106,7 @@ def open_app(
     recorder = Recorder(store, on_alarm=tell_everybody)
     pool = SegmenterPool(segmenters) if segmenters is not None else None
     lab = SteeringLab(store, policies, simulators)
-    live = LiveRegistry(TabOpener(simulators, policies, recorder, lab, pool, first, find_driver))
+    live = LiveRegistry(TabOpener(simulators, policies, recorder, lab, pool, verifiers, first, find_driver))
     return AppState(
         simulators=simulators,
         policies=policies,
@@ -109,7 +114,7 @@ def open_app(
         store=store,
         recorder=recorder,
         live=live,
-        campaigns=CampaignDesk(store, policy_catalogue, policy_opener, detectors=DETECTORS),
+        campaigns=CampaignDesk(store, policy_catalogue, policy_opener, verifier_catalogue, DETECTORS),
         comparisons=CompareDesk(store, policy_catalogue, policy_opener),
         steering=lab,
         teaching=TeachDesk(store, settings.root_dir, on_version=lambda: live.push({"type": "changed", "what": "versions"})),
