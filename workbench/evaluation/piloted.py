@@ -87,7 +87,8 @@ class PilotedTrial:
                 + self._simulator.task.time_limit_s
                 + (0.0 if self._is_switched else SWITCH_BY_S)
             )
-        return MAX_ATTEMPTS * sum(goal.task.time_limit_s for _, goal in self.goals)
+        attempts = 1 if self._setting.goals == WHOLE else MAX_ATTEMPTS
+        return attempts * sum(goal.task.time_limit_s for _, goal in self.goals)
 
     def look(self, episode: LiveEpisode, step: Step) -> None:
         """Take in a step: judge it, and switch when the moment has come."""

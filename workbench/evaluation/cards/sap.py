@@ -55,7 +55,7 @@ STUDY: Final = Study(
     "Does taking an instruction apart help, and what do a verifier and a recovery add?",
     "Agentic Robot (arXiv:2505.23450): 61.8 % on LIBERO-Long; 53.7 % without sub-goals, 35.3 % without its tuned verifier, 59.7 % without recovery. "
     "Here a grammar takes the place of the planner and the measures of our tasks, which read the simulator's truth, that of the verifier: an upper "
-    "bound of what a learned one could do. Two attempts at each sub-goal, of 10 to 20 s; the whole instruction has the same time in all.",
+    "bound of what a learned one could do. Up to two attempts at each sub-goal, of 10 to 20 s; the whole instruction has the time of one.",
     plan,
     conclude,
 )
