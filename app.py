@@ -31,6 +31,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "steering": "models.steering_bench:bench_steering",
     "segmentation": "models.sam2_bench.bench:bench_segmentation",
     "projection": "models.steering_bench:bench_projection",
+    "watching": "models.failure.bench:bench_watching",
     "instruments": "models.steering_bench:bench_instruments",
     "human": "panels.bench_human:bench_human",
     "candidates": "models.verifier.bench:bench_candidates",
