@@ -28,7 +28,7 @@ NOTHING: Final = (
 )
 ALL: Final = "all"
 NEW: Final = "new"
-WHICH: Final = (("All corrections", ALL), ("Only those that no version has learnt", NEW))
+WHICH: Final = (("All corrections", ALL), ("Only new ones", NEW))
 LENGTHS: Final = (("Short try, 20 steps", 20), ("Usual, 300 steps", 300), ("Long, 900 steps", 900))
 SHOWN_AFTER: Final = ("episode", "versions")
 """What must have changed for this part to look again."""
@@ -39,12 +39,12 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     """Place this part in the present Gradio layout."""
     plan = fact_lines("teach-plan")
     with gr.Row(elem_classes="tight"):
-        parent = gr.Dropdown(version_choices(app), value=version_in_use(app.store), label="Begin with", elem_id="teach-parent", scale=3)
-        which = gr.Dropdown(list(WHICH), value=ALL, label="Learn from", elem_id="teach-which", scale=4)
+        parent = gr.Dropdown(version_choices(app), value=version_in_use(app.store), label="Begin with", elem_id="teach-parent", scale=1)
+        which = gr.Dropdown(list(WHICH), value=ALL, label="Learn from", elem_id="teach-which", scale=1)
     with gr.Row(elem_classes="tight"):
-        length = gr.Dropdown(list(LENGTHS), value=300, label="How long", elem_id="teach-length", scale=3)
+        length = gr.Dropdown(list(LENGTHS), value=300, label="How long", elem_id="teach-length", scale=1)
         weighting = gr.Dropdown(
-            [(w.title, w.value) for w in Weighting], value=Weighting.SIRIUS.value, label="What counts how much", scale=4
+            [(w.title, w.value) for w in Weighting], value=Weighting.SIRIUS.value, label="What counts how much", scale=1
         )
     with gr.Accordion("More", open=False):
         share = gr.Slider(
@@ -77,7 +77,7 @@ def version_choices(app: AppState) -> list[tuple[str, str]]:
     """Return all versions as titles and names, the one in use marked."""
     used = version_in_use(app.store)
     names = [FIRST, *version_names()]
-    return [(f"{name}{' (as it comes)' if name == FIRST else ''}{', in use' if name == used else ''}", name) for name in names]
+    return [(f"{name}{', in use' if name == used else ''}", name) for name in names]
 
 
 def chosen_episodes(app: AppState, which: str) -> tuple[CorrectedEpisode, ...]:

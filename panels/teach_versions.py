@@ -36,7 +36,7 @@ from workbench.learning.weighting import Weighting
 NAME: Final = "versions"
 TITLE: Final = "Versions"
 
-HEADERS: Final = ("Version", "Taught from", "Corrections", "By hand [steps]", "Weighting", "Made", "Against its parent", "In use")
+HEADERS: Final = ("Version", "Taught from", "On", "Against its parent", "In use")
 ONE: Final = "There is one version, the bench VLA as it comes with the workbench. Improve it, and the next one is listed here."
 UNTAUGHT: Final = ("touch", "place_on_plate")
 """Tasks that are run besides those that were corrected, to see whether something was forgotten."""
@@ -75,17 +75,16 @@ def version_rows(app: AppState) -> list[list[Any]]:
     """Return the rows of the table, newest first; the version that comes with the project is the last."""
     used = version_in_use(app.store)
     rows = [_row(app, v, used) for v in list_versions(app.store)]
-    return [*rows, [FIRST, "", "", "", "", "as it comes", "", "yes" if used == FIRST else ""]]
+    return [*rows, [FIRST, "", "as it comes", "", "yes" if used == FIRST else ""]]
 
 
 def _row(app: AppState, version: StoredVersion, used: str) -> list[Any]:
     lineage = version.lineage
     verdict = whole_of(compared_cells(app, version.name))
     change = "not compared" if verdict is None else f"{100 * verdict.comparison.difference:+.0f} points, n = {verdict.comparison.n}"
-    made = time.strftime("%d %b %H:%M", time.localtime(version.made))
-    weighting = str(lineage.get("settings", {}).get("weighting", ""))
-    counts = [lineage.get("num_corrections", ""), lineage.get("num_human_steps", "")]
-    return [version.name, version.parent, *counts, weighting, made, change, "yes" if version.name == used else ""]
+    num, made = int(lineage.get("num_corrections", 0)), time.strftime("%d %b %H:%M", time.localtime(version.made))
+    learnt = f"{num} correction{'s' * (num != 1)}, {lineage.get('settings', {}).get('weighting', '')}, {made}"
+    return [version.name, version.parent, learnt, change, "yes" if version.name == used else ""]
 
 
 def compared_cells(app: AppState, name: str) -> tuple[str, list[CellResult], list[CellResult]] | None:

@@ -71,7 +71,8 @@ class LessonMaker(BatchMaker):
         num = int(rng.binomial(num_frames, self._share))
         is_scarce = num > len(self._lessons)
         asks = rng.choice(self._lessons, num, replace=is_scarce, p=self._chances)
-        parts = [np.unique(asks).astype(np.int64)]
+        _, places = np.unique(self.shards.column("ask_frame")[asks], return_index=True)
+        parts = [asks[places].astype(np.int64)]
         if num < num_frames:
             parts.append(super().draw_asks(rng, num_frames - num))
         return np.sort(np.concatenate(parts))

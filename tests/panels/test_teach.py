@@ -147,7 +147,7 @@ def test_a_version_is_used_only_after_a_comparison_and_one_click_rolls_back(taug
     lines = teach_versions.describe(workbench, name)["lines"]
     assert any(line.startswith(f"Better than {FIRST} on 8 common scenes: +50 points") for line in lines)
     table, dropdown, _, _ = teach_versions.on_use(workbench, name)
-    assert version_in_use(store) == name and table[0][-1] == "yes" and table[0][6] == "+50 points, n = 8"
+    assert version_in_use(store) == name and table[0][-1] == "yes" and table[0][3] == "+50 points, n = 8"
     assert (f"{name}, in use", name) in dropdown.choices
     teach_versions.on_back(workbench, name)
     assert version_in_use(store) == FIRST

@@ -36,9 +36,9 @@ class Weighting(StrEnum):
 
 
 _TITLES: Final = {
-    Weighting.UNIFORM: "Uniform: every step counts the same",
-    Weighting.IWR: "IWR: steps by hand count as much as all others together",
-    Weighting.SIRIUS: "Sirius: the same, and what led to a correction counts next to nothing",
+    Weighting.UNIFORM: "Uniform: every step the same",
+    Weighting.IWR: "IWR: steps by hand are half",
+    Weighting.SIRIUS: "Sirius: half by hand, not what led there",
 }
 
 

@@ -20,7 +20,9 @@ from workbench.learning.lessons import Mode
 from workbench.learning.plan import TeachSettings
 from workbench.learning.weighting import Weighting
 
-CONFIG = BenchVlaConfig(words=("cube", "red", "pick", "up", "the"), width=16, num_layers=1, num_heads=2, ffn_width=16, stem_width=8)
+CONFIG = BenchVlaConfig(
+    words=("cube", "red", "green", "blue", "pick", "up", "the"), width=16, num_layers=1, num_heads=2, ffn_width=16, stem_width=8
+)
 SHORT = TeachSettings(weighting=Weighting.SIRIUS, num_steps=4, num_frames=6, num_threads=1)
 
 

@@ -96,7 +96,7 @@ def test_words_are_read_in_any_manner_and_for_other_things_of_the_scene(lesson):
 def test_agreement_is_one_along_the_expert_s_way_and_minus_one_against_it():
     way = np.array([0.01, 0, 0, 0, 0, 0, 1.0])
     still = np.zeros(7)
-    assert agreement(way.astype(np.float32), way) == pytest.approx(1) and agreement(-way.astype(np.float32), way) == -1
+    assert agreement(way.astype(np.float32), way) == pytest.approx(1) and agreement(-way.astype(np.float32), way) == pytest.approx(-1)
     assert agreement(still.astype(np.float32), way) == 0
     assert agreement(way.astype(np.float32), np.array([0, 0, 0, 0, 0, 0, 0.0])) == -1, "the fingers shall close"
     assert agreement(still.astype(np.float32), still) == 1
