@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ Progress = Callable[[str], None]
 TASK: Final = "pick"
 SHIFT: Final = "camera=1.0"
 """On what the policy is corrected: the camera moved and turned, which it has hardly seen."""
-UNSHIFTED: Final = ("pick", "place_on_plate", "touch")
+UNSHIFTED: Final = ("pick", "place_on_plate")
 """Where nothing may be lost."""
 CORRECTIONS: Final = (20, 50)
 FIRST_LESSON: Final = 700_000
@@ -62,16 +63,15 @@ class Size:
 
 
 def size_from_environment() -> Size:
-    """Return the size, cut down by the variable ``VLAW_HITL``, for example ``{"corrections": [20], "seeds": 1, "steps": 100}``."""
+    """Return the size, cut down by the variable ``VLAW_HITL``: JSON by the names of :class:`Size`, ``settings`` by those of its settings."""
     told: Mapping[str, Any] = json.loads(os.environ.get("VLAW_HITL") or "{}")
     size = Size()
-    settings = replace(
-        size.settings,
-        num_steps=int(told.get("steps", size.settings.num_steps)),
-        num_threads=int(told.get("threads", size.settings.num_threads)),
+    return Size(
+        tuple(told.get("corrections", size.corrections)),
+        tuple(Weighting(name) for name in told.get("weightings", size.weightings)),
+        int(told.get("seeds", size.seeds)),
+        replace(size.settings, **told.get("settings", {})),
     )
-    weightings = tuple(Weighting(name) for name in told.get("weightings", size.weightings))
-    return Size(tuple(told.get("corrections", size.corrections)), weightings, int(told.get("seeds", size.seeds)), settings)
 
 
 def run(*, episodes: int = 100, seed: int = FIRST_SEED, workers: int = 2, progress: Progress) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def run(*, episodes: int = 100, seed: int = FIRST_SEED, workers: int = 2, progre
         request = Request(study.plan(StudyOptions(episodes, seed)), study)
         setup = WorkerSetup("models.catalog:POLICIES")
         document = run_and_store(store, request, runner_maker(setup, workers=workers), tell=progress)
-    return {**document, "size": {"corrections": list(size.corrections), "seeds": size.seeds, "steps": size.settings.num_steps}}
+    return {**document, "size": {"corrections": list(size.corrections), "seeds": size.seeds, "settings": size.settings.to_dict()}}
 
 
 def collect(store: Store, num_corrections: int, progress: Progress) -> tuple[int, int]:
@@ -135,12 +135,16 @@ def teach_all(database: Path, corrected: Sequence[CorrectedEpisode], size: Size,
                 episodes = tuple(e.id for e in corrected[:num])
                 settings = replace(size.settings, weighting=weighting, seed=repeat)
                 job = TeachJob(database, FIRST, weights_of(FIRST), episodes, settings, work, folder / "rehearsal")
-                outcome = teach(job, lambda share, text, told=names[name]: progress(f"{told}: {100 * share:.0f} %, {text}"))
+                outcome = teach(job, partial(_tell, progress, names[name]))
                 place = weights_of(name)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 (place.parent / "lineage.json").write_text(json.dumps(outcome.lineage, indent=2))
                 outcome.weights.rename(place.with_name(WEIGHTS_NAME))
     return names
+
+
+def _tell(progress: Progress, what: str, share: float, text: str) -> None:
+    progress(f"{what}: {100 * share:.0f} %, {text}")
 
 
 def make_study(names: Mapping[str, str], rate: tuple[int, int]) -> Study:
@@ -174,7 +178,7 @@ def findings_of(results: Sequence[CellResult], names: Mapping[str, str]) -> list
     for told in dict.fromkeys(v for n, v in names.items() if n != FIRST):
         versions = [n for n, v in names.items() if v == told]
         mine = [r for r in shifted if r.cell.policy in versions]
-        is_last = told.startswith(f"{max(CORRECTIONS)} ")
+        is_last = told.startswith(f"{CORRECTIONS[-1]} ")
         found.append(success_of(f"shifted, {told}", mine))
         gains = [
             compared(f"gain, {told}, teaching {i + 1}", before, [r for r in mine if r.cell.policy == n]) for i, n in enumerate(versions)

@@ -44,7 +44,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     with gr.Row(elem_classes="tight"):
         length = gr.Dropdown(list(LENGTHS), value=300, label="How long", elem_id="teach-length", scale=1)
         weighting = gr.Dropdown(
-            [(w.title, w.value) for w in Weighting], value=Weighting.SIRIUS.value, label="What counts how much", scale=1
+            [(w.words, w.value) for w in Weighting], value=Weighting.SIRIUS.value, label="What counts how much", scale=1
         )
     with gr.Accordion("More", open=False):
         share = gr.Slider(
@@ -66,7 +66,8 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     clock = gr.Timer(POLL_S, active=False)
 
     choices, running = [parent, which, length, weighting, share, eyes], [state, clock, run, cancel]
-    gr.on([c.input for c in choices], bind(tell_plan, app), choices, [plan], **QUIET)
+    changes = [parent.input, which.input, length.input, weighting.input, share.input, eyes.input]
+    gr.on(changes, bind(tell_plan, app), choices, [plan], **QUIET)
     run.click(bind(on_run, app), choices, running, **QUIET)
     cancel.click(bind(on_cancel, app), None, running, **QUIET)
     clock.tick(bind(running_now, app), None, running, **QUIET)

@@ -92,7 +92,8 @@ def compared_cells(app: AppState, name: str) -> tuple[str, list[CellResult], lis
     for comparison in comparisons_of(app.store, name):
         if comparison.is_done:
             cells = load_cells(app.store, comparison.campaign_id)
-            return comparison.against, *([c for c in cells if c.cell.policy == side] for side in (comparison.against, name))
+            old, new = ([c for c in cells if c.cell.policy == side] for side in (comparison.against, name))
+            return comparison.against, old, new
     return None
 
 
@@ -118,7 +119,7 @@ def lineage_lines(version: StoredVersion) -> list[str]:
     return [
         f"{version.name}, taught from {version.parent} on {num} correction{'s' * (num != 1)} with "
         f"{lineage.get('num_human_steps', '?')} steps by hand, in {len(lineage.get('episodes', ()))} episodes ({tasks}).",
-        f"{Weighting(settings.get('weighting', Weighting.UNIFORM)).title}. {settings.get('num_steps', '?')} steps of learning in "
+        f"{Weighting(settings.get('weighting', Weighting.UNIFORM)).words}. {settings.get('num_steps', '?')} steps of learning in "
         f"{float(lineage.get('seconds', 0)):.0f} s; it was shown: {shown}.",
         f"Weights {version.digest[:12]}, parent's {str(lineage.get('parent_digest', ''))[:12]} (SHA-256).",
         *map(str, lineage.get("left_out", ())),

@@ -30,12 +30,12 @@ class Weighting(StrEnum):
     SIRIUS = "sirius"
 
     @property
-    def title(self) -> str:
+    def words(self) -> str:
         """One line for the page."""
-        return _TITLES[self]
+        return _WORDS[self]
 
 
-_TITLES: Final = {
+_WORDS: Final = {
     Weighting.UNIFORM: "Uniform: every step the same",
     Weighting.IWR: "IWR: steps by hand are half",
     Weighting.SIRIUS: "Sirius: half by hand, not what led there",
@@ -76,8 +76,8 @@ def weigh(modes: ArrayLike, weighting: Weighting) -> Floats:
 
 
 def _sirius(modes: NDArray[np.int64], num: int) -> Floats:
-    counts = {mode: int((modes == mode).sum()) for mode in Mode if mode is not Mode.LEFT_OUT}
-    masses = {Mode.HUMAN: HUMAN_MASS, Mode.BEFORE: BEFORE_MASS if counts[Mode.BEFORE] else 0.0}
+    counts: dict[Mode, int] = {mode: int((modes == mode).sum()) for mode in Mode if mode is not Mode.LEFT_OUT}
+    masses: dict[Mode, float] = {Mode.HUMAN: HUMAN_MASS, Mode.BEFORE: BEFORE_MASS if counts[Mode.BEFORE] else 0.0}
     rest = 1.0 - sum(masses.values())
     masses[Mode.DEMONSTRATION] = min(counts[Mode.DEMONSTRATION] / num, rest)
     left = rest - masses[Mode.DEMONSTRATION]
