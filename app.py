@@ -34,6 +34,7 @@ BENCHES: Final[Mapping[str, str]] = {
     "watching": "models.failure.bench:bench_watching",
     "instruments": "models.steering_bench:bench_instruments",
     "human": "panels.bench_human:bench_human",
+    "teaching": "panels.teach_bench:bench_teaching",
     "candidates": "models.verifier.bench:bench_candidates",
     "campaign": "workbench.evaluation.bench:bench_campaign",
     "trajectory": "workbench.rollout.trajectory_bench:bench_trajectory",
