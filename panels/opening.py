@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from models.bench_vla.versions import FIRST, name_versions
+from models.bench_vla.versions import FIRST, forget_versions, name_versions
 from panels.campaign_desk import CampaignDesk
 from panels.compare_desk import CompareDesk
 from panels.frames import encode_jpeg
@@ -132,3 +132,4 @@ def close_app(app: AppState) -> None:
     app.live.close_all()
     app.recorder.close()
     app.store.close()
+    forget_versions(app.settings.root_dir)

@@ -177,7 +177,7 @@ class TeachDesk:
         """Make a version of what was taught; its folder appears whole or not at all."""
         versions = Path(os.environ[VERSIONS_ENV])
         versions.mkdir(parents=True, exist_ok=True)
-        name = next_name(self._store)
+        name = next_name(self._store, [path.name for path in versions.iterdir()])
         part = versions / f".{name}.part"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()

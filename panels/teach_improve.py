@@ -23,7 +23,7 @@ NAME: Final = "improve"
 TITLE: Final = "Improve the bench VLA"
 
 NOTHING: Final = (
-    "Nothing was corrected yet. Let the bench VLA drive, take over when it goes wrong (Tab, or grab the ring), show what it should have done, "
+    "There is no correction of the bench VLA yet. Let it drive, take over when it goes wrong (Tab, or grab the ring), show what it should have done, "
     "and hand back. Every correction is kept and can be taught here."
 )
 ALL: Final = "all"
@@ -99,11 +99,18 @@ def tell_plan(app: AppState, parent: str, which: str, length: int, weighting: st
     """Say what the button would do, and how long it takes."""
     found = chosen_episodes(app, which)
     if not found:
-        return {"lines": [NOTHING if which != NEW or not chosen_episodes(app, ALL) else "Every correction was learnt by some version."]}
+        return {"lines": [_why_nothing(app)]}
     settings = settings_of(length, weighting, share, has_eyes)
     num_steps = sum(e.num_steps for e in found)
     seconds = estimate_s(settings, num_steps=num_steps, has_rehearsal=app.teaching.has_rehearsal())
     return {"lines": [f"{tell_corrections(found)} A copy of {parent} learns from them; about {in_words(seconds)} on two free cores."]}
+
+
+def _why_nothing(app: AppState) -> str:
+    if chosen_episodes(app, ALL):
+        return "Every correction was learnt by some version."
+    others = ", ".join(dict.fromkeys(e.driver for e in corrected_episodes(app.store)))
+    return f"What was corrected was driven by others ({others}). {NOTHING}" if others else NOTHING
 
 
 def tell_corrections(found: Sequence[CorrectedEpisode]) -> str:

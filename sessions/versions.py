@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Final
 
 from sessions.reading import decoding
@@ -44,11 +45,11 @@ class VersionComparison:
     """Unix time [s]."""
 
 
-def next_name(store: Store) -> str:
-    """Return the name that the next version gets."""
+def next_name(store: Store, taken: Collection[str] = ()) -> str:
+    """Return the name that the next version gets; never one that is ``taken``."""
     with store.reading() as connection:
         (last,) = connection.execute("SELECT coalesce(max(num), 1) FROM versions").fetchone()
-    return f"{FIRST}-{int(last) + 1}"
+    return next(name for number in count(int(last) + 1) if (name := f"{FIRST}-{number}") not in taken)
 
 
 def keep_version(store: Store, version: StoredVersion) -> None:

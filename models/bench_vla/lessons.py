@@ -20,7 +20,7 @@ from models.bench_vla.demonstrations_episodes import CAMERAS
 from models.bench_vla.memory import ShortMemory
 from models.bench_vla.motion import CHUNK, ProxyWorld
 from models.bench_vla.shards import EPISODE, TASK_NAMES, ShardWriter
-from workbench.core.types import ACTION_DIM, EpisodeConfig
+from workbench.core.types import ACTION_DIM, EpisodeConfig, Observation
 from workbench.learning.lessons import Lesson, Mode
 from workbench.simulation.expert import expert_action
 from workbench.simulation.expert_motion import gripper_yaw
@@ -68,25 +68,31 @@ def write_lessons(folder: Path, lessons: Sequence[Lesson], *, stride: int, progr
         stride: how many steps one frame stands for.
         progress: told how many lessons are done.
     """
-    bench, left_out, num_lessons, num_frames = Bench(), [], 0, 0
-    for number, lesson in enumerate(lessons):
-        shard = folder / f"shard-{lesson.episode_id}"
-        reason = why_not(lesson)
-        if not reason and not shard.exists():
-            writer = ShardWriter()
-            add_lesson(writer, bench, lesson, stride)
-            if writer.num_asks:
-                writer.write(shard)
+    bench, left_out, num_frames = Bench(), [], 0
+    try:
+        for number, lesson in enumerate(lessons):
+            shard = folder / f"shard-{lesson.episode_id}"
+            reason = why_not(lesson) or _write_lesson(shard, bench, lesson, stride)
+            if reason:
+                left_out.append(f"Episode {lesson.episode_id[-8:]} is left out: {reason}.")
             else:
-                reason = "it was told something else than what can be asked of its scene"
-        if reason:
-            left_out.append(f"Episode {lesson.episode_id[-8:]} is left out: {reason}.")
-        else:
-            num_lessons += 1
-            num_frames += len(np.load(shard / "kind.npy", mmap_mode="r"))
-        progress(number + 1)
-    bench.simulator.close()
-    return Written(num_lessons, num_frames, tuple(left_out))
+                num_frames += len(np.load(shard / "kind.npy", mmap_mode="r"))
+            progress(number + 1)
+    finally:
+        bench.simulator.close()
+    return Written(len(lessons) - len(left_out), num_frames, tuple(left_out))
+
+
+def _write_lesson(shard: Path, bench: Bench, lesson: Lesson, stride: int) -> str:
+    """Write one lesson, unless it is there; return why nothing can be learnt from it, or nothing when it can."""
+    if shard.exists():
+        return ""
+    writer = ShardWriter()
+    add_lesson(writer, bench, lesson, stride)
+    if not writer.num_asks:
+        return "nothing in it can be learnt: it was told something that its scene does not answer, or nobody moved"
+    writer.write(shard)
+    return ""
 
 
 def why_not(lesson: Lesson) -> str:
@@ -123,54 +129,70 @@ def chunk_of(lesson: Lesson, modes: NDArray[np.int64], step: int) -> tuple[NDArr
     return actions, valid
 
 
+class _Moment(NamedTuple):
+    """One step of a lesson that is shown."""
+
+    step: int
+    asked: Asked
+    observation: Observation
+    memory: NDArray[np.float32]
+    world: ProxyWorld
+    turn: float
+
+
 def add_lesson(writer: ShardWriter, bench: Bench, lesson: Lesson, stride: int) -> None:
     """Add every ``stride``-th step of a lesson that is to be learnt, with its picture and its labels."""
-    simulator, modes, memory = bench.simulator, lesson.modes(), ShortMemory()
+    simulator, modes = bench.simulator, lesson.modes()
     simulator.reset(replace(lesson.config, instruction=""))
-    initial = _read_world(simulator, None)
-    asked = {text: find_asked(simulator, text) for text in set(lesson.texts)}
-    path = np.zeros((len(modes), 4))
+    moments, path = _look_through(simulator, lesson, modes, stride)
     view = bench.open_view()
     try:
-        chosen, is_due = [], 0
-        for step, state in enumerate(lesson.states):
-            simulator.restore(state)
-            observation = simulator.observe(CAMERAS)
-            memory.watch(observation.proprio, observation.time_s)
-            path[step] = [*simulator.world.ee_position, lesson.actions[step, 6]]
-            found = asked[lesson.texts[step]]
-            if modes[step] == Mode.LEFT_OUT or found is None:
-                continue
-            is_due -= 1
-            if is_due > 0:
-                continue
-            is_due = stride
-            chosen.append((step, found, observation, memory.vector(), _read_world(simulator, initial)))
-        for step, found, observation, remembered, world in chosen:
-            physics = lesson.states[step].physics
+        for m in moments:
+            physics, kind = lesson.states[m.step].physics, LESSON_KINDS[Mode(int(modes[m.step]))]
             front, wrist = (view.render(physics, camera, "policy") for camera in CAMERAS)
-            writer.add_frame(
-                front=front, wrist=wrist, proprio=observation.proprio, memory=remembered, kind=LESSON_KINDS[Mode(int(modes[step]))]
-            )
-            actions, valid = chunk_of(lesson, modes, step)
-            simulator.restore(lesson.states[step])
+            writer.add_frame(front=front, wrist=wrist, proprio=m.observation.proprio, memory=m.memory, kind=kind)
+            actions, valid = chunk_of(lesson, modes, m.step)
             add_ask(
                 writer,
-                lesson.texts[step],
-                found.task,
-                found.instance,
-                world,
-                (observation.cameras["front"], observation.cameras["wrist"]),
+                lesson.texts[m.step],
+                m.asked.task,
+                m.asked.instance,
+                m.world,
+                (m.observation.cameras["front"], m.observation.cameras["wrist"]),
                 actions=actions,
                 valid=valid,
-                turn=_turn_left(simulator, found, lesson.texts[step]),
-                path=path[step:] if lesson.is_success else None,
+                turn=m.turn,
+                path=path[m.step :] if lesson.is_success else None,
                 is_detour=False,
-                is_ambiguous=found.is_ambiguous,
+                is_ambiguous=m.asked.is_ambiguous,
                 done=False,
             )
     finally:
         view.close()
+
+
+def _look_through(
+    simulator: BenchSimulator, lesson: Lesson, modes: NDArray[np.int64], stride: int
+) -> tuple[list[_Moment], NDArray[np.float64]]:
+    """Return the steps that are shown, and where the gripper was before every step: ``(N, 4)``, x y z [m] and the opening wanted."""
+    initial, memory = _read_world(simulator, None), ShortMemory()
+    asked = {text: find_asked(simulator, text) for text in set(lesson.texts)}
+    moments: list[_Moment] = []
+    path = np.zeros((len(modes), 4))
+    wait = 0
+    for step, state in enumerate(lesson.states):
+        simulator.restore(state)
+        observation = simulator.observe(CAMERAS)
+        memory.watch(observation.proprio, observation.time_s)
+        path[step] = [*simulator.world.ee_position, lesson.actions[step, 6]]
+        found = asked[lesson.texts[step]]
+        if modes[step] == Mode.LEFT_OUT or found is None:
+            continue
+        if wait == 0:
+            turn = _turn_left(simulator, found, lesson.texts[step])
+            moments.append(_Moment(step, found, observation, memory.vector(), _read_world(simulator, initial), turn))
+        wait = (wait + 1) % stride
+    return moments, path
 
 
 def _read_world(simulator: BenchSimulator, initial: ProxyWorld | None) -> ProxyWorld:

@@ -22,6 +22,12 @@ def name_versions(root_dir: Path) -> None:
     os.environ[VERSIONS_ENV] = str((root_dir / FOLDER).resolve())
 
 
+def forget_versions(root_dir: Path) -> None:
+    """Take back what :func:`name_versions` told, unless another root folder was named since."""
+    if os.environ.get(VERSIONS_ENV) == str((root_dir / FOLDER).resolve()):
+        del os.environ[VERSIONS_ENV]
+
+
 def version_names() -> list[str]:
     """Return the names of all versions beside the one that comes with the project, oldest first."""
     folder = os.environ.get(VERSIONS_ENV)

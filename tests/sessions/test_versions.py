@@ -44,6 +44,7 @@ def compare(store, name, against=FIRST, status="done"):
 
 def test_names_count_on_and_a_version_keeps_what_it_was_made_from(store):
     assert [teach(store), teach(store, "bench-vla-2")] == ["bench-vla-2", "bench-vla-3"]
+    assert next_name(store, ["bench-vla-4", "bench-vla-5"]) == "bench-vla-6"
     assert [v.name for v in list_versions(store)] == ["bench-vla-3", "bench-vla-2"]
     assert find_version(store, "bench-vla-3").parent == "bench-vla-2" and find_version(store, "bench-vla-2").lineage["num_corrections"] == 3
     with pytest.raises(InvalidInput, match="new name"):
