@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from workbench.evaluation.bench_vla import POLICY
@@ -14,7 +15,7 @@ from workbench.evaluation.studies import Finding, Study, StudyOptions, compared,
 TASK: Final = "place_in_bowl"
 TABLES: Final = {"two steps": "several-two", "three steps": "several-three"}
 TROUBLE: Final = "events=0.3"
-"""Things are shoved and moved, and the gripper slips: 0.3 % each in every control step."""
+"""Things are shoved and moved, and the gripper slips: 0.3 % each in every control step. Without trouble there is nothing to recover from."""
 WAYS: Final = {
     WHOLE: "told as it stands",
     BARE_PLAN: "taken apart, the policy says when",
@@ -24,9 +25,9 @@ WAYS: Final = {
 
 
 def plan(options: StudyOptions) -> Campaign:
-    """Return the cells: each way on tables of two and three steps, undisturbed and disturbed."""
+    """Return the cells: each way on tables of two and three steps, with sudden events."""
     policy, seeds = options.policy or POLICY, draw_seeds(options.episodes, options.seed)
-    tables = [f"{table}{trouble}" for trouble in ("", f",{TROUBLE}") for table in TABLES.values()]
+    tables = [f"{table},{TROUBLE}" for table in TABLES.values()]
     return Campaign(
         "sap",
         tuple(Cell(policy, TASK, "words", seeds, perturbation=table, setting=f"goals={way}") for table in tables for way in WAYS),
@@ -36,16 +37,15 @@ def plan(options: StudyOptions) -> Campaign:
 def conclude(results: Sequence[CellResult]) -> list[Finding]:
     """Return success of each way, and what each part adds."""
     found: list[Finding | None] = []
-    for trouble, suffix in (("", ""), (", disturbed", f",{TROUBLE}")):
-        for title, table in TABLES.items():
-            cells = {way: [r for r in results if (r.cell.perturbation, r.cell.setting) == (table + suffix, f"goals={way}")] for way in WAYS}
-            name = f"{title}{trouble}"
-            for way, about in WAYS.items():
-                found.append(success_of(f"{name}: {about}", cells[way]))
-                found.append(mean_of(f"{name}: {about}, share of steps done", cells[way], "steps_done", unit="%"))
-            ways = list(WAYS)
-            for before, after, what in zip(ways, ways[1:], ("taking apart", "the verifier", "the recovery"), strict=False):
-                found.append(compared(f"{name}: what {what} adds, same scenes", cells[before], cells[after]))
+    for title, table in TABLES.items():
+        cells = {
+            way: [r for r in results if (r.cell.perturbation, r.cell.setting) == (f"{table},{TROUBLE}", f"goals={way}")] for way in WAYS
+        }
+        for way, about in WAYS.items():
+            found.append(success_of(f"{title}: {about}", cells[way]))
+            found.append(mean_of(f"{title}: {about}, share of steps done", cells[way], "steps_done", unit="%"))
+        for (before, after), what in zip(pairwise(WAYS), ("taking apart", "the verifier", "the recovery"), strict=True):
+            found.append(compared(f"{title}: what {what} adds, same scenes", cells[before], cells[after]))
     return [f for f in found if f is not None]
 
 
