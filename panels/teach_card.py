@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,6 +26,7 @@ from workbench.core.types import EpisodeConfig
 from workbench.evaluation.campaign import FIRST_SEED, Cell, CellResult, draw_seeds
 from workbench.evaluation.driver import Campaign
 from workbench.evaluation.launching import runner_maker
+from workbench.evaluation.pages import study_page
 from workbench.evaluation.perturbing import options_of
 from workbench.evaluation.requests import Request
 from workbench.evaluation.scripted_corrections import supervise
@@ -94,6 +96,9 @@ def run(*, episodes: int = 100, seed: int = FIRST_SEED, workers: int = 2, progre
         request = Request(study.plan(StudyOptions(episodes, seed)), study)
         setup = WorkerSetup("models.catalog:POLICIES")
         document = run_and_store(store, request, runner_maker(setup, workers=workers), tell=progress)
+    page = folder / "hitl.md"
+    page.write_text(study_page(study, document, when=time.time()), encoding="utf-8")
+    progress(f"The page is {page}")
     return {**document, "size": {"corrections": list(size.corrections), "seeds": size.seeds, "settings": size.settings.to_dict()}}
 
 
