@@ -24,9 +24,11 @@ from workbench.rollout.looking import Look, look, situation_of
 from workbench.rollout.loop import DONE
 from workbench.rollout.tracking_places import Place, place_of
 from workbench.segmentation.masks import inner_point, resized
+from workbench.trajectory.carrying import GOAL_SIZE_M
 from workbench.trajectory.follower import WaypointFollower
 from workbench.trajectory.lift import DepthPicture
 from workbench.trajectory.planner import plan_step
+from workbench.trajectory.things import find_thing
 
 LOOK_PX: Final = 480
 STROKE_M: Final = 0.10
@@ -103,6 +105,7 @@ class MaskFollower:
         pixels = resized(mask.pixels, pinhole.width, pinhole.height)
         if interaction is Interaction.PLACE_ON:
             hand = _hand_in(seen)
+            pixels = grown(seen.picture, pixels & ~hand)
             is_hidden = bool((ndimage.binary_dilation(pixels, iterations=_MOAT_PX) & hand).any())
             pixels = pixels & ~hand
             is_low = float(seen.observation.part("ee_position")[2]) < _HIGH_M
@@ -123,6 +126,26 @@ def _hand_in(seen: Look) -> NDArray[np.bool_]:
     is_hand = np.zeros(picture.depth.shape, dtype=bool)
     is_hand[rows, columns] = np.linalg.norm(world - seen.observation.part("ee_position"), axis=1) < _HAND_M
     return is_hand
+
+
+def grown(picture: DepthPicture, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask ``(H, W)`` with what hangs together with its highest part, seen by depth.
+
+    A tracked mask is as old as the tracker is slow. What the hand hid then may be seen now, and is missing in the mask: the middle of what
+    is left lies beside the thing's, and its border does not tell any more that the hand is in front of it.
+    """
+    if np.count_nonzero(mask) < _LEAST_PX:
+        return mask
+    try:
+        thing = find_thing(picture, crown_of(picture, mask))
+    except Unreachable:
+        return mask
+    if float(thing.size.max()) > GOAL_SIZE_M:
+        return mask  # it runs on into what it lies on
+    columns, rows = np.floor(picture.pinhole.project(thing.cloud)[0]).astype(int).T
+    whole = mask.copy()
+    whole[rows, columns] = True
+    return whole
 
 
 def moated(picture: DepthPicture, mask: NDArray[np.bool_]) -> DepthPicture:
