@@ -98,6 +98,7 @@ def make_app_state(root_dir: Path, *, max_upload_mb: int = 64, robot: str = "") 
     from models.catalog import POLICIES, SEGMENTERS, VERIFIERS
     from panels.opening import open_app
     from panels.state import Settings
+    from sessions.recorded import with_recordings
     from workbench.simulation.build import build_model
     from workbench.simulation.scene import Scene
     from workbench.simulation.simulators import SIMULATORS
@@ -105,8 +106,9 @@ def make_app_state(root_dir: Path, *, max_upload_mb: int = 64, robot: str = "") 
 
     if robot:
         build_model(Scene(()), robot)  # refused now rather than in every tab
+    simulators = with_recordings(SIMULATORS, root_dir)
     settings = Settings(root_dir, max_upload_mb, robot)
-    return open_app(settings, simulators=SIMULATORS, policies=POLICIES, tasks=TASKS, segmenters=SEGMENTERS, verifiers=VERIFIERS)
+    return open_app(settings, simulators=simulators, policies=POLICIES, tasks=TASKS, segmenters=SEGMENTERS, verifiers=VERIFIERS)
 
 
 def run_serve(args: argparse.Namespace) -> None:
@@ -151,15 +153,17 @@ def run_policy_server(args: argparse.Namespace) -> None:
 def run_export(args: argparse.Namespace) -> dict[str, Any]:
     """Write a stored session to files."""
     from sessions.exports import export_files
+    from sessions.recorded import with_recordings
     from sessions.store import Store
     from workbench.simulation.simulators import SIMULATORS
 
+    simulators = with_recordings(SIMULATORS, args.root_dir)
     with Store.open(database_of(args.root_dir), read_only=True) as store:
-        return export_files(store, args.session, form=args.format, out=args.out, make_simulator=SIMULATORS.load)
+        return export_files(store, args.session, form=args.format, out=args.out, make_simulator=simulators.load)
 
 
 def run_import(args: argparse.Namespace) -> dict[str, Any]:
-    """Take a session archive into the store."""
+    """Take a session archive or a LeRobot dataset into the store."""
     from sessions.exports import import_file
     from sessions.store import Store
 
@@ -312,11 +316,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     export = commands.add_parser("export", help="write a stored session to files")
     export.add_argument("session", help="id of the session, as the history shows it")
-    export.add_argument("--format", default="archive", help="archive (one file), mp4 or json (a folder; one file an episode)")
+    export.add_argument(
+        "--format", default="archive", help="archive (one file), lerobot (a dataset: folder or .zip), mp4 or json (one file an episode)"
+    )
     export.add_argument("--out", type=Path, required=True, metavar="PATH")
     export.set_defaults(run=run_export)
 
-    imported = commands.add_parser("import", help="take in a session archive")
+    imported = commands.add_parser("import", help="take in a session archive or a LeRobot dataset")
     imported.add_argument("path", type=Path, metavar="PATH")
     imported.set_defaults(run=run_import)
 

@@ -9,6 +9,7 @@ from typing import Final
 from models.bench_vla.versions import FIRST, forget_versions, name_versions
 from panels.campaign_desk import CampaignDesk
 from panels.compare_desk import CompareDesk
+from panels.dataset_desk import DatasetDesk
 from panels.frames import encode_jpeg
 from panels.live import CALL_TIMEOUT_S, LiveRegistry, LiveSession
 from panels.reading import BuiltInReader
@@ -116,6 +117,7 @@ def open_app(
         live=live,
         campaigns=CampaignDesk(store, policy_catalogue, policy_opener, verifier_catalogue, DETECTORS),
         comparisons=CompareDesk(store, policy_catalogue, policy_opener),
+        datasets=DatasetDesk(store, recorder, simulators.load, on_import=lambda: live.push({"type": "changed", "what": "episode"})),
         steering=lab,
         teaching=TeachDesk(store, settings.root_dir, on_version=lambda: live.push({"type": "changed", "what": "versions"})),
         settings=settings,
@@ -126,6 +128,7 @@ def open_app(
 def close_app(app: AppState) -> None:
     """Close every tab, write what is left, let go of the database; again is harmless."""
     app.campaigns.close()
+    app.datasets.close()
     app.teaching.close()
     app.comparisons.close()
     app.steering.close()

@@ -18,6 +18,7 @@ from panels.stage import Stage
 from panels.state import AppState, UiState
 from panels.tell_box import TellBox, typed
 from panels.telling import tell
+from sessions.recorded import RECORDED
 from workbench.core.catalog import Catalog
 from workbench.core.types import EpisodeConfig
 
@@ -80,8 +81,8 @@ watch('value', show); show();"""
 
 
 def choices(catalog: Catalog[Any], titles: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return the entries of a catalogue as titles and names."""
-    return [(titles.get(e.name, e.description or e.name), e.name) for e in catalog]
+    """Return the entries of a catalogue as titles and names; no episode can begin in a recording."""
+    return [(titles.get(e.name, e.description or e.name), e.name) for e in catalog if e.name != RECORDED]
 
 
 def task_choices(app: AppState, simulator: str) -> list[tuple[str, str]]:

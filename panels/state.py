@@ -16,6 +16,7 @@ from workbench.simulation.task import Task
 if TYPE_CHECKING:
     from panels.campaign_desk import CampaignDesk
     from panels.compare_desk import CompareDesk
+    from panels.dataset_desk import DatasetDesk
     from panels.live import LiveRegistry
     from panels.steering_lab import SteeringLab
     from panels.teach_desk import TeachDesk
@@ -51,6 +52,7 @@ class AppState:
     live: LiveRegistry
     campaigns: CampaignDesk
     comparisons: CompareDesk
+    datasets: DatasetDesk
     steering: SteeringLab
     teaching: TeachDesk
     settings: Settings

@@ -14,10 +14,10 @@ import hashlib
 import json
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from sessions import archive_rows, writing
 from sessions.archive_file import FORMAT, VERSION, ArchiveReader, open_archive
@@ -106,6 +106,7 @@ def import_archive(
     path: Path,
     *,
     existing: Literal["skip", "copy"] = "skip",
+    only: Collection[str] | None = None,
     max_bytes: int = MAX_UNPACKED_BYTES,
     on_progress: OnProgress = lambda done, total: None,
 ) -> ImportReport:
@@ -115,6 +116,7 @@ def import_archive(
         store: where to.
         path: the archive.
         existing: what to do with an episode whose id is there already: leave it out, or take it in under a new id in a new session.
+        only: ids of the episodes to take in; None takes all.
         max_bytes: largest unpacked size.
         on_progress: called after each episode that was stored.
 
@@ -125,9 +127,13 @@ def import_archive(
     """
     with open_archive(path, max_bytes=max_bytes, max_episodes=MAX_EPISODES) as reader:
         sessions = archive_rows.parse_sessions(reader.json("sessions.json"))
+        folders = []
         for folder in reader.folders:
-            _check(archive_rows.parse_episode(reader, folder), sessions)
-        return _take_in(store, reader, sessions, existing, on_progress)
+            episode = archive_rows.parse_episode(reader, folder)
+            if only is None or episode.start.episode_id in only:
+                _check(episode, sessions)
+                folders.append(folder)
+        return _take_in(store, _Chosen(reader, folders), sessions, existing, on_progress)
 
 
 def _check(episode: ArchivedEpisode, sessions: dict[str, tuple[str, float]]) -> None:
@@ -138,21 +144,26 @@ def _check(episode: ArchivedEpisode, sessions: dict[str, tuple[str, float]]) -> 
         pass
 
 
-def _take_in(
-    store: Store, reader: ArchiveReader, sessions: dict[str, tuple[str, float]], existing: str, on_progress: OnProgress
-) -> ImportReport:
+class _Chosen(NamedTuple):
+    """Which episodes of an archive are taken in."""
+
+    reader: ArchiveReader
+    folders: Sequence[str]
+
+
+def _take_in(store: Store, chosen: _Chosen, sessions: dict[str, tuple[str, float]], existing: str, on_progress: OnProgress) -> ImportReport:
     imported, skipped = [], []
     used: dict[str, None] = {}
     episodes: dict[str, str] = {}  # ids in the archive -> ids here
     copies: dict[str, str] = {}
-    for number, folder in enumerate(reader.folders, 1):
-        episode = archive_rows.parse_episode(reader, folder)
+    for number, folder in enumerate(chosen.folders, 1):
+        episode = archive_rows.parse_episode(chosen.reader, folder)
         old_id, old_session = episode.start.episode_id, episode.start.session_id
         if not _is_stored(store, old_id):
             used[old_session] = None
         elif existing == "skip":
             skipped.append(old_id)
-            on_progress(number, len(reader.folders))
+            on_progress(number, len(chosen.folders))
             continue
         else:
             episodes[old_id] = new_id()
@@ -161,7 +172,7 @@ def _take_in(
         name, started = sessions[old_session]
         _store(store, episode, name + (" (copy)" if old_id in episodes else ""), started)
         imported.append(episode.start.episode_id)
-        on_progress(number, len(reader.folders))
+        on_progress(number, len(chosen.folders))
     return ImportReport(tuple(imported), tuple(skipped), tuple(used))
 
 

@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from sessions.archive import export_session, import_archive
+from sessions.lerobot_export import export_dataset, export_zip
+from sessions.lerobot_import import import_dataset, is_dataset
+from sessions.recorded import DATASETS_DIR
 from sessions.records import EpisodeInfo, EpisodeQuery
 from sessions.replay import MakeSimulator
 from sessions.store import Store
 from sessions.video import write_events, write_video
 from workbench.core.errors import UnknownName
 
-FORMATS: Final = ("archive", "json", "mp4")
+FORMATS: Final = ("archive", "json", "lerobot", "mp4")
 MAX_EPISODES: Final = 10_000
 
 
 def export_files(store: Store, session_id: str, *, form: str, out: Path, make_simulator: MakeSimulator) -> dict[str, Any]:
-    """Write a session: ``archive`` to one file, ``json`` and ``mp4`` to a folder with one file an episode.
+    """Write a session: ``archive`` to one file, ``json`` and ``mp4`` to a folder with one file an episode, ``lerobot`` to a folder or a ``.zip``.
 
     Returns:
         What was written, as JSON values.
@@ -27,6 +30,7 @@ def export_files(store: Store, session_id: str, *, form: str, out: Path, make_si
     Raises:
         UnknownName: no such format.
         NotStored: no such session.
+        InvalidInput: nothing in it can be a dataset, or there is something at ``out`` already.
         StoreError: a file cannot be written.
     """
     if form not in FORMATS:
@@ -34,6 +38,9 @@ def export_files(store: Store, session_id: str, *, form: str, out: Path, make_si
     if form == "archive":
         report = dataclasses.asdict(export_session(store, session_id, out))
         return {**report, "path": str(out)}
+    if form == "lerobot":
+        export = export_zip if out.suffix == ".zip" else export_dataset
+        return {**dataclasses.asdict(export(store, session_id, out, make_simulator)), "path": str(out)}
     store.session(session_id)
     write: Callable[[EpisodeInfo, Path], object]
     if form == "json":
@@ -53,5 +60,7 @@ def export_files(store: Store, session_id: str, *, form: str, out: Path, make_si
 
 
 def import_file(store: Store, path: Path) -> dict[str, Any]:
-    """Take in an archive; errors as :func:`sessions.archive.import_archive`."""
+    """Take in an archive, or a LeRobot dataset; errors as :func:`sessions.archive.import_archive` and :func:`import_dataset`."""
+    if is_dataset(path):
+        return dataclasses.asdict(import_dataset(store, path, store.path.parent / DATASETS_DIR))
     return dataclasses.asdict(import_archive(store, path))

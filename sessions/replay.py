@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sessions.recorded import require_physics
 from sessions.records import EpisodeInfo
 from sessions.store import Store
 from workbench.core.errors import InvalidInput, NotStored
@@ -57,9 +58,10 @@ def replay(store: Store, episode_id: str, make_simulator: MakeSimulator) -> Repl
 
     Raises:
         NotStored: there is no such episode.
-        InvalidInput: steps are missing in the recording.
+        InvalidInput: steps are missing in the recording, or it comes from elsewhere and has no physics.
     """
     info = store.episode(episode_id)
+    require_physics(info.config)
     pushes = _by_step(event for event in store.events(episode_id) if event.kind is EventKind.PERTURBATION)
     num_compared = 0
     with standing(info.config, make_simulator) as simulator:
@@ -192,9 +194,10 @@ def branch_point(store: Store, episode_id: str, step: int) -> BranchPoint:
 
     Raises:
         NotStored: there is no such episode or step.
-        InvalidInput: a stored sketch, plan, trace or mask does not follow its format.
+        InvalidInput: a stored sketch, plan, trace or mask does not follow its format, or the episode was recorded elsewhere.
     """
     info = store.episode(episode_id)
+    require_physics(info.config)
     state = store.state_at(episode_id, step)
     standing = standing_at(store.events(episode_id), step, instruction=info.instruction, policy=info.policy)
     lead = tuple(s.state for s in store.steps(episode_id, standing.lead_start, step)) if step - standing.lead_start <= MAX_LEAD else ()

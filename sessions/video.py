@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from sessions.files import new_file
+from sessions.film_codec import best_codec
 from sessions.records import EpisodeInfo
 from sessions.replay import EpisodeView, MakeSimulator, open_episode_view
 from sessions.store import Store, event_payload
@@ -112,7 +113,7 @@ def write_video(
     if total == 0:
         raise InvalidInput("video", expected="an episode with steps", found="none")
     rate = Fraction(info.config.control_hz * options.speed).limit_denominator(1000)
-    codec, num_frames = _codec(), 0
+    codec, num_frames = best_codec(), 0
     with open_episode_view(store, episode_id, make_simulator) as view, new_file(path) as part, _encoder(part, codec, rate) as encode:
         for moment in moments(store, episode_id):
             encode(draw_moment(view, moment, events, options, draw_sketch))
@@ -195,11 +196,6 @@ def _fitted(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.ImageFont | Im
     while text and draw.textlength(text, font) > width:
         text = text[:-2].rstrip() + "…" if len(text) > 2 else ""
     return text
-
-
-def _codec() -> str:
-    """Return the best encoder that this build of FFmpeg has."""
-    return "libx264" if "libx264" in av.codecs_available else "mpeg4"
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ def test_json_export_writes_one_readable_file_an_episode(store, tmp_path):
 
 
 def test_unknown_formats_and_sessions_are_named(store, tmp_path):
-    with pytest.raises(UnknownName, match="archive, json, mp4"):
+    with pytest.raises(UnknownName, match="archive, json, lerobot, mp4"):
         export_files(store, "monday", form="avi", out=tmp_path / "x", make_simulator=no_simulator)
     with pytest.raises(NotStored, match="tuesday"):
         export_files(store, "tuesday", form="json", out=tmp_path / "x", make_simulator=no_simulator)
