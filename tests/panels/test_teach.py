@@ -92,7 +92,7 @@ def test_the_plan_tells_what_is_learnt_from_and_how_long_it_takes(taught, correc
     workbench, _ = taught
     (line,) = teach_improve.tell_plan(workbench, *FORM)["lines"]
     assert f"1 correction with {corrected.num_human_steps} steps by hand, in 1 episode (touch)." in line
-    assert "A copy of bench-vla" in line and "min" in line
+    assert "A copy of bench-vla" in line and "on two free cores" in line
 
 
 def test_an_improvement_becomes_a_version_with_its_lineage_and_a_policy(taught, corrected):

@@ -9,11 +9,11 @@ from typing import Any, Final
 from workbench.core.errors import InvalidInput
 from workbench.learning.weighting import Weighting
 
-FRAME_S: Final = 0.03
+FRAME_S: Final = 0.01
 STEP_S: Final = 0.7
 EYELESS_STEP_S: Final = 0.35
-REHEARSAL_S: Final = 150.0
-BEGIN_S: Final = 25.0
+REHEARSAL_S: Final = 30.0
+BEGIN_S: Final = 20.0
 """About what one frame of a lesson, one step of learning, the demonstrations to rehearse and the start take on two free cores of 2020 [s]."""
 
 
