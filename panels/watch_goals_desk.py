@@ -20,6 +20,7 @@ from workbench.planning.decomposition import decompose
 from workbench.planning.subgoals import GoalPlan, GoalState, plan_of
 from workbench.rollout.loop import LiveEpisode
 from workbench.rollout.pilot import Pilot
+from workbench.rollout.plan_follower import PLAN_RULE
 from workbench.simulation.sayings import sayings_in
 
 if TYPE_CHECKING:
@@ -133,10 +134,7 @@ class GoalsDesk:
             session.show_step(None)
 
         def begin(pilot: Pilot, episode: LiveEpisode) -> None:
-            present = pilot.plan
-            if present.current is None:
-                present = GoalPlan(tuple(replace(g, state=GoalState.WAITING, attempts=0, note="", at_step=None) for g in present.goals))
-            pilot.follower.start(episode, present)
+            pilot.follower.start(episode, pilot.plan if pilot.plan.current is not None else pilot.plan.renewed())
 
         self._lead(begin)
         if session.controller.status().mode == "paused":
@@ -195,7 +193,14 @@ class GoalsDesk:
     # --- within ---
 
     def _change(self, change: Callable[[GoalPlan], GoalPlan]) -> dict[str, Any]:
-        self._lead(lambda pilot, episode: pilot.follower.change(change))
+        gate = self._session.controller.gate
+
+        def work(pilot: Pilot, episode: LiveEpisode) -> None:
+            pilot.follower.change(change)
+            if gate.question is not None and gate.question.rule == PLAN_RULE and pilot.question(0.0) is None:
+                gate.question = None  # answered by what the person did instead
+
+        self._lead(work)
         return self.state()
 
     def _lead(self, wish: Callable[[Pilot, LiveEpisode], None]) -> None:

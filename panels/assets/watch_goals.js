@@ -26,7 +26,7 @@
       this.editing = null;
       const on = (name, fn) => { element.querySelector(`[data-do="${name}"]`).onclick = fn; };
       on("plan", () => this.plan());
-      on("run", () => this.run("goals_run"));
+      on("run", () => { if (this.state?.is_running) VLAW.socket?.command("resume"); else this.run("goals_run"); });
       on("stop", () => this.run("goals_stop"));
       on("scene", () => this.scene());
       for (const node of element.querySelectorAll("textarea, input")) {
@@ -95,8 +95,8 @@
       const hasGoals = Boolean(state?.goals.length), isRunning = Boolean(state?.is_running);
       this.element.querySelector('[data-do="plan"]').disabled = mode === "idle";
       const run = this.element.querySelector('[data-do="run"]');
-      run.disabled = !hasGoals || isRunning || mode === "idle";
-      run.textContent = hasGoals && state.current === null ? "Run again" : "Run";
+      run.disabled = !hasGoals || mode === "idle" || (isRunning && mode !== "paused");
+      run.textContent = isRunning ? "Go on" : hasGoals && state.current === null ? "Run again" : "Run";
       this.element.querySelector('[data-do="stop"]').disabled = !isRunning;
     }
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.rollout.fakes import Diary
+from tests.rollout.fakes import Diary, fake_config
 from tests.rollout.obedient import Obedient
 from tests.rollout.rigs import Rig, wait_for
 from workbench.core.events import EpisodeStart, EventKind
@@ -210,6 +210,29 @@ def test_a_plan_that_is_edited_on_the_way_goes_on_with_its_new_words(simulator):
     assert case.states() == [GoalState.DONE, GoalState.SKIPPED] and case.policy.told[-1] == case.press
 
 
+def test_another_instruction_of_the_person_ends_the_plan_and_another_manner_does_not(simulator):
+    case = Case(simulator)
+    case.follow(case.press, case.other)
+    case.run(max_steps=10)
+    case.tell(f"slowly {case.press}")
+    case.run(max_steps=3)
+    assert case.pilot.plan.is_running
+    case.tell(case.own)
+    case.run(max_steps=3)
+    assert not case.pilot.plan.is_running and case.states() == [GoalState.WAITING] * 2
+
+
+def test_what_a_person_does_by_hand_counts_as_done(simulator):
+    case = Case(simulator, fails=99)
+    case.follow(case.press)
+    hand = Obedient(simulator)
+    for _ in range(200):
+        if case.states()[0] is GoalState.DONE:
+            break
+        tick(case.episode, lambda o, proposal: Choice(hand.act(o, case.episode.prompt, None).actions[0], Actor.HUMAN))
+    assert case.states() == [GoalState.DONE]
+
+
 def answer(case, **said):
     question = case.pilot.question(0.0)
     assert question is not None and "failed 1 times" in question.text
@@ -272,9 +295,12 @@ def test_halt_stops_a_way_of_the_pilot_as_it_stops_a_policy(rig):
     assert rig.mode is RolloutMode.HALTED and rig.settled_steps() == count
 
 
-def test_another_episode_begins_without_a_plan_and_with_the_same_settings(rig):
+def test_the_settings_stay_for_every_episode_and_the_plan_for_those_of_the_same_scene(rig):
     rig.start()
     rig.controller.pilot.settings = replace(rig.controller.pilot.settings, verify_every=9)
-    rig.controller.lead(lambda pilot, episode: pilot.follower.put(plan_of((("a", "a"),)))).result(10)
-    rig.start()
+    plan = plan_of((("a", "a"), ("b", "b")))
+    rig.controller.lead(lambda pilot, episode: pilot.follower.put(plan.marked(0, GoalState.DONE))).result(10)
+    rig.controller.reset().result(10)
+    assert rig.controller.pilot.plan == plan, "after a reset it does not wait from its first sub-goal on"
+    rig.start(config=replace(fake_config(), seed=99))
     assert rig.controller.pilot.plan.goals == () and rig.controller.pilot.settings.verify_every == 9

@@ -96,6 +96,10 @@ class GoalPlan:
         self._goal(index)
         return self._with(index, state=GoalState.WAITING, attempts=0, note="", at_step=None)
 
+    def renewed(self) -> GoalPlan:
+        """Return the plan before anything of it was begun."""
+        return GoalPlan(tuple(SubGoal(goal.text, goal.instruction) for goal in self.goals))
+
     def edited(self, index: int, text: str, instruction: str) -> GoalPlan:
         """Return the plan with other words for a sub-goal that is not over.
 

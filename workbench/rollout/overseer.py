@@ -45,7 +45,7 @@ class Oversight:
 
     def begin_episode(self, episode: LiveEpisode) -> None:
         """Forget the episode before."""
-        self.pilot.begin()
+        self.pilot.begin(episode.config.digest())
         episode.pilot = self.pilot
         self.selection.begin(episode)
         self.watch.begin_episode(episode)

@@ -63,10 +63,11 @@ class Pilot:
 
         self.settings = settings or PilotSettings()
         self.follower: PlanFollower = PlanFollower(self)
+        self._scene = ""
         self.begin()
 
-    def begin(self) -> None:
-        """Forget the episode before; the settings stay."""
+    def begin(self, scene: str = "") -> None:
+        """Forget the episode before; the settings stay, and in the same ``scene`` its plan, which waits from its first sub-goal on."""
         self.mode, self.note = Mode.FORWARD, ""
         self._tape: deque[ways.Moment] = deque(maxlen=ways.MAX_MOMENTS)
         self._start: ways.Moment | None = None
@@ -75,7 +76,8 @@ class Pilot:
         self._asked: tuple[int, ActionChunk | None] | None = None
         self.contact = Contact()
         self._stop_leading()
-        self.follower.begin()
+        self.follower.begin(self.plan.renewed() if scene and scene == self._scene else None)
+        self._scene = scene
 
     @property
     def plan(self) -> GoalPlan:
@@ -130,9 +132,13 @@ class Pilot:
             return
         before, had, self._told = self._told, self._goal, text
         self._goal = find_goal(episode.simulator, text)
-        if before is None or not text or len(self._tape) < 2 or "text" not in episode.policy.spec.prompts or not self.settings.is_switching:
+        if before is None or not text:
             return
         is_same = strip_manner(before) == strip_manner(text) or (self._goal is not None and self._goal.is_like(had))
+        if self.plan.is_running and not is_same:
+            self.follower.stop(episode)  # the person wants something else
+        if len(self._tape) < 2 or "text" not in episode.policy.spec.prompts or not self.settings.is_switching:
+            return
         mode = mode_after_change(self.contact, is_same=is_same, acts_on=self._goal.acts_on if self._goal else "")
         if self.is_leading and mode is not Mode.FORWARD:
             return  # it is on its way already

@@ -40,9 +40,9 @@ class PlanFollower:
         self._pilot = pilot
         self.begin()
 
-    def begin(self) -> None:
-        """Forget the plan."""
-        self.plan = GoalPlan()
+    def begin(self, plan: GoalPlan | None = None) -> None:
+        """Forget the plan, or have another one wait."""
+        self.plan = plan or GoalPlan()
         self._told: int | None = None
         self._question: Question | None = None
         self._new_attempt()
@@ -55,7 +55,7 @@ class PlanFollower:
 
     def restart_watch(self) -> None:
         """Begin to watch the attempt anew: a person has driven."""
-        self._new_attempt()
+        self._watch, self._begun_at, self._said_at = ProgressWatch(), None, None
 
     # --- what a person, or a trial, asks for ---
 
@@ -76,7 +76,7 @@ class PlanFollower:
             emit(episode, EventKind.SUBGOAL, {"text": "the plan is stopped"})
         current = self.plan.current
         if current is not None and self.plan.goals[current].state is GoalState.NOW:
-            self.plan = self.plan.marked(current, GoalState.WAITING)
+            self.plan = self.plan.retried(current)
         self.plan, self._told = replace(self.plan, is_running=False), None
 
     def change(self, change: Callable[[GoalPlan], GoalPlan]) -> None:
