@@ -44,9 +44,15 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     with gr.Row(elem_classes="tight"):
         length = gr.Dropdown(list(LENGTHS), value=300, label="How long", elem_id="teach-length", scale=1)
         weighting = gr.Dropdown(
-            [(w.words, w.value) for w in Weighting], value=Weighting.SIRIUS.value, label="What counts how much", scale=1
+            [(w.words.split(":")[0], w.value) for w in Weighting],
+            value=Weighting.SIRIUS.value,
+            label="What counts how much",
+            elem_id="teach-weighting",
+            scale=1,
         )
     with gr.Accordion("More", open=False):
+        explained = fact_lines("teach-weightings")
+        explained.value = {"lines": [f"{w.words}." for w in Weighting]}
         share = gr.Slider(
             0,
             90,

@@ -36,7 +36,8 @@ from workbench.learning.weighting import Weighting
 NAME: Final = "versions"
 TITLE: Final = "Versions"
 
-HEADERS: Final = ("Version", "Taught from", "On", "Against its parent", "In use")
+HEADERS: Final = ("Version", "From", "Taught on", "Against it", "In use")
+WIDTHS: Final = ("22%", "18%", "28%", "22%", "10%")
 ONE: Final = "There is one version, the bench VLA as it comes with the workbench. Improve it, and the next one is listed here."
 UNTAUGHT: Final = ("touch", "place_on_plate")
 """Tasks that are run besides those that were corrected, to see whether something was forgotten."""
@@ -50,13 +51,19 @@ _SHOWN: Final = {"human": "by hand", "policy": "by the policy", "before": "just 
 def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     """Place this part in the present Gradio layout."""
     table = gr.Dataframe(
-        version_rows(app), headers=list(HEADERS), interactive=False, wrap=True, elem_id="teach-versions-table", max_height=240
+        version_rows(app),
+        headers=list(HEADERS),
+        interactive=False,
+        column_widths=list(WIDTHS),
+        wrap=True,
+        elem_id="teach-versions-table",
+        max_height=240,
     )
     with gr.Row(elem_classes="tight"):
         version = gr.Dropdown(version_choices(app), value=version_in_use(app.store), label="Version", elem_id="teach-version", scale=3)
         episodes = gr.Number(EPISODES, label="Episodes a task", precision=0, minimum=1, elem_id="teach-episodes", min_width=90, scale=1)
     with gr.Row(elem_classes="tight"):
-        compare = gr.Button("Compare with its parent", elem_id="teach-compare", min_width=150)
+        compare = gr.Button("Compare", elem_id="teach-compare", min_width=90)
         use = gr.Button("Use it", elem_id="teach-use", min_width=70)
         back = gr.Button("Roll back", elem_id="teach-back", min_width=80)
     about = fact_lines("teach-about")
@@ -82,8 +89,8 @@ def _row(app: AppState, version: StoredVersion, used: str) -> list[Any]:
     lineage = version.lineage
     verdict = whole_of(compared_cells(app, version.name))
     change = "not compared" if verdict is None else f"{100 * verdict.comparison.difference:+.0f} points, n = {verdict.comparison.n}"
-    num, made = int(lineage.get("num_corrections", 0)), time.strftime("%d %b %H:%M", time.localtime(version.made))
-    learnt = f"{num} correction{'s' * (num != 1)}, {lineage.get('settings', {}).get('weighting', '')}, {made}"
+    num = int(lineage.get("num_corrections", 0))
+    learnt = f"{num} correction{'s' * (num != 1)}, {lineage.get('settings', {}).get('weighting', '')}"
     return [version.name, version.parent, learnt, change, "yes" if version.name == used else ""]
 
 
@@ -115,9 +122,10 @@ def lineage_lines(version: StoredVersion) -> list[str]:
     lineage = version.lineage
     settings, num = lineage.get("settings", {}), int(lineage.get("num_corrections", 0))
     tasks = ", ".join(str(t).replace("_", " ") for t in lineage.get("tasks", ()))
+    made = time.strftime("%d %b %H:%M", time.localtime(version.made))
     shown = ", ".join(f"{100 * float(part):.0f} % {_SHOWN.get(kind, kind)}" for kind, part in lineage.get("shares", {}).items())
     return [
-        f"{version.name}, taught from {version.parent} on {num} correction{'s' * (num != 1)} with "
+        f"{version.name}, {made}, taught from {version.parent} on {num} correction{'s' * (num != 1)} with "
         f"{lineage.get('num_human_steps', '?')} steps by hand, in {len(lineage.get('episodes', ()))} episodes ({tasks}).",
         f"{Weighting(settings.get('weighting', Weighting.UNIFORM)).words}. {settings.get('num_steps', '?')} steps of learning in "
         f"{float(lineage.get('seconds', 0)):.0f} s; it was shown: {shown}.",

@@ -36,9 +36,9 @@ class Weighting(StrEnum):
 
 
 _WORDS: Final = {
-    Weighting.UNIFORM: "Uniform: every step the same",
-    Weighting.IWR: "IWR: steps by hand are half",
-    Weighting.SIRIUS: "Sirius: half by hand, not what led there",
+    Weighting.UNIFORM: "Uniform: every step counts the same",
+    Weighting.IWR: "IWR: steps by hand are half of what counts",
+    Weighting.SIRIUS: "Sirius: as IWR, and what led to a correction hardly counts",
 }
 
 
