@@ -107,4 +107,4 @@ def test_an_unclear_difference_tells_how_many_episodes_it_takes():
     run = run_of("oft", lambda cell, seed: seed < (4 if "token" in cell.setting else 5))
     found = compare_conditions(run.results[:2], run.results[2:])
     assert [task for task, _ in found] == ["pick", "place_on_plate", "all tasks"]
-    assert "5 of 8 against 4 of 8" in tell_comparison(found[0]) and "episodes each" in tell_comparison(found[0])
+    assert "from 5 to 4 of 8" in tell_comparison(found[0]) and "episodes each" in tell_comparison(found[0])

@@ -64,7 +64,7 @@ def compare_conditions(first: Sequence[CellResult], second: Sequence[CellResult]
 def tell_comparison(found: TaskComparison) -> str:
     """Return one line: effect, interval, n, p, and how many episodes such a difference needs where it is not clear yet."""
     c = found.comparison
-    line = f"{found.task}: {c.first} of {c.n} against {c.second} of {c.n}, {c.tell()}"
+    line = f"{found.task}: from {c.first} to {c.second} of {c.n}, {c.tell()}"
     if c.low <= 0 <= c.high and c.first != c.second:
         needed = episodes_needed(c.first / c.n, c.second / c.n)
         line += f"; to find a difference of this size in 4 of 5 tries takes {needed} episodes each"
