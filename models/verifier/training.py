@@ -29,7 +29,7 @@ class Plan:
 
     episodes: int = 20
     """Of each task, plain and disturbed."""
-    num_steps: int = 6000
+    num_steps: int = 3000
     tasks: tuple[str, ...] = TASKS
 
 
