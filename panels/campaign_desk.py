@@ -26,7 +26,9 @@ class DeskStatus(BackgroundStatus):
     def tell(self) -> str:
         """Return one line for the page."""
         if not self.campaign_id:
-            return "No campaign runs."
+            return (
+                "No campaign runs. Choose who drives and which tasks, then Run: every episode is kept, and what came of it is shown below."
+            )
         how = "stopping" if self.is_running and self.is_cancelled else "running" if self.is_running else "stopped" if self.error else ""
         done = self.progress.tell() if self.progress else "starting the workers"
         return f"{self.name}{f', {how}' if how else ''}: {done}{f'. {self.error}' if self.error else ''}"

@@ -66,36 +66,37 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
         with gr.Row(elem_classes="tight"):
             episodes = gr.Number(20, label="Episodes each", precision=0, minimum=1, elem_id="evaluation-episodes", min_width=90)
             seed = gr.Number(0, label="First seed", precision=0, minimum=0, elem_id="evaluation-seed", min_width=110)
-            run = gr.Button("Run in the background", variant="primary", elem_id="evaluation-run", min_width=150)
+            run = gr.Button("Run", variant="primary", elem_id="evaluation-run", min_width=90)
             cancel = gr.Button("Cancel", elem_id="evaluation-cancel", min_width=70, interactive=False)
     seen = gr.State("")  # what the results show
     state = fact_lines("evaluation-state")
     with gr.Row(elem_classes="tight"):
         chosen = gr.Dropdown(campaign_choices(app), value=None, label="Campaign", elem_id="evaluation-campaign", scale=4)
         resume = gr.Button("Go on", elem_id="evaluation-resume", min_width=70, interactive=False)
-    findings = fact_lines("evaluation-findings")
-    table = gr.Dataframe(headers=list(HEADERS), interactive=False, wrap=True, elem_id="evaluation-table", max_height=340)
-    success = gr.Plot(show_label=False, visible=False, elem_id="evaluation-success")
-    funnel = gr.Plot(show_label=False, visible=False, elem_id="evaluation-funnel")
-    with gr.Row(elem_classes="tight"):
-        trial = gr.Dropdown([], value=None, label="One episode", elem_id="evaluation-trial", scale=4)
-        show = gr.Button("Open on the stage", elem_id="evaluation-open", min_width=120)
-    with gr.Accordion("Compare two conditions on common seeds", open=False, elem_id="evaluation-compare"):
-        other = gr.Dropdown(campaign_choices(app), value=None, label="Second campaign (empty: the same)", elem_id="evaluation-other")
-        first = gr.Dropdown([], value=None, label="First condition", elem_id="evaluation-first")
-        second = gr.Dropdown([], value=None, label="Second condition", elem_id="evaluation-second")
-        compared = fact_lines("evaluation-compared")
-        difference = gr.Plot(show_label=False, visible=False, elem_id="evaluation-difference")
-    with gr.Row(elem_classes="tight"):
-        kind = gr.Dropdown(
-            [(title, suffix) for suffix, title in FILES.items()], value="html", label="File", elem_id="evaluation-file", scale=3
-        )
-        make = gr.Button("Make the file", size="sm", elem_id="evaluation-make", min_width=110)
-    file = gr.File(visible=False, interactive=False, elem_id="evaluation-download")
+    with gr.Column(visible=False, elem_id="evaluation-results") as results:
+        findings = fact_lines("evaluation-findings")
+        table = gr.Dataframe(headers=list(HEADERS), interactive=False, wrap=True, elem_id="evaluation-table", max_height=340)
+        success = gr.Plot(show_label=False, visible=False, elem_id="evaluation-success")
+        funnel = gr.Plot(show_label=False, visible=False, elem_id="evaluation-funnel")
+        with gr.Row(elem_classes="tight"):
+            trial = gr.Dropdown([], value=None, label="One episode", elem_id="evaluation-trial", scale=4)
+            show = gr.Button("Open on the stage", elem_id="evaluation-open", min_width=120)
+        with gr.Accordion("Compare two conditions on common seeds", open=False, elem_id="evaluation-compare"):
+            other = gr.Dropdown(campaign_choices(app), value=None, label="Second campaign (empty: the same)", elem_id="evaluation-other")
+            first = gr.Dropdown([], value=None, label="First condition", elem_id="evaluation-first")
+            second = gr.Dropdown([], value=None, label="Second condition", elem_id="evaluation-second")
+            compared = fact_lines("evaluation-compared")
+            difference = gr.Plot(show_label=False, visible=False, elem_id="evaluation-difference")
+        with gr.Row(elem_classes="tight"):
+            kind = gr.Dropdown(
+                [(title, suffix) for suffix, title in FILES.items()], value="html", label="File", elem_id="evaluation-file", scale=3
+            )
+            make = gr.Button("Make the file", size="sm", elem_id="evaluation-make", min_width=110)
+        file = gr.File(visible=False, interactive=False, elem_id="evaluation-download")
     clock = gr.Timer(POLL_S, active=False)
 
     running = [state, clock, run, cancel]
-    shown = [findings, table, success, funnel, trial, first, second, resume]
+    shown = [results, findings, table, success, funnel, trial, first, second, resume]
     what.input(on_what, [what], [own], **QUIET)
     started = run.click(
         bind(on_run, app), [what, policies, tasks, prompts, changes, edits, episodes, seed], [chosen, other, *running], **QUIET
@@ -241,7 +242,7 @@ def on_news(app: AppState, campaign_id: str | None, seen: str) -> tuple[Any, ...
     """Show the results of a campaign again when there are more of them."""
     stored = find_campaign(app.store, campaign_id) if campaign_id else None
     now = f"{stored.id} {stored.status} {stored.num_trials} {app.campaigns.status().is_running}" if stored else ""
-    return (gr.skip(),) * 9 if now == seen else (now, *on_choose(app, campaign_id))
+    return (gr.skip(),) * 10 if now == seen else (now, *on_choose(app, campaign_id))
 
 
 def chosen(campaign_id: str | None) -> str:
@@ -258,12 +259,13 @@ def chosen(campaign_id: str | None) -> str:
 def on_choose(app: AppState, campaign_id: str | None) -> tuple[Any, ...]:
     """Show what a campaign came to, so far."""
     if not campaign_id:
-        return (gr.skip(),) * 8
+        return (gr.skip(),) * 9
     stored, results = find_campaign(app.store, campaign_id), load_cells(app.store, campaign_id)
     labels = [condition.label for condition in by_condition(results)]
     findings = [str(f["text"]) for f in stored.report.get("findings", ())]
     has_trials = bool(results)
     return (
+        gr.Column(visible=True),
         {"lines": findings},
         [row_of(r) for r in results],
         gr.Plot(value=success_figure(results) if has_trials else None, visible=has_trials),

@@ -9,16 +9,24 @@
   const systemTheme = () => (window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
   if (storedTheme()) document.addEventListener("DOMContentLoaded", () => applyTheme(storedTheme()));
 
-  /* The stage sets VLAW.socket. use(socket) is called for that one and each later one; what it already said of
-     hello, drawing and status is said again to whoever comes late. */
+  /* The stage sets VLAW.socket. use(socket) is called for that one and each later one. Whoever comes late is told the newest state again:
+     hello, and the newest message of each kind that hello brings with it. */
   let socket = null;
   let said = {};
   const uses = [];
-  const KEPT = ["hello", "drawing", "status", "steering", "masks"];
   const take = (made) => {
     socket = made;
     said = {};
-    for (const type of KEPT) made.on(type, (message) => { said[type] = message; });
+    const kept = new Set();
+    const keep = (type) => {
+      if (kept.has(type)) return;
+      kept.add(type);
+      made.on(type, (message) => { said[type] = message; });
+    };
+    made.on("hello", (hello) => {
+      said = { hello };
+      for (const [name, state] of Object.entries(hello)) if (state && typeof state === "object" && !Array.isArray(state)) keep(name);
+    });
     for (const use of uses) use(made);
   };
   const early = VLAW.socket;
@@ -28,7 +36,7 @@
     uses.push(use);
     if (!socket) return;
     use(socket);
-    for (const type of KEPT) if (said[type]) socket.emit(type, said[type]);
+    for (const [type, message] of Object.entries(said)) socket.emit(type, message);
   };
 
   /* Wraps what redraws a part of the page, so that it never redraws under a pressed pointer: a click needs the same element at press

@@ -28,6 +28,7 @@
       new ResizeObserver(() => this.draw()).observe(this.canvas);
       const scheme = window.matchMedia("(prefers-color-scheme: dark)");
       scheme.addEventListener("change", () => this.draw());
+      window.addEventListener("vlaw-theme", () => this.draw());
       this.bindPointer();
       this.bindKeys();
       element.querySelector('[data-do="follow"]').addEventListener("click", () => this.follow());

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from workbench.core.sketches import Verb
 from workbench.core.types import CameraRequest, EpisodeConfig
+from workbench.simulation.tasks.press_button import PRESSED
 
 SOLVED_MS = 120_000
 
@@ -88,7 +90,15 @@ def test_a_circle_presses_the_button(page, workbench):
     page.locator("#stage .surface").focus()
     page.keyboard.press("d")
     Pen(page).drag(button, np.add(button, (0.05, 0.0)))
+    (drawn,) = session.plan.steps
+    assert drawn.verb is Verb.PRESS
     run_to_success(page, session)
+    history = session.controller.history()
+    deepest = max((history.step(i) for i in range(history.num_steps)), key=lambda step: step.scores["pressed"])
+    assert deepest.scores["pressed"] > PRESSED and deepest.scores["distance_to_object"] < 0.03, "the hand itself is on the button"
+    assert not any(history.step(i).scores["pressed_wrong"] for i in range(history.num_steps))
+    after = session.in_simulator(lambda simulator: simulator.world.joint(simulator.instance.roles["target"]))
+    assert after < PRESSED, "it was let go again"
 
 
 def test_undo_takes_the_last_stroke_back_and_redo_brings_it_again(page, workbench):

@@ -67,8 +67,8 @@ def done(app, runner):
 def test_a_campaign_is_run_stored_and_shown(app, done):
     stored = find_campaign(app.store, done)
     assert stored.status == "done" and stored.num_trials == 16
-    findings, rows, success, funnel, trials, first, second, resume = evaluation.on_choose(app, done)
-    assert findings == {"lines": []} and len(rows) == 4 and success.visible and funnel.visible
+    results, findings, rows, success, funnel, trials, first, second, resume = evaluation.on_choose(app, done)
+    assert results.visible and findings == {"lines": []} and len(rows) == 4 and success.visible and funnel.visible
     assert rows[0][:5] == ["touch", "expert · words", 2, 4, "50"] and rows[0][5] == "15 to 85"
     assert [c[0] for c in first.choices] == [c[0] for c in second.choices] == ["expert · words", "expert · none"]
     assert trials.choices == [] and not resume.interactive
@@ -76,7 +76,7 @@ def test_a_campaign_is_run_stored_and_shown(app, done):
 
 def test_results_are_drawn_again_only_when_there_are_more(app, done):
     seen, *shown = evaluation.on_news(app, done, "")
-    assert len(shown) == 8 and shown[1] and evaluation.on_news(app, done, seen)[0] != seen
+    assert len(shown) == 9 and shown[2] and evaluation.on_news(app, done, seen)[0] != seen
     assert evaluation.on_news(app, None, "") == evaluation.on_news(app, done, seen)
 
 
