@@ -40,7 +40,6 @@ def test_improve_compare_use_and_roll_back(corrected, page, workbench):
     page.get_by_role("tab", name="Teach").click()
     says(page, "teach-plan", "1 correction with")
     choose(page, "teach-length", "Short try")
-    page.locator("#teach-share input[type=number]").fill("20")
     page.locator("#teach-run").click()
     says(page, "teach-state", "step")
     says(page, "teach-state", "is listed below")
