@@ -189,6 +189,14 @@ SEGMENTERS.add("classical", _load_classical, "region growing by colour: no weigh
 SEGMENTERS.add("oracle", _load_oracle, "simulator's truth (privileged): no real robot has it")
 
 VERIFIERS: Final[Catalog[VerifierFactory]] = Catalog("verifier")
-VERIFIERS.add("value", _load_value, "a small value function, learnt from recorded episodes: how soon the task is done from there")
-VERIFIERS.add("preference", _load_preference, "trained on pairs of candidates: the one nearer to the expert's action wins")
+VERIFIERS.add(
+    "value",
+    _load_value,
+    "how soon the task is done from there, learnt from recorded episodes; as shipped from 16 only, no better than chance",
+)
+VERIFIERS.add(
+    "preference",
+    _load_preference,
+    "trained on pairs of candidates: the one nearer to the expert's action wins; as shipped it orders 71 % of held-out pairs",
+)
 VERIFIERS.add("oracle", _load_oracle_verifier, "how near it is to what the scripted expert would do now (privileged)")

@@ -28,7 +28,7 @@ A value function (two Q networks and a value, learnt by implicit Q-learning) and
 perceptron with two hidden layers of 128. They read where the hand is, where the policy says it sees its target and goal (lifted by the depth
 of the front camera), the words, and the mean motion of a candidate's next four actions; nothing from inside a network.
 
-Made by `python app.py train value`: {facts["episodes"]} episodes ({facts["solved"]} solved) with {facts["calls"]} calls of the bench VLA,
+Made by `python app.py train value --episodes {facts["episodes_each"]}`: {facts["episodes"]} episodes ({facts["solved"]} solved) with {facts["calls"]} calls of the bench VLA,
 tasks {", ".join(facts["tasks"])}, {" and ".join(facts["shifts"])}; {facts["steps"]} steps of each fit. In about a third of the calls another
 candidate than the policy's own was executed.
 

@@ -78,6 +78,7 @@ def run_training(
     model = fit_preference(pairs_of(kept), num_steps=plan.num_steps, seed=seed, progress=progress)
     facts = {
         "episodes": len(recorded),
+        "episodes_each": count,
         "solved": sum(e.is_success for e in recorded),
         "calls": sum(len(e.chosen) for e in recorded),
         "held_out_episodes": len(held_out),

@@ -82,6 +82,7 @@ def test_what_was_learnt_prefers_the_experts_motion_and_survives_the_disk(tmp_pa
         tmp_path / "card.md",
         {
             "episodes": 6,
+            "episodes_each": 3,
             "solved": 3,
             "calls": 72,
             "tasks": ["a"],
