@@ -24,7 +24,7 @@ from workbench.steering.policy import SteeredPolicy
 _ROUNDS: Final = 100
 _WARM_UP: Final = 10
 _CALLS: Final = 300
-_REFERENCES: Final = 256
+_REFERENCES: Final = 128
 
 
 def bench_watching() -> dict[str, Any]:

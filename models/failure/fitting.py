@@ -20,7 +20,7 @@ UNSEEN_SHARE: Final = 0.3
 """Of the tasks, which no detector is trained on."""
 TRAIN_SHARE: Final = 0.6
 """Of the episodes of the other tasks; the rest chooses and calibrates."""
-MAX_REFERENCES: Final = 256
+MAX_REFERENCES: Final = 128
 """Calls of each outcome that embedding distances are measured to."""
 Progress = Callable[[str], None]
 _MLP: Final = FitSettings(epochs=300)
