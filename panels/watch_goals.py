@@ -15,10 +15,10 @@ TITLE: Final = "Sub-goals"
 _TEMPLATE: Final = """<div class="watch goals">
 <section><textarea data-is="text" rows="2" maxlength="4000" spellcheck="false" aria-label="What to do, in several steps"
 placeholder="Put the red cube in the white bowl, then press the green button"></textarea>
-<div class="row"><button data-do="plan" class="primary" title="Take it apart into steps; nothing moves yet (Ctrl+Enter)">Plan</button>
+<div class="row"><button data-do="plan" class="primary" disabled title="Take it apart into steps; nothing moves yet (Ctrl+Enter)">Plan</button>
 <button data-do="run" disabled title="Tell step after step to the policy that drives">Run</button>
 <button data-do="stop" disabled title="Follow the plan no more, and stand still">Stop</button><span class="spring"></span>
-<button data-do="scene" title="A new episode at a table with cubes, a bowl, a plate and a button, and an instruction of three steps">Table with several things</button></div></section>
+<button data-do="scene" disabled title="A new episode at a table with cubes, a bowl, a plate and a button, and an instruction of three steps">Table with several things</button></div></section>
 <p class="led" data-is="led" role="status" hidden></p><p class="trouble" data-is="trouble" hidden></p>
 <p class="hint" data-is="empty">Say several things at once: with <b>then</b>, commas, numbers, or one a line. <b>Plan</b> shows the steps; you may edit, move and
 skip them. Each is told to the policy, looked at until it is done, tried again when it is stuck, and after the last attempt you are asked.</p>

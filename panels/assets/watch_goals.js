@@ -93,7 +93,8 @@
     showButtons() {
       const state = this.state, mode = this.status.mode;
       const hasGoals = Boolean(state?.goals.length), isRunning = Boolean(state?.is_running);
-      this.element.querySelector('[data-do="plan"]').disabled = mode === "idle";
+      this.element.querySelector('[data-do="plan"]').disabled = mode === undefined || mode === "idle";
+      this.element.querySelector('[data-do="scene"]').disabled = mode === undefined;
       const run = this.element.querySelector('[data-do="run"]');
       run.disabled = !hasGoals || mode === "idle" || (isRunning && mode !== "paused");
       run.textContent = isRunning ? "Go on" : hasGoals && state.current === null ? "Run again" : "Run";
