@@ -24,6 +24,8 @@ EXACT: Final = 3.0
 """Distances in weighted Lab: a stroke has a core of sure pixels, and possible ones (smoothed edges, compression) beside them."""
 CHANGED: Final = 20
 """Largest difference of a channel (0..255) from the clean picture that compression alone may make; a quarter without any."""
+TATTER_PX: Final = 2
+"""Half the width of the holes that compression tears into strokes."""
 EDGE_SHARE: Final = 0.2
 """Compression changes pixels beside an edge by up to this share of the edge's height."""
 
@@ -90,6 +92,10 @@ def find_layers(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None) -> La
             possible = change.is_changed & (change.painted == index)
             sure = possible & change.is_clear
             behind = (change.clean_distances[..., index] < POSSIBLE) | change.is_unsure
+            if not change.is_exact:
+                # On things of nearly its colour a compressed stroke is in tatters.
+                undecided = behind | (change.is_changed & ~(change.is_clear & (change.painted != index)))
+                possible = possible | (ndimage.binary_closing(possible, np.ones((3, 3)), iterations=TATTER_PX) & undecided)
         mask = _with_core(possible, sure)
         if change is None:
             mask = _exact_if_any(mask, distance)

@@ -25,7 +25,7 @@ from workbench.sketch.recognise import recognise
 from workbench.sketch.rings import MIN_RADIUS_PX, band, find_circles, is_on_circle, rim_of
 from workbench.sketch.skeleton import Mask
 from workbench.sketch.strokes import MAX_FRAME_PX, MAX_STROKES, to_fractions
-from workbench.sketch.tracing import Ink, long_curves, measure_ink
+from workbench.sketch.tracing import End, Ink, join_hidden, long_curves, measure_ink
 
 MAX_PIXELS: Final = 24_000_000
 WORK_PX: Final = 720
@@ -33,8 +33,8 @@ WORK_PX: Final = 720
 MIN_ARROW_PX: Final = 24.0
 MIN_ARC_RAD: Final = float(np.radians(150))
 """A circle of which the rest is hidden shows at least this much."""
-MIN_HEAD_WEIGHT: Final = 3.0
-"""Pixels beside the shaft, on a frame of 480, that make a head."""
+MIN_HEAD_WEIGHT: Final = 1.5
+"""Pixels beside the shaft that make a head, for each of its half width, on a frame of 480."""
 WAY_POINT_SHARE: Final = 0.012
 
 
@@ -151,8 +151,8 @@ class FoundLine(NamedTuple):
 def _find_arrows(ink: Ink, hidden: Mask, circles: list[Circle], has_clean: bool) -> list[FoundLine]:
     """Return the arrows of one colour, and circles of which too much is hidden for :func:`find_circles`."""
     skeleton, hidden = _without_circles(ink, hidden, circles)
-    curves = long_curves(skeleton, ink, hidden)
-    curves = sorted((c for c in curves if not _is_rest_of_circle(c, circles, ink)), key=path_length, reverse=True)
+    curves = [c for c in long_curves(skeleton, ink, hidden) if not _is_rest_of_circle(c, circles, ink)]
+    curves = _longest_first(_with_one_head(_longest_first(curves), circles, ink, hidden))
     arrows: list[FoundLine] = []
     heads: list[Array] = []
     for i, curve in enumerate(curves):
@@ -161,11 +161,10 @@ def _find_arrows(ink: Ink, hidden: Mask, circles: list[Circle], has_clean: bool)
             break
         if heads and _share_near(resample(curve, 24), np.vstack(heads), ink.half_width + 1.5) > 0.5:
             continue
-        others = _drawn(curves[:i] + [c for c in curves[i + 1 :] if path_length(c) > 0.6 * length], circles, ink)
-        ends = [look_for_head(curve, is_last, ink, others, hidden) for is_last in (False, True)]
+        ends = _ends(i, curves, circles, ink, hidden)
         is_forward = ends[1].weight >= ends[0].weight
         head = ends[int(is_forward)]
-        if head.weight < MIN_HEAD_WEIGHT * ink.scale**2:
+        if head.weight < MIN_HEAD_WEIGHT * ink.half_width * ink.scale:
             ring = _as_ring(curve, ink, hidden)
             if ring is not None:
                 arrows.append(FoundLine(StrokeKind.CIRCLE, _centre_and_rim(ring), curve))
@@ -175,6 +174,35 @@ def _find_arrows(ink: Ink, hidden: Mask, circles: list[Circle], has_clean: bool)
         arrows.append(FoundLine(StrokeKind.ARROW, _arrow(curve if is_forward else curve[::-1], head, ink), curve))
         heads.append(head.pixels)
     return arrows
+
+
+def _longest_first(curves: list[Array]) -> list[Array]:
+    return sorted(curves, key=path_length, reverse=True)
+
+
+def _ends(i: int, curves: list[Array], circles: list[Circle], ink: Ink, hidden: Mask) -> list[PictureHead]:
+    """Return what lies at both ends of one of the curves, which are sorted by length."""
+    length = path_length(curves[i])
+    others = _drawn(curves[:i] + [c for c in curves[i + 1 :] if path_length(c) > 0.6 * length], circles, ink)
+    return [look_for_head(curves[i], is_last, ink, others, hidden) for is_last in (False, True)]
+
+
+def _with_one_head(curves: list[Array], circles: list[Circle], ink: Ink, hidden: Mask) -> list[Array]:
+    """Join curves without a head to what they go on in, unseen: every arrow has one head."""
+    num_long = sum(path_length(c) >= MIN_ARROW_PX * ink.scale for c in curves)
+    least = MIN_HEAD_WEIGHT * ink.half_width * ink.scale
+    weights = [[end.weight for end in _ends(i, curves, circles, ink, hidden)] for i in range(num_long)]
+    has_head = [max(both) >= least for both in weights]
+    if num_long < 2 or all(has_head):
+        return curves
+
+    def is_open(a: End, b: End) -> bool:
+        is_head = [has_head[e.curve] and weights[e.curve][e.is_last] > weights[e.curve][not e.is_last] for e in (a, b)]
+        return not any(is_head) and not (has_head[a.curve] and has_head[b.curve])
+
+    # The ends of what is hidden in part point beside the way.
+    about = ndimage.binary_dilation(hidden, iterations=max(1, round(ink.half_width)))
+    return join_hidden(curves[:num_long], is_open, ink, about) + curves[num_long:]
 
 
 def _centre_and_rim(circle: Circle) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Final, NamedTuple
@@ -122,18 +122,22 @@ def _without_spurs(skeleton: Mask, ink: Ink) -> Mask:
         for curve in curves:
             for node in (curve.start, curve.end):
                 uses[node] = uses.get(node, 0) + 1
-        is_cut = False
+        spurs: dict[int, list[Curve]] = {}
         for curve in curves:
             free = [uses[curve.start] == 1, uses[curve.end] == 1]
             if sum(free) != 1:
                 continue
-            u, v = curve.points[-1 if free[0] else 0].astype(int)
+            node, at = (curve.end, -1) if free[0] else (curve.start, 0)
+            u, v = curve.points[at].astype(int)
             window = ink.depth[max(0, v - 2) : v + 3, max(0, u - 2) : u + 3]
             if curve.length < 2.4 * float(window.max()) + 1.0:
-                inner = curve.points[:-1] if free[0] else curve.points[1:]
+                spurs.setdefault(node, []).append(curve)
+        for node, cut in spurs.items():
+            # What is nothing but spurs is a short stroke and its head.
+            for curve in sorted(cut, key=lambda c: c.length)[: len(cut) - (len(cut) == uses[node])]:
+                inner = curve.points[1:] if curve.start == node else curve.points[:-1]
                 skeleton[inner[:, 1].astype(int), inner[:, 0].astype(int)] = False
-                is_cut = True
-        if not is_cut:
+        if not spurs:
             break
         skeleton = thin(skeleton)
     return skeleton
@@ -276,17 +280,37 @@ def _over_gaps(curves: list[Array], ink: Ink, hidden: Mask) -> list[Array]:
     return join(curves, _best_pairs(ranked, np.inf))
 
 
-def _is_corner_hidden(a: End, b: End, ink: Ink, hidden: Mask) -> bool:
-    """Tell whether two lines meet in a corner that is hidden."""
+def join_hidden(curves: list[Array], is_open: Callable[[End, End], bool], ink: Ink, hidden: Mask) -> list[Array]:
+    """Join curves ``(N, 2)`` [px] that may only be parts of one another, also where much of the way is hidden.
+
+    Args:
+        curves: as :func:`long_curves` gives them.
+        is_open: whether these two ends of different curves are to be joined if they can.
+        ink: the strokes of that colour.
+        hidden: ``(H, W)``: where a stroke of that colour may be covered.
+    """
+    ends = [end_of(c, last, i, ink) for i, c in enumerate(curves) for last in (False, True)]
+    ranked = []
+    for a, b in combinations(ends, 2):
+        distance = float(np.linalg.norm(b.point - a.point))
+        if a.curve == b.curve or distance > MAX_GAP_PX * ink.scale or not is_open(a, b):
+            continue
+        if _is_corner_hidden(a, b, ink, hidden, MAX_GAP_PX) or _gap_cost(a, b, ink, hidden) is not None:
+            ranked.append((distance, a, b))
+    return join(curves, _best_pairs(ranked, np.inf))
+
+
+def _is_corner_hidden(a: End, b: End, ink: Ink, hidden: Mask, reach_px: float = HIDDEN_CORNER_PX) -> bool:
+    """Tell whether two lines meet in a corner that is hidden, at most so far [px of a frame of 480] from their ends."""
     cross = float(a.direction[0] * b.direction[1] - a.direction[1] * b.direction[0])
     if abs(cross) < 0.4:
         return False
     gap = b.point - a.point
     reach_a = float(gap[0] * b.direction[1] - gap[1] * b.direction[0]) / cross
     reach_b = float(gap[0] * a.direction[1] - gap[1] * a.direction[0]) / cross
-    limit = HIDDEN_CORNER_PX * ink.scale + ink.half_width
+    limit = reach_px * ink.scale + ink.half_width
     # An end may reach past the corner by the width of the line.
-    least = -ink.half_width - 2 * ink.scale
+    least = -1.5 * ink.half_width - 2 * ink.scale
     if not (least <= reach_a <= limit and least <= reach_b <= limit):
         return False
     corner = a.point + reach_a * a.direction
