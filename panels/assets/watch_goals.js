@@ -127,8 +127,8 @@
 
     about(goal) {
       const lines = [];
-      if (!goal.instruction) lines.push(`Not understood. ${goal.reason} ${goal.suggestions.length ? `Possible here: ${goal.suggestions.join("; ")}.` : ""}`);
-      else if (goal.instruction !== goal.text.toLowerCase()) lines.push(`It is told: ${goal.instruction}`);
+      if (!goal.instruction && OPEN.has(goal.state)) lines.push(`Not understood. ${goal.reason} ${goal.suggestions.length ? `Possible here: ${goal.suggestions.join("; ")}.` : ""}`);
+      else if (goal.instruction && goal.instruction !== goal.text.toLowerCase()) lines.push(`It is told: ${goal.instruction}`);
       if (goal.attempts > 1) lines.push(`Attempt ${goal.attempts}${goal.note && goal.state !== "done" ? ` (${goal.note})` : ""}`);
       else if (goal.note && goal.state !== "done") lines.push(goal.note);
       if (goal.state === "done") lines.push(`Step ${goal.at_step}, ${goal.note}`);

@@ -40,7 +40,7 @@ class Step:
     """One step that was found in an instruction."""
 
     text: str
-    """As said, with a verb or a name put in where it was left out."""
+    """As said; of one that is understood with a verb or a name put in where it was left out."""
     instruction: str
     """What it means; empty when it was not understood."""
 
@@ -101,14 +101,11 @@ class _Reader:
             self._verb = ""
             return self.read(clause.split(":", 1)[1].strip())
         parts = [p for p in (part.strip() for part in _SOFT.split(clause)) if p]
-        if meant or len(parts) < 2:
-            self._remember(whole)
-            return (Step(whole, meant),)
-        found = self._read_parts(parts)
-        if found is None:
-            self._remember(whole)
-            return (Step(whole, ""),)
-        return found
+        found = None if meant or len(parts) < 2 else self._read_parts(parts)
+        if found is not None:
+            return found
+        self._remember(whole)
+        return (Step(whole if meant else clause, meant),)
 
     def _read_parts(self, parts: Sequence[str]) -> tuple[Step, ...] | None:
         """Return the steps of the parts of a clause, the fewest that are all understood; None when there is no such reading."""
@@ -125,7 +122,7 @@ class _Reader:
                 if not self._has_verb(parts[start]):
                     self._verb, self._thing = state
                     return None
-                text, meant, stop = self._completed(parts[start]), "", start + 1
+                text, meant, stop = parts[start], "", start + 1
             steps.append(Step(text, meant))
             self._remember(text)
             start = stop

@@ -220,7 +220,7 @@ class Pilot:
 
 _ABOUT: Final = {
     Mode.ROLLBACK: "back along what was driven",
-    Mode.ADVANCE: "to where a task starts",
+    Mode.ADVANCE: "the policy begins afresh there",
     Mode.RECOVERY: "up and away, to try again",
     Mode.FORWARD: "",
 }
