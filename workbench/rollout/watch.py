@@ -148,8 +148,9 @@ class LiveWatch:
             self._policy.hear(None if self._watch is None else self._on_call)
         if self._watch is None:
             self._calls = []
-        for call in self._calls:
-            self._watch.look(call) if self._watch else None
+        else:
+            for call in self._calls:
+                self._watch.look(call)
         self._publish()
 
     def _make_watch(self, fingerprint: str) -> EpisodeWatch | None:
