@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,12 +13,11 @@ from torch import Tensor
 
 from models.bench_vla.config import BenchVlaConfig
 from models.bench_vla.network import BenchVla
+from models.bench_vla.versions import WEIGHTS, WEIGHTS_ENV, find_weights
 from workbench.core.errors import InvalidInput, NotStored
 
-WEIGHTS: Final = Path(__file__).parent / "weights" / "bench-vla.safetensors"
-"""The weights that come with the project."""
-WEIGHTS_ENV: Final = "VLA_WORKBENCH_BENCH_VLA"
-"""Environment variable that names another file of weights, also for worker processes."""
+__all__ = ["WEIGHTS", "WEIGHTS_ENV", "find_weights", "load_network", "read_about", "save_network"]
+
 _FORMAT: Final = "bench-vla-1"
 
 
@@ -39,11 +37,6 @@ def save_network(path: Path, config: BenchVlaConfig, tensors: dict[str, Tensor],
     head = {"format": _FORMAT, "config": json.dumps(config.to_dict()), "about": json.dumps(about)}
     save_file(stored, part, metadata=head)
     part.replace(path)
-
-
-def find_weights() -> Path:
-    """Return the file of weights that is used: what :data:`WEIGHTS_ENV` names, or what comes with the project."""
-    return Path(os.environ.get(WEIGHTS_ENV) or WEIGHTS)
 
 
 def load_network(path: Path) -> BenchVla:

@@ -1,4 +1,7 @@
-"""Versions of the bench VLA that were taught here: a folder each, of its name, with its weights."""
+"""Where weights of the bench VLA are: those that come with the project, and versions that were taught here, a folder each.
+
+Loads no torch: the process of the page, which draws pictures, asks for paths alone.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,10 @@ from typing import Final
 
 from workbench.core.protocols import Policy, PolicyFactory
 
+WEIGHTS: Final = Path(__file__).parent / "weights" / "bench-vla.safetensors"
+"""The weights that come with the project."""
+WEIGHTS_ENV: Final = "VLA_WORKBENCH_BENCH_VLA"
+"""Environment variable that names another file of weights instead, also for worker processes."""
 VERSIONS_ENV: Final = "VLA_WORKBENCH_VERSIONS"
 """Environment variable that names the folder of all versions, also for worker processes."""
 WEIGHTS_NAME: Final = "bench-vla.safetensors"
@@ -37,11 +44,14 @@ def version_names() -> list[str]:
     return [name for _, name in sorted(found.items()) if weights_of(name).is_file()]
 
 
+def find_weights() -> Path:
+    """Return the file of weights that is used as ``bench-vla``: what :data:`WEIGHTS_ENV` names, or what comes with the project."""
+    return Path(os.environ.get(WEIGHTS_ENV) or WEIGHTS)
+
+
 def weights_of(name: str) -> Path:
     """Return where the weights of a version are; ``FIRST`` is the one that is used as ``bench-vla``."""
     if name == FIRST:
-        from models.bench_vla.checkpoint import find_weights
-
         return find_weights()
     return Path(os.environ.get(VERSIONS_ENV, "")) / name / WEIGHTS_NAME
 

@@ -113,6 +113,17 @@ def test_an_improvement_becomes_a_version_with_its_lineage_and_a_policy(taught, 
     assert name in [value for _, value in dropdown.choices]
 
 
+def test_the_page_s_process_learns_paths_without_loading_torch():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from models.bench_vla.versions import FIRST, weights_of; import panels.teach_desk; "
+        "assert weights_of(FIRST).name == 'bench-vla.safetensors'; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_cancelled_improvement_makes_no_version_and_says_that_it_goes_on(taught, corrected):
     workbench, _ = taught
     before = version_names()
