@@ -121,20 +121,26 @@ def find_image(images: Sequence[ImageTokens], camera: str) -> ImageTokens:
 def attention_of(module: nn.Module, anatomy: Anatomy, stack: str, layers: Sequence[int], tokens: str) -> Iterator[list[Tensor]]:
     """Collect attention weights ``(B, heads, n, keys) float32`` of a token group, one entry for each layer and forward pass.
 
-    Computed beside the network from the inputs of its attention modules, in the Llama and Gemma convention (projections, rotary
-    embedding by halves, grouped heads), so that its own fast kernels go on unchanged.
+    Computed beside the network from what its attention modules project, in the Llama and Gemma convention (rotary embedding by halves,
+    grouped heads), so that its own fast kernels go on unchanged and nothing is projected twice.
     """
     found = anatomy.stack(stack)
     found.group(tokens)
     weights: list[Tensor] = []
 
-    def after(passes: list[int]) -> Callable[..., None]:
-        def look(attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], _: object) -> None:
-            hidden = kwargs["hidden_states"] if "hidden_states" in kwargs else args[0]
-            at = [p for s in spans_in(found, tokens, hidden.shape[1], passes[0]) for p in range(s.start, s.stop or 0)]
+    def keep(projected: dict[str, Tensor], name: str) -> Callable[..., None]:
+        def note(_: nn.Module, args: object, output: Tensor) -> None:
+            projected[name] = output.detach()
+
+        return note
+
+    def after(projected: dict[str, Tensor], passes: list[int]) -> Callable[..., None]:
+        def look(attention: nn.Module, args: object, kwargs: dict[str, Any], _: object) -> None:
+            queries, keys = projected.pop("q_proj"), projected.pop("k_proj")
+            at = [p for s in spans_in(found, tokens, queries.shape[1], passes[0]) for p in range(s.start, s.stop or 0)]
             passes[0] += 1
             if at:
-                weights.append(_weights(attention, hidden.detach(), torch.tensor(at, device=hidden.device), kwargs))
+                weights.append(_weights(attention, queries, keys, at, kwargs))
 
         return look
 
@@ -142,7 +148,9 @@ def attention_of(module: nn.Module, anatomy: Anatomy, stack: str, layers: Sequen
     try:
         for layer in layers:
             target = site_module(module, anatomy, Site(stack, layer, Part.ATTENTION))
-            handles.append(target.register_forward_hook(after([0]), with_kwargs=True))
+            projected: dict[str, Tensor] = {}
+            handles += [target.get_submodule(name).register_forward_hook(keep(projected, name)) for name in ("q_proj", "k_proj")]
+            handles.append(target.register_forward_hook(after(projected, [0]), with_kwargs=True))
         yield weights
     finally:
         for handle in handles:
@@ -150,25 +158,24 @@ def attention_of(module: nn.Module, anatomy: Anatomy, stack: str, layers: Sequen
 
 
 @torch.no_grad()
-def _weights(attention: Any, hidden: Tensor, at: Tensor, kwargs: dict[str, Any]) -> Tensor:
-    """Return ``(B, heads, n, keys)``: softmax of rotated queries times keys, for the tokens ``at``."""
+def _weights(attention: Any, projected: Tensor, projected_keys: Tensor, at: Sequence[int], kwargs: dict[str, Any]) -> Tensor:
+    """Return ``(B, heads, n, keys)``: softmax of rotated queries times keys, for the tokens ``at`` of what was projected ``(B, T, -1)``."""
     cos, sin = (p[:, None] for p in kwargs["position_embeddings"])  # (B, 1, T, head)
-    queries = _heads(attention.q_proj(hidden.index_select(1, at)), attention.head_dim)
-    queries = _rotate(queries, cos.index_select(2, at), sin.index_select(2, at))
-    cache = kwargs.get("past_key_values")
-    if cache is not None:
-        keys = cache.layers[attention.layer_idx].keys  # after the pass, with its own keys
-    else:
-        keys = _rotate(_heads(attention.k_proj(hidden), attention.head_dim), cos, sin)
-    keys = keys.repeat_interleave(queries.shape[1] // keys.shape[1], dim=1)
-    scores = (queries @ keys.transpose(2, 3)).float() * attention.scaling
+    num_tokens, first = projected.shape[1], at[0]
+    some = slice(first, at[-1] + 1) if list(at) == list(range(first, at[-1] + 1)) else list(at)  # a slice copies nothing
+    queries = _rotate(_heads(projected[:, some], attention.head_dim), cos[:, :, some], sin[:, :, some]) * attention.scaling
+    cache = kwargs.get("past_key_values")  # after the pass, with its own keys
+    keys = _rotate(_heads(projected_keys, attention.head_dim), cos, sin) if cache is None else cache.layers[attention.layer_idx].keys
+    if queries.shape[1] != keys.shape[1]:
+        keys = keys.repeat_interleave(queries.shape[1] // keys.shape[1], dim=1)
+    scores = (queries @ keys.transpose(2, 3)).float()
     mask = kwargs.get("attention_mask")
     if mask is not None:
-        rows = mask.expand(*mask.shape[:2], hidden.shape[1], -1).index_select(2, at)[..., : keys.shape[2]]
+        rows = mask.expand(*mask.shape[:2], num_tokens, -1)[:, :, some, : keys.shape[2]]
         scores = scores.masked_fill(~rows, -torch.inf) if rows.dtype == torch.bool else scores + rows
-    elif getattr(attention, "is_causal", True) and hidden.shape[1] > 1:
-        last = at + keys.shape[2] - hidden.shape[1]
-        scores = scores.masked_fill(torch.arange(keys.shape[2], device=at.device) > last[:, None], -torch.inf)
+    elif getattr(attention, "is_causal", True) and num_tokens > 1:
+        last = torch.tensor(at, device=scores.device) + keys.shape[2] - num_tokens
+        scores = scores.masked_fill(torch.arange(keys.shape[2], device=scores.device) > last[:, None], -torch.inf)
     return scores.softmax(-1)
 
 
