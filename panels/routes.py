@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, Header, HTTPException, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from panels.admission import Admission
 from panels.export import Thumbnails
 from panels.live import LiveSession
 from panels.state import AppState
 from panels.timeline import timeline_document
 from panels.watch_alarms_desk import risk_points
 from sessions.records import EpisodeInfo, EpisodeQuery
-from workbench.core.errors import StoreError, UnknownName
+from workbench.core.errors import StoreError
 
 MAX_PAGE = 500
 """Most episodes in one answer."""
@@ -126,20 +126,9 @@ def make_router(app: AppState) -> APIRouter:
     @router.get("/api/live/{tab_id}/timeline")
     def get_live_timeline(tab_id: str, x_live_token: Annotated[str, Header()] = "") -> dict[str, Any]:
         """Return what the timeline draws of a live tab; the token of the tab goes into ``X-Live-Token``."""
-        return live_timeline(app, permitted(app, tab_id, x_live_token))
+        return live_timeline(app, Admission(app.live).session_of(tab_id, x_live_token))
 
     return router
-
-
-def permitted(app: AppState, tab_id: str, token: str) -> LiveSession:
-    """Return the live session of a tab whose token was shown; else an HTTP error."""
-    try:
-        session = app.live.get(tab_id)
-    except UnknownName as error:
-        raise HTTPException(404, "This tab is closed. Reload the page.") from error
-    if not secrets.compare_digest(session.token.encode(), token.encode()):
-        raise HTTPException(403 if token else 401, "The token does not belong to this tab. Reload the page.")
-    return session
 
 
 def live_timeline(app: AppState, session: LiveSession) -> dict[str, Any]:

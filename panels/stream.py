@@ -23,9 +23,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from panels.admission import CLOSE_UNKNOWN_TAB, Admission, Refused
 from panels.commands import COMMANDS
 from panels.frames import ACK, HEADER, Feed, FrameHub, Viewer, with_channel
-from panels.guard import is_same_origin
 from panels.intention import IntentionWish, intention_message
 from panels.keymap import Keys, command_sheet
 from panels.live import STAGE_SIZE, LiveRegistry, LiveSession
@@ -46,9 +46,6 @@ MAX_ERRORS: Final = 50
 """After so many bad messages on one socket it is closed."""
 MAX_CHANNELS: Final = 4
 
-CLOSE_NO_TOKEN: Final = 4401
-CLOSE_REFUSED: Final = 4403
-CLOSE_UNKNOWN_TAB: Final = 4404
 CLOSE_TOO_SLOW: Final = 4408
 CLOSE_HOSTILE: Final = 1008
 
@@ -304,44 +301,32 @@ def make_router(registry: LiveRegistry, *, allowed_origins: Collection[str] = ()
 
     Args:
         registry: all live tabs.
-        allowed_origins: origins besides our own whose pages may connect, for example ``https://lab.example``.
+        allowed_origins: as :attr:`Admission.allowed_origins`.
         keys: those of every command; None for those of the table of commands.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     router = APIRouter()
-    hubs = Hubs()
+    admission, hubs = Admission(registry, allowed_origins), Hubs()
+    _add_pictures(router, admission, hubs, keys)
+    _add_commands(router, admission, keys)
+    router.add_api_route("/assets/stage/{name}", serve_stage_asset, include_in_schema=False)
+    return router
 
-    def permitted(tab_id: str, token: str, request: Request) -> LiveSession:
-        if not is_same_origin(request.headers.get("origin"), request.headers.get("host", ""), allowed_origins):
-            raise HTTPException(403, "A page of another site may not use the live view.")
-        try:
-            session = registry.get(tab_id)
-        except UnknownName as error:
-            raise HTTPException(404, "This tab is closed. Reload the page.") from error
-        if not secrets.compare_digest(session.token.encode(), token.encode()):
-            raise HTTPException(403 if token else 401, "The token does not belong to this tab. Reload the page.")
-        return session
+
+def _add_pictures(router: APIRouter, admission: Admission, hubs: Hubs, keys: Keys | None) -> None:
+    """Add the ways to watch a live tab."""
 
     @router.websocket("/live/{tab_id}")
     async def live_socket(websocket: WebSocket, tab_id: str, token: str = "") -> None:
         """Serve one viewer of a tab."""
         # Accepted first, because a browser hides the reason of a refused handshake from the page.
         await websocket.accept()
-        session = None
-        code = CLOSE_REFUSED
-        if is_same_origin(websocket.headers.get("origin"), websocket.headers.get("host", ""), allowed_origins):
-            try:
-                session = registry.get(tab_id)
-            except UnknownName:
-                code = CLOSE_UNKNOWN_TAB if token else CLOSE_NO_TOKEN
-            if session is not None and not secrets.compare_digest(session.token.encode(), token.encode()):
-                session, code = None, CLOSE_REFUSED if token else CLOSE_NO_TOKEN
-        if session is None:
-            await websocket.close(code)
+        try:
+            session = admission.admit(tab_id, token, websocket.headers)
+        except Refused as refusal:
+            await websocket.close(refusal.close_code)
             return
-        hello = await run_in_threadpool(session.hello)
-        opening = {**hello, "commands": command_sheet(keys), "trajectory": session.trajectory.message(), "masks": session.masks.message()}
-        opening["steering"] = session.steering.message()
+        opening = await run_in_threadpool(_opening, session, keys)
         try:
             await websocket.send_text(json.dumps(opening, default=str))
         except WebSocketDisconnect:
@@ -349,10 +334,29 @@ def make_router(registry: LiveRegistry, *, allowed_origins: Collection[str] = ()
         with hubs.open(session) as hub:
             await LiveSocket(websocket, session, hub).run()
 
+    @router.get("/live/{tab_id}.mjpeg", include_in_schema=False)
+    async def watch_mjpeg(tab_id: str, request: Request, token: str = "", camera: str = Query("front", max_length=100)) -> Response:
+        """Stream a camera to a bare ``<img>``, for a look without our page."""
+        session = admission.admit(tab_id, token, request.headers)
+        await run_in_threadpool(session.hello)
+        if camera not in session.cameras:
+            raise HTTPException(404, f"No camera {camera!r}; there are: {', '.join(session.cameras)}.")
+        return StreamingResponse(_mjpeg(hubs, session, camera, request), media_type="multipart/x-mixed-replace; boundary=frame")
+
+
+def _opening(session: LiveSession, keys: Keys | None) -> dict[str, Any]:
+    """Return the first message of a socket: the page tells whoever comes late again of every state that it brings."""
+    states = {"trajectory": session.trajectory.message(), "masks": session.masks.message(), "steering": session.steering.message()}
+    return {**session.hello(), "commands": command_sheet(keys), **states}
+
+
+def _add_commands(router: APIRouter, admission: Admission, keys: Keys | None) -> None:
+    """Add the HTTP twin of the socket's commands."""
+
     @router.post("/api/live/{tab_id}/command", name="live_command")
     def run_command(tab_id: str, body: CommandBody, request: Request, x_live_token: str = Header("")) -> JSONResponse:
         """Run a command by name, as a key or button would; the token of the tab goes into ``X-Live-Token``."""
-        session = permitted(tab_id, x_live_token, request)
+        session = admission.admit(tab_id, x_live_token, request.headers)
         try:
             return JSONResponse({"ok": True, "result": session.command(body.name, body.args)})
         except Exception as error:
@@ -363,24 +367,13 @@ def make_router(registry: LiveRegistry, *, allowed_origins: Collection[str] = ()
         """List all commands with their keys."""
         return command_sheet(keys)
 
-    @router.get("/live/{tab_id}.mjpeg", include_in_schema=False)
-    async def watch_mjpeg(tab_id: str, request: Request, token: str = "", camera: str = Query("front", max_length=100)) -> Response:
-        """Stream a camera to a bare ``<img>``, for a look without our page."""
-        session = permitted(tab_id, token, request)
-        await run_in_threadpool(session.hello)
-        if camera not in session.cameras:
-            raise HTTPException(404, f"No camera {camera!r}; there are: {', '.join(session.cameras)}.")
-        return StreamingResponse(_mjpeg(hubs, session, camera, request), media_type="multipart/x-mixed-replace; boundary=frame")
 
-    @router.get("/assets/stage/{name}", include_in_schema=False)
-    def serve_stage_asset(name: str) -> Response:
-        """Serve a script of the stage."""
-        path = STAGE_ASSETS / name
-        if path.parent != STAGE_ASSETS or path.suffix not in MEDIA_TYPES or not path.is_file():
-            raise HTTPException(404, "No such file.")
-        return FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
-
-    return router
+def serve_stage_asset(name: str) -> Response:
+    """Serve a script of the stage."""
+    path = STAGE_ASSETS / name
+    if path.parent != STAGE_ASSETS or path.suffix not in MEDIA_TYPES or not path.is_file():
+        raise HTTPException(404, "No such file.")
+    return FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
 
 
 async def _mjpeg(hubs: Hubs, session: LiveSession, camera: str, request: Request) -> AsyncIterator[bytes]:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from panels.admission import CLOSE_NO_TOKEN, CLOSE_REFUSED, CLOSE_UNKNOWN_TAB
 from panels.frames import ACK, HEADER, MAX_IN_FLIGHT
 from panels.live import LiveRegistry
-from panels.stream import CLOSE_HOSTILE, CLOSE_NO_TOKEN, CLOSE_REFUSED, CLOSE_UNKNOWN_TAB, MAX_ERRORS, make_router
+from panels.stream import CLOSE_HOSTILE, MAX_ERRORS, make_router
 from tests.panels.fake_live import arrow, document, make_session
 
 
