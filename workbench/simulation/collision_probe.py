@@ -26,6 +26,10 @@ MEANT_M: Final = 0.06
 """A touch is meant this near to where the gripper opens or closes, and to the end of the path."""
 _CLOSING: Final = (0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.0)
 """Openings at which closing fingers look for what is between them."""
+OBSTACLE: Final = "obstacle_"
+"""How the owners of obstacles begin."""
+_OWN: Final = 1 << 10
+"""A kind of contact of its own, for the arm with itself."""
 _NAMES: Final = {GRIPPER: "the hand", ARM: "the arm"}
 
 Floats = NDArray[np.float64]
@@ -61,6 +65,9 @@ class CollisionProbe:
         self._model = copy.copy(model)
         self._rig: Rig = find_rig(self._model)
         owners = geom_owners(self._model, scene, self._rig)
+        self._meet_itself([i for i, owner in enumerate(owners) if owner in _NAMES])
+        self._usual: frozenset[tuple[int, int]] = frozenset()
+        """Pairs of bodies of the arm that touch where it stands: crude shapes of neighbours."""
         # Contacts are told before they happen.
         self._model.geom_margin[[i for i, owner in enumerate(owners) if owner in _NAMES]] = SAFE_M
         self._owners = owners
@@ -76,6 +83,8 @@ class CollisionProbe:
         """Let everything stand as in the ``physics`` part of a state of this scene."""
         mujoco.mj_setState(self._model, self._data, np.ascontiguousarray(physics), mujoco.mjtState.mjSTATE_INTEGRATION)
         mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_collision(self._model, self._data)
+        self._usual = frozenset(self._bodies(i) for i in range(self._data.ncon) if self._is_own(i))
         self._start = self._data.qpos.copy()
 
     @property
@@ -114,6 +123,34 @@ class CollisionProbe:
             found.append(self._worst(held, bool(meant[index])))
         data.qpos[:] = self._start
         return found
+
+    def inside_obstacles(self) -> tuple[str, ...]:
+        """Return what obstacles go into in the state that was set."""
+        mujoco.mj_collision(self._model, self._data)
+        pairs = zip(self._pairs(), self._data.contact.dist, strict=True)
+        deep = [pair for pair, distance in pairs if distance < -TOUCH_M]
+        found = [b if a.startswith(OBSTACLE) else a for a, b in deep if a.startswith(OBSTACLE) != b.startswith(OBSTACLE)]
+        return tuple(dict.fromkeys(self._label(owner) for owner in found if owner != "table"))
+
+    def _meet_itself(self, geoms: Sequence[int]) -> None:
+        """Let the arm's own shapes meet each other, which they do not in the physics of the built-in arm."""
+        model = self._model
+        for geom in geoms:
+            if model.geom_contype[geom] == 0 and model.geom_conaffinity[geom] != 0:
+                model.geom_contype[geom] |= _OWN
+                model.geom_conaffinity[geom] |= _OWN
+                # Whole bodies are passed over by what their shapes have together.
+                model.body_contype[model.geom_bodyid[geom]] |= _OWN
+                model.body_conaffinity[model.geom_bodyid[geom]] |= _OWN
+
+    def _bodies(self, index: int) -> tuple[int, int]:
+        first, second = sorted(int(self._model.geom_bodyid[g]) for g in self._data.contact[index].geom)
+        return first, second
+
+    def _is_own(self, index: int) -> bool:
+        """Tell whether a contact is one of the arm with itself; fingers, which meet when they close, are one body for that."""
+        a, b = (self._owners[g] for g in self._data.contact[index].geom)
+        return a in _NAMES and b in _NAMES and not (a == b == GRIPPER)
 
     def _hand_places(self, joints: Floats) -> Floats:
         """Return ``(M, 3)`` where the end-effector is [m]."""
@@ -170,14 +207,18 @@ class CollisionProbe:
         for index in range(self._data.ncon):
             contact = contacts[index]
             first, second = self._owners[contact.geom[0]], self._owners[contact.geom[1]]
+            if self._is_own(index):
+                if contact.dist < -TOUCH_M and self._bodies(index) not in self._usual:
+                    worst = _deeper(worst, Touching("the arm and itself", float(-contact.dist), np.array(contact.frame[:3])))
+                continue
             ours = [owner in _NAMES or owner in carried for owner in (first, second)]
             if ours[0] == ours[1] or contact.dist > self._allowed((first, second), held, is_meant):
                 continue
-            if worst is None or -contact.dist > worst.depth_m:
-                mine, other = (first, second) if ours[0] else (second, first)
-                # The normal points from the first geom to the second.
-                normal = np.array(contact.frame[:3])
-                worst = Touching(f"{self._label(mine)} and {self._label(other)}", float(-contact.dist), -normal if ours[0] else normal)
+            mine, other = (first, second) if ours[0] else (second, first)
+            # The normal points from the first geom to the second.
+            normal = np.array(contact.frame[:3])
+            found = Touching(f"{self._label(mine)} and {self._label(other)}", float(-contact.dist), -normal if ours[0] else normal)
+            worst = _deeper(worst, found)
         return worst
 
     def _allowed(self, pair: tuple[str, str], held: _Held, is_meant: bool) -> float:
@@ -193,6 +234,10 @@ class CollisionProbe:
 
     def _label(self, owner: str) -> str:
         return _NAMES.get(owner) or self._labels.get(owner) or f"the {owner.replace('_', ' ')}"
+
+
+def _deeper(one: Touching | None, other: Touching) -> Touching:
+    return other if one is None or other.depth_m > one.depth_m else one
 
 
 def _meant(places: Floats, is_shut: NDArray[np.bool_], end: Floats) -> NDArray[np.bool_]:
