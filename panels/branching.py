@@ -6,14 +6,17 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from workbench.core.errors import InvalidInput
+from workbench.core.types import EpisodeConfig
 from workbench.rollout.branching import standing_at
 
 if TYPE_CHECKING:
     from panels.live import LiveSession
 
 
-def begin_branch(session: LiveSession, step: int | None) -> Future[str]:
+def begin_branch(session: LiveSession, step: int | None, *, config: EpisodeConfig | None = None) -> Future[str]:
     """Begin an episode from a step of the live one (default: the step that is looked at), paused; the future has its id.
+
+    ``config`` replaces that of the episode; its scene must have states of the same form.
 
     Raises:
         InvalidInput: there is no episode, or a stored one is shown.
@@ -33,7 +36,7 @@ def begin_branch(session: LiveSession, step: int | None) -> Future[str]:
     standing = standing_at(history.events(), wanted, instruction=status.instruction, policy=history.start.policy)
     lead = history.lead(standing, wanted)
     return session.controller.branch(
-        session.config,
+        config or session.config,
         state,
         parent_id=status.episode_id,
         step=wanted,

@@ -73,6 +73,7 @@ class LiveSession:
         self._board = Board(PlanReading(Sketch(new_id(), "front", STAGE_SIZE, STAGE_SIZE, ())))
         self._shown_step: int | None = None
         self._stored: StoredEpisode | None = None
+        self._stored_states: tuple[EpisodeConfig, Sequence[SimState]] | None = None
         self.trail = Trail()
         self.words = WordReader()
         self.intention_wish = IntentionWish()
@@ -255,7 +256,7 @@ class LiveSession:
         if self.controller.status().mode == "autonomous":
             self.controller.pause()
         with self._lock:
-            self._stored = episode
+            self._stored, self._stored_states = episode, (config, states)
         self.view.show_states(states, config=config, step=step)
         self.show_step(step)
 
@@ -264,6 +265,12 @@ class LiveSession:
         """The stored episode that is shown, or None."""
         with self._lock:
             return self._stored
+
+    @property
+    def stored_states(self) -> tuple[EpisodeConfig, Sequence[SimState]] | None:
+        """How the stored episode that is shown started, and its states; or None."""
+        with self._lock:
+            return None if self._stored is None else self._stored_states
 
     def branch(self, step: int | None) -> str:
         """Start a new episode from a step of this one (default: the step that is looked at), paused, and return its id."""

@@ -18,11 +18,12 @@ TITLE: Final = "Trajectory"
 
 _TEMPLATE: Final = """<div class="path-editor">
 <div class="row" data-is="sources"><button data-do="tool" class="primary" title="See the robot's way on the picture and drag its points (T)">Edit on the picture</button>
-<button data-do="own" title="Drop the edits and show what the policy means to do">Policy's path</button>
-<button data-do="drawing" title="Take the path that the drawing was planned as (Sketch tab)">Drawing's path</button>
+<button data-do="own" title="Drop the edits and show what the policy means to do" aria-label="Policy's path">Policy's</button>
+<button data-do="drawing" title="Take the path that the drawing was planned as (Sketch tab)" aria-label="Drawing's path">Drawing's</button>
+<button data-do="episode" title="Take the way that the gripper went: in the stored episode that is on the stage, else in this one so far" aria-label="Episode's path">Episode's</button>
 <label class="button" title="Import a path: JSON, or what MolmoAct or HAMSTER wrote">Import<input type="file" data-is="file" accept=".json,.txt" hidden></label>
 <span class="spring"></span>
-<button data-do="undo" title="Take back the last edit (Ctrl+Z)">Undo</button><button data-do="redo" title="Bring it back (Ctrl+Shift+Z)">Redo</button></div>
+<button data-do="undo" title="Take back the last edit (Ctrl+Z)" aria-label="Undo">↶</button><button data-do="redo" title="Bring it back (Ctrl+Shift+Z)" aria-label="Redo">↷</button></div>
 <p class="say" data-is="say" role="status" hidden></p>
 <p class="hint" data-is="empty">Press <b>Edit on the picture</b> (T): the robot's intended way appears as a line. Drag a point to move it level, with
 Shift or by the blue arrow up and down; click the line to add a point, Alt+click or Delete takes one away; drag on the bare table to draw a new way.</p>
@@ -52,9 +53,9 @@ Shift or by the blue arrow up and down; click the line to add a point, Alt+click
 <details><summary>Plan a path, and put obstacles in the way</summary>
 <div class="row"><button data-do="plan" title="Two clicks on the picture: from where to where">Plan from here to there</button>
 <label class="field" title="What proposes where to go next">guided by <select data-is="sampler"><option value="rrt">chance (RRT)</option><option value="policy">the policy</option></select></label></div>
-<div class="row"><button data-do="box" title="Click on the table where it shall stand; the episode starts anew with it">Add an obstacle</button>
+<div class="row"><button data-do="box" title="Click on the table where it shall stand; the episode goes on with it from this moment, on a branch">Add an obstacle</button>
 <label class="field">width <input type="number" data-is="box-width" value="18" min="1" max="60"></label><label class="field">depth <input type="number" data-is="box-depth" value="4" min="1" max="60"></label>
-<label class="field">height <input type="number" data-is="box-height" value="15" min="1" max="50"> cm</label><button data-do="unbox" disabled title="Start anew without obstacles">Remove them</button></div></details></div>"""
+<label class="field">height <input type="number" data-is="box-height" value="15" min="1" max="50"> cm</label><button data-do="unbox" disabled title="Go on from this moment without obstacles, on a branch">Remove them</button></div></details></div>"""
 
 
 class TrajectoryEditor(gr.HTML):

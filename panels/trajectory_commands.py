@@ -47,7 +47,7 @@ class Drawn(NoArgs):
 class Source(NoArgs):
     """Where a path is taken from."""
 
-    source: Literal["sketch"] = "sketch"
+    source: Literal["sketch", "episode"] = "sketch"
 
 
 class File(NoArgs):
@@ -110,9 +110,9 @@ def draw(session: LiveSession, args: Drawn) -> Result:
     return sources.draw(session, args.camera, args.points)
 
 
-def take(session: LiveSession, _: Source) -> Result:
-    """Take the planned way of the drawing as the path."""
-    return sources.take_sketch(session)
+def take(session: LiveSession, args: Source) -> Result:
+    """Take the planned way of the drawing, or the way of the episode that is shown, as the path."""
+    return sources.take_sketch(session) if args.source == "sketch" else sources.take_episode(session)
 
 
 def load(session: LiveSession, args: File) -> Result:
@@ -141,12 +141,12 @@ def plan(session: LiveSession, args: Plan) -> Result:
 
 
 def add_obstacle(session: LiveSession, args: Obstacle) -> Result:
-    """Start the episode anew with one more obstacle."""
+    """Go on from the moment that is shown with one more obstacle."""
     return obstacles.add(session, args.model_dump())
 
 
 def clear_obstacles(session: LiveSession, _: NoArgs) -> Result:
-    """Start the episode anew without obstacles."""
+    """Go on from the moment that is shown without obstacles."""
     return obstacles.clear(session)
 
 
@@ -183,7 +183,15 @@ TRAJECTORY_COMMANDS: Final = (
     Command("trajectory_edit", "Send a path", GROUP, (), "Take an edited path document", handler=edit, args=Edit),
     Command("trajectory_own", "The policy's own path", GROUP, (), "Drop the edits and show what the policy means to do", handler=own),
     Command("trajectory_draw", "Draw a path", GROUP, (), "Take a line on the picture as the path", handler=draw, args=Drawn),
-    Command("trajectory_take", "Take a path", GROUP, (), "Take the planned way of the drawing as the path", handler=take, args=Source),
+    Command(
+        "trajectory_take",
+        "Take a path",
+        GROUP,
+        (),
+        "Take the way of the drawing, or of the episode that is shown",
+        handler=take,
+        args=Source,
+    ),
     Command("trajectory_load", "Load a path", GROUP, (), "Take the path in a file", handler=load, args=File),
     Command("trajectory_smooth", "Smooth the path", GROUP, (), "Leave out points that change little", handler=smooth, args=Tolerance),
     Command("trajectory_repair", "Make the path feasible", GROUP, (), "By the smallest change that is found", handler=repair),
@@ -193,12 +201,12 @@ TRAJECTORY_COMMANDS: Final = (
         "Add an obstacle",
         GROUP,
         (),
-        "Start the episode anew, on the same seed, with a box in the way",
+        "Branch from this moment, with a box in the way",
         handler=add_obstacle,
         args=Obstacle,
     ),
     Command("trajectory_plan", "Plan a path", GROUP, (), "Around what is in the way, between two places", handler=plan, args=Plan),
-    Command("trajectory_unblock", "Remove the obstacles", GROUP, (), "Start the episode anew without them", handler=clear_obstacles),
+    Command("trajectory_unblock", "Remove the obstacles", GROUP, (), "Branch from this moment without them", handler=clear_obstacles),
     Command("trajectory_undo", "Undo the path edit", GROUP, ("Ctrl+z",), "Take back the last edit of the path", "path", handler=undo),
     Command("trajectory_redo", "Redo the path edit", GROUP, ("Ctrl+Shift+z", "Ctrl+y"), "Bring it back", context="path", handler=redo),
     Command("trajectory_run", "Run the path", GROUP, (), "Let the robot follow the path", handler=run, args=Run),

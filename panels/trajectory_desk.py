@@ -271,11 +271,17 @@ class TrajectoryDesk:
         config = self._session.config
         if config is None:
             raise InvalidInput("path", expected="an episode", found="none", fix="Start one in the Scene tab.")
+        return self._the_copy().run(config, self._shown_state(), work, slot=slot)
+
+    def in_copy_of(self, config: EpisodeConfig, work: Callable[[Simulator], T]) -> Future[T]:
+        """Run a function on a copy of another episode's scene, which stands at its start."""
+        return self._the_copy().run(config, None, work)
+
+    def _the_copy(self) -> SceneCopy:
         with self._lock:
             if self._copy is None:
                 self._copy = SceneCopy(self._session.controller.catalogues[0])
-            copy = self._copy
-        return copy.run(config, self._shown_state(), work, slot=slot)
+            return self._copy
 
     def _shown_state(self) -> SimState | None:
         """Return the state that is looked at, while it moves the one before the present step; None before the first is known."""

@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sessions.recorded import require_physics
 from workbench.core.errors import InvalidInput, UnknownName
 from workbench.core.protocols import Simulator
 from workbench.core.trajectories import Phase
-from workbench.core.types import CameraRequest, Trace
+from workbench.core.types import PROPRIO, CameraRequest, SimState, Trace
 from workbench.rollout.prompts import parse_trace
 from workbench.rollout.trace_path import DrawnPath, drawn_path, parse_path, space_path
 from workbench.rollout.trace_prediction import LOOK_PX, path_of_drawing
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
 WAIT_S: Final = 30.0
 MAX_TEXT: Final = 1_000_000
 SNAP_OVER_M: Final = 0.0
+MAX_LOOKED_AT: Final = 400
+"""Steps of a stored episode that its way is made of, at most."""
+EPISODE_TOLERANCE_M: Final = 0.008
+"""How far the points left out of an episode's way may lie from the line of the others."""
+MIN_WAY_M: Final = 0.01
+APART_M: Final = 1e-3
 
 
 def edit(session: LiveSession, document: object, what: str, snap: tuple[str, str] | None) -> dict[str, Any]:
@@ -67,6 +75,48 @@ def take_sketch(session: LiveSession) -> dict[str, Any]:
     is_new = np.ones(len(ways), dtype=bool)
     is_new[1:] = (np.linalg.norm(np.diff(positions, axis=0), axis=1) > 1e-3) | (np.diff(openings) != 0)
     return session.trajectory.take(drawn_path(SpacePath(positions[is_new], openings[is_new]), source="sketch"), "took the drawing's way")
+
+
+def take_episode(session: LiveSession) -> dict[str, Any]:
+    """Take the way that the end-effector went in the episode that is shown: a stored one, else the live one so far.
+
+    Raises:
+        InvalidInput: it has hardly any steps, hardly moved, or is a recording without physics.
+    """
+    stored = session.stored_states
+    if stored is None:
+        steps = [step for step in session.controller.history().steps() if step.proprio is not None]
+        hands = np.array(
+            [[*s.proprio[PROPRIO["ee_position"]], *s.proprio[PROPRIO["gripper_command"]]] for s in steps if s.proprio is not None]
+        )
+        name = "the live episode"
+    else:
+        config, states = stored
+        require_physics(config)
+        chosen = [states[i] for i in np.unique(np.linspace(0, len(states) - 1, min(len(states), MAX_LOOKED_AT)).astype(int))]
+        hands = session.trajectory.in_copy_of(config, lambda simulator: np.array([_hand_in(simulator, s) for s in chosen])).result(WAIT_S)
+        name = "a stored episode"
+    if len(hands) < 2 or np.ptp(hands[:, :3], axis=0).max() < MIN_WAY_M:
+        fix = "Open one in the History tab, or let the robot run first."
+        raise InvalidInput("episode", expected="one in which the gripper moved", found=f"{len(hands)} steps that hardly move", fix=fix)
+    return session.trajectory.take(way_of_hands(hands), f"took the way of {name}")
+
+
+def way_of_hands(hands: NDArray[np.float64]) -> DrawnPath:
+    """Return positions and openings ``(N, 4)`` of consecutive steps as a path of few points; where the gripper opens or closes stays."""
+    openings = (hands[:, 3] > 0.5).astype(float)
+    kept = [0]
+    for index in range(1, len(hands)):
+        is_apart = float(np.linalg.norm(hands[index, :3] - hands[kept[-1], :3])) > APART_M
+        if is_apart or openings[index] != openings[kept[-1]]:
+            kept.append(index)
+    return drawn_path(smooth(SpacePath(hands[kept, :3].astype(float), openings[kept]), EPISODE_TOLERANCE_M), source="episode")
+
+
+def _hand_in(simulator: Simulator, state: SimState) -> list[float]:
+    simulator.restore(state)
+    proprio = simulator.observe(()).proprio
+    return [float(v) for v in (*proprio[PROPRIO["ee_position"]], *proprio[PROPRIO["gripper_command"]])]
 
 
 def load(session: LiveSession, text: str, name: str) -> dict[str, Any]:

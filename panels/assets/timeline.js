@@ -62,6 +62,7 @@
       this.risk = document.risk || [];
       this.live.numSteps = Math.max(this.live.numSteps, document.num_steps || 0);
       for (const event of document.events || []) this.add(event);
+      VLAW.path?.showMoment();
       this.draw();
     }
 

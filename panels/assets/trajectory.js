@@ -41,10 +41,9 @@
       this.bind();
       VLAW.withSocket((socket) => {
         this.use(VLAW.path);
-        socket.on("status", (m) => this.showStatus(m));
+        socket.on("status", (m) => { this.status = m; });
         socket.on("trajectory_ghost", (m) => this.play(m));
         socket.on("trajectory_score", (m) => { this.path.model.score = m.score; this.path.model.changed(); });
-        socket.on("event", () => this.showMoment());
       });
     }
 
@@ -77,6 +76,7 @@
       on("tool", () => VLAW.run("tool_trace"));
       on("own", () => { VLAW.run("tool_trace"); this.ask("trajectory_own"); });
       on("drawing", () => this.ask("trajectory_take", { source: "sketch" }));
+      on("episode", () => { VLAW.run("tool_trace"); this.ask("trajectory_take", { source: "episode" }); });
       on("undo", () => VLAW.run("trajectory_undo"));
       on("redo", () => VLAW.run("trajectory_redo"));
       on("smooth", () => this.ask("trajectory_smooth", { tolerance_mm: this.tolerance }));
@@ -155,7 +155,7 @@
 
     pickBox() {
       VLAW.run("tool_trace");
-      this.say("Click on the table where the obstacle shall stand (Esc: leave it). The episode starts anew with it, on the same seed.");
+      this.say("Click on the table where the obstacle shall stand (Esc: leave it). The episode goes on with it from this moment, on a branch.");
       this.path.picking = {
         take: (uv) => {
           this.path.picking = null;
@@ -179,24 +179,6 @@
     showWeight() {
       const share = Number(this.part("weight").value);
       set(this.part("weight-text"), share === 0 ? "policy alone" : share === 100 ? "path alone" : `${100 - share} % policy, ${share} % path`);
-    }
-
-    showStatus(status) {
-      this.status = status;
-      this.showMoment();
-    }
-
-    /* Of an earlier moment that is looked at, the path that stood then. */
-    showMoment() {
-      const { status } = this;
-      if (!status || !this.path) return;
-      const step = status.shown_step;
-      if (step === null) return this.path.model.showPast(null);
-      const events = VLAW.timeline?.events ?? [];
-      const found = events.filter((e) => e.kind === "path" && e.step <= step && e.payload?.path).at(-1);
-      if (found?.id === this.pastId && this.path.model.past) return;
-      this.pastId = found?.id;
-      this.path.model.showPast(found ? found.payload.path.points : []);
     }
 
     /* Plays a preview on the picture, faster than it will be. */

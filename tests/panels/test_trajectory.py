@@ -9,7 +9,7 @@ import pytest
 
 from panels.render.trajectory import PathInSpace, path_figure
 from panels.trajectory_drive import Drive
-from panels.trajectory_sources import read_file
+from panels.trajectory_sources import read_file, way_of_hands
 from panels.trajectory_trials import report_to_dict, score_to_dict
 from tests.panels.fake_live import make_session
 from workbench.core.errors import InvalidInput, UnknownName
@@ -138,3 +138,17 @@ def test_the_figure_shows_old_and_new_obstacles_and_reach():
     box = {"x": 0.5, "y": 0.0, "width": 0.2, "depth": 0.1, "height": 0.1}
     figure = path_figure(PathInSpace(ways, ways, np.empty((0, 3)), (None, 0.0), ways[:1], (box,)))
     assert {t.name for t in figure.data} == {"reach", "obstacle 1", "before", "path", "gripper", "in the way"}
+
+
+def test_the_way_of_an_episode_keeps_its_corners_and_where_the_gripper_acts():
+    there = np.linspace([0.4, 0.0, 0.3], [0.6, 0.0, 0.3], 30)
+    down = np.linspace([0.6, 0.0, 0.3], [0.6, 0.0, 0.1], 30)
+    hands = np.hstack([np.vstack([there, down, down[-1:], down[::-1]]), np.ones((91, 1))])
+    hands[60:, 3] = 0.0
+    path = way_of_hands(hands)
+    assert path.source == "episode" and 3 <= len(path.points) <= 8
+    assert np.allclose(path.points[0].position, [0.4, 0, 0.3]) and np.allclose(path.points[-1].position, [0.6, 0, 0.3])
+    closing = [p for p in path.points if p.gripper == 0.0]
+    assert len(closing) == 1 and np.allclose(closing[0].position, [0.6, 0, 0.1], atol=1e-3)
+    gaps = [np.abs(np.array(p.position) - hands[:, :3]).sum(axis=1).min() for p in path.points]
+    assert max(gaps) < 1e-9, "every point is one that the gripper was at"

@@ -41,6 +41,8 @@ export class TraceTool {
     socket.on("hello", (m) => this.model.take(m.trajectory));
     socket.on("trajectory", (m) => this.model.take(m));
     socket.on("trajectory_drive", (m) => this.model.takeDrive(m));
+    socket.on("status", (m) => { this.shownStep = m.shown_step; this.showMoment(); });
+    socket.on("event", () => this.showMoment());
     socket.on("intention", (m) => { this.proposals = m.proposals ?? null; this.refresh(); });
     socket.on("frame", (frame) => { if (frame.channel === 1 && this.pip?.lens.set(frame.projection)) this.refresh(); });
   }
@@ -89,6 +91,20 @@ export class TraceTool {
   }
 
   // --- what the stage tells ---
+
+  /** Of an earlier moment that is looked at, the path that stood then; also called when the timeline has read another episode. */
+  showMoment() {
+    const step = this.shownStep ?? null;
+    if (step === null) {
+      this.pastId = null;
+      return this.model.showPast(null);
+    }
+    const events = window.VLAW?.timeline?.events ?? [];
+    const found = events.filter((e) => e.kind === "path" && e.step <= step && e.payload?.path).at(-1);
+    if ((found?.id ?? "none") === this.pastId && this.model.past) return undefined;
+    this.pastId = found?.id ?? "none";
+    return this.model.showPast(found ? found.payload.path.points : []);
+  }
 
   setProjection(projection) {
     if (this.lens.set(projection)) this.refresh();
