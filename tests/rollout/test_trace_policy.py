@@ -79,6 +79,24 @@ def test_an_edit_changes_the_next_executed_action(simulator):
     assert run(episode, 1)[0][1] > 0.003
 
 
+@pytest.mark.parametrize("make", [TracePolicy, lambda simulator: BlendPolicy(Drift(), simulator)], ids=["follower", "blend of chunks"])
+@pytest.mark.parametrize("at", [3, 6])
+def test_an_edited_path_changes_what_is_executed_within_one_control_step(simulator, make, at):
+    """Two runs, alike up to the edit: the first step after it already goes another way, also in the midst of a chunk of actions."""
+    ways = []
+    for is_edited in (False, True):
+        episode = episode_of(simulator, make(simulator))
+        actions = run(episode, at)
+        if is_edited:
+            change_prompt(episode, {"trace": trace_to(simulator, (0.0, -0.12, 0.05))})
+        actions += run(episode, 1)
+        ways.append((np.array(actions), simulator.world.ee_position.copy()))
+    (left, end), (edited, other_end) = ways
+    assert np.array_equal(left[:at], edited[:at]), "nothing differs before the edit"
+    assert np.abs(left[at] - edited[at])[:3].max() > 1e-3, "the next step's action is another one"
+    assert np.linalg.norm(end - other_end) > 1e-4, "and so is where the arm is after it"
+
+
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
 def test_the_blend_lies_between_both_and_shows_both(simulator, weight):
     base = Drift()
