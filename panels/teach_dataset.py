@@ -35,7 +35,12 @@ ABOUT: Final = (
 def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     """Place this part in the present Gradio layout."""
     about = fact_lines("teach-dataset-about")
-    about.value = {"lines": [ABOUT]}
+    about.value = {
+        "lines": [
+            ABOUT,
+            f"Zip files of up to {app.settings.max_upload_mb} MB can be sent from here; larger ones, and folders, go into the folder below.",
+        ]
+    }
     with gr.Row(elem_classes="tight"):
         session = gr.Dropdown(session_choices(app), label="Session", elem_id="teach-dataset-session", scale=4)
         side = gr.Dropdown(list(SIDES), value=SIDE_PX, label="Picture side [px]", elem_id="teach-dataset-side", scale=2, min_width=110)
@@ -45,12 +50,16 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
         cancel = gr.Button("Cancel", elem_id="teach-dataset-cancel", min_width=70, interactive=False)
     with gr.Row(elem_classes="tight"):
         upload = gr.UploadButton(
-            f"Import a zip (up to {app.settings.max_upload_mb} MB)", elem_id="teach-dataset-import", file_types=[".zip"], type="filepath"
+            "Import a zip", elem_id="teach-dataset-import", file_types=[".zip"], type="filepath", min_width=110, scale=1
         )
         there = gr.Dropdown(
-            import_choices(app), label="Or from the folder imports", elem_id="teach-dataset-there", scale=3, info=str(imports_dir(app))
+            import_choices(app),
+            label="Or from this folder of the server",
+            elem_id="teach-dataset-there",
+            scale=4,
+            info=str(imports_dir(app)),
         )
-        take = gr.Button("Import it", elem_id="teach-dataset-take", min_width=90)
+        take = gr.Button("Import it", elem_id="teach-dataset-take", min_width=90, scale=1)
     lines = fact_lines("teach-dataset-lines")
     file = gr.File(label="Dataset", visible=False, interactive=False, elem_id="teach-dataset-file")
     clock = gr.Timer(POLL_S, active=False)
@@ -66,10 +75,10 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
 
 
 def session_choices(app: AppState) -> list[tuple[str, str]]:
-    """Return the sessions that have episodes, the one used last first, as titles and ids."""
+    """Return the sessions that have steps, the one used last first, as titles and ids."""
     found = []
     for info in app.store.sessions(limit=MAX_SESSIONS):
-        if info.num_episodes:
+        if info.num_steps:
             when = time.strftime("%d %b %H:%M", time.localtime(info.last_started))
             num = f"{info.num_episodes} episode{'s' if info.num_episodes > 1 else ''}, {info.num_steps} steps"
             found.append((f"{info.name or 'Session'}, {when}: {num}", info.id))

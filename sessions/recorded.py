@@ -175,7 +175,7 @@ class _RecordedView:
             canvas.paste(picture, ((room[0] - picture.width) // 2, (room[1] - picture.height) // 2))
         label = f"recorded: {key.removeprefix(IMAGES)}" if found is not None else "no picture was recorded here"
         draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(12)
-        draw.text((6, camera.height - _STRIP_PX // 2), label, _INK, font, anchor="lm")
+        draw.text((camera.width - 6, camera.height - _STRIP_PX // 2), label, _INK, font, anchor="rm")
         return np.asarray(canvas)
 
     def pinhole(self, physics: NDArray[np.float64], camera: CameraRequest) -> Pinhole:
