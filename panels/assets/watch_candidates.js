@@ -113,7 +113,7 @@
       if (!found) return;
       const refused = Object.keys(found.refused).length;
       const who = found.is_picked ? "picked by hand" : found.chosen === 0 ? "the policy's own" : `by ${found.verifier}`;
-      this.part("summary").textContent = `Before step ${found.step}: number ${found.chosen} of ${found.count} is executed, ${who}${refused ? `; ${refused} refused` : ""}.${this.isPickable ? " Pick another, or go on (Space)." : ""}`;
+      this.part("summary").textContent = `Before step ${found.step}: number ${found.chosen} of 0 to ${found.count - 1} is chosen, ${who}${refused ? `; ${refused} refused` : ""}.${this.isPickable ? " Pick another, or go on (Space)." : ""}`;
       const standing = VLAW.candidates?.standings(found) ?? found.scores.map(() => 0);
       const order = found.scores.map((_, i) => i).sort((a, b) => (standing[b] ?? -1) - (standing[a] ?? -1) || a - b);
       this.part("list").replaceChildren(...order.map((i) => this.row(i, standing[i])));
@@ -128,8 +128,9 @@
       bar.style.setProperty("--share", standing ?? 0);
       const about = index === 0 ? "the policy's own" : `${found.reach_cm[index].toFixed(1)} cm aside`;
       const item = make("li", { className: `${isChosen ? "chosen" : ""}${reason ? " refused" : ""}`, data: { index } }, swatch, make("b", { textContent: String(index) }), make("span", { className: "facts", textContent: reason || `${about}, ${found.grips[index] > 0.5 ? "open" : "shut"}` }), make("span", { className: "spring" }), reason ? null : bar, make("span", { className: "score", textContent: reason ? "refused" : score === null ? "no score" : score.toFixed(3) }));
-      if (isChosen) item.append(make("span", { className: "mark", textContent: "executed" }));
-      else if (this.isPickable && !reason) item.append(make("button", { type: "button", textContent: "Pick", title: "Execute this one next", onclick: () => this.run("candidates_pick", { index }) }));
+      const pick = () => make("button", { type: "button", textContent: "Pick", title: "Execute this one next", onclick: () => this.run("candidates_pick", { index }) });
+      const isOffered = !isChosen && this.isPickable && !reason;
+      item.append(make("span", { className: "mark" }, isChosen ? "chosen" : isOffered ? pick() : ""));
       item.addEventListener("pointerenter", () => VLAW.candidates?.hover(index));
       return item;
     }

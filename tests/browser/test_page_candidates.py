@@ -15,6 +15,7 @@ def test_a_person_draws_candidates_picks_another_one_and_it_is_executed(page, st
     session.controller.start(EpisodeConfig("place_on_plate", 11), policy="expert").result(60)
     page.get_by_role("tab", name="Watch").click()
     part = page.locator(PART)
+    page.wait_for_function(f"document.querySelector('{PART}').dataset.when === 'never'", timeout=60_000)
     assert "Draw now" in part.locator('[data-is="empty"]').inner_text()
     part.get_by_role("button", name="Draw now").click()
     stage.wait_data("candidates", "16")

@@ -25,6 +25,7 @@ from workbench.intervention.rules import Question
 from workbench.rollout.candidate_checks import CandidateChecks
 from workbench.rollout.chunking import ChunkHandling, Share
 from workbench.rollout.observers import Fanout
+from workbench.verification.action_error import action_errors
 from workbench.verification.checks import candidate_paths
 from workbench.verification.ranking import choose
 from workbench.verification.sampling import MAX_CANDIDATES, draw_chunks, draw_gaussian, fit_gaussian
@@ -340,7 +341,7 @@ def log_likelihoods(chunk: ActionChunk, candidates: Floats) -> Floats:
     """
     told = chunk.distribution
     if told is None:
-        return np.asarray(-np.square(candidates - chunk.actions).mean(axis=(1, 2)))
+        return -action_errors(candidates, np.asarray(chunk.actions, dtype=np.float64))
     width = told.centres[:, 1] - told.centres[:, 0]
     bins = np.clip(np.rint((candidates - told.centres[:, 0]) / width), 0, told.centres.shape[1] - 1).astype(int)  # (K, T, 7)
     chosen = np.take_along_axis(told.probabilities[None], bins[..., None], axis=-1)[..., 0]
