@@ -142,8 +142,8 @@ def comparison_lines(app: AppState, name: str) -> list[str]:
     against, *sides = found
     parts = compare_conditions(*sides)
     whole = parts[-1].comparison
-    verdict = "No clear difference" if whole.low <= 0 <= whole.high else "Better" if whole.difference > 0 else "Worse"
-    lines = [f"{verdict} than {against} on {whole.n} common scenes: {whole.tell()}."]
+    verdict = "No clear difference from" if whole.low <= 0 <= whole.high else "Better than" if whole.difference > 0 else "Worse than"
+    lines = [f"{verdict} {against} on {whole.n} common scenes: {whole.tell()}."]
     return lines + [tell_comparison(p) for p in parts if p.task != ALL_TASKS]
 
 
