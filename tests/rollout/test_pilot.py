@@ -191,6 +191,18 @@ def test_asking_again_before_a_step_gives_the_same_and_moves_nothing(simulator):
     np.testing.assert_array_equal(case.episode.chunk.peek(), first)
 
 
+def test_what_is_told_between_two_looks_at_the_same_step_is_taken_up_at_once(simulator):
+    case = Case(simulator)
+    case.run(max_steps=15)
+    look_ahead(case.episode)
+    case.tell(case.press)
+    look_ahead(case.episode)
+    assert case.pilot.is_leading
+    case.follow(case.other)
+    look_ahead(case.episode)
+    assert case.episode.prompt.text == case.other
+
+
 def test_a_person_who_drives_ends_a_way_of_the_pilot(simulator):
     case = Case(simulator)
     case.run(max_steps=15)

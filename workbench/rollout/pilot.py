@@ -73,7 +73,8 @@ class Pilot:
         self._start: ways.Moment | None = None
         self._told: str | None = None
         self._goal: Goal | None = None
-        self._asked: tuple[int, ActionChunk | None] | None = None
+        self._answer: ActionChunk | None = None
+        self._answered_at: tuple[int, str] | None = None
         self.contact = Contact()
         self._stop_leading()
         self.follower.begin(self.plan.renewed() if scene and scene == self._scene else None)
@@ -95,12 +96,13 @@ class Pilot:
         """Return the pilot's action for this step, or None when the policy shall act; the same when it is asked again before a step."""
         if not self.settings.is_switching and not self.plan.goals:
             return None
-        if self._asked is None or self._asked[0] != observation.step:
-            self._remember(episode, observation)
-            self.follower.tell(episode)
-            self._take_up(episode)
-            self._asked = (observation.step, self._lead(episode, observation))
-        return self._asked[1]
+        if self._answered_at == (observation.step, episode.prompt.text) and not self.follower.is_due:
+            return self._answer
+        self._remember(episode, observation)
+        self.follower.tell(episode)
+        self._take_up(episode)
+        self._answer, self._answered_at = self._lead(episode, observation), (observation.step, episode.prompt.text)
+        return self._answer
 
     def look(self, episode: LiveEpisode, step: Step) -> None:
         """Take in a step that was executed."""

@@ -98,10 +98,17 @@ class PlanFollower:
 
     # --- each step ---
 
+    @property
+    def is_due(self) -> bool:
+        """Whether a sub-goal is to be told."""
+        current = self.plan.current
+        is_open = self.plan.is_running and current is not None and current != self._told
+        return is_open and current is not None and self.plan.goals[current].state is not GoalState.ASKED
+
     def tell(self, episode: LiveEpisode) -> None:
         """Tell the sub-goal that is due, if it was not told yet."""
         current = self.plan.current
-        if not self.plan.is_running or current is None or current == self._told or self.plan.goals[current].state is GoalState.ASKED:
+        if not self.is_due or current is None:
             return
         instruction = self.plan.goals[current].instruction
         self._begin_attempt(episode, current)
