@@ -21,6 +21,10 @@ def write_card(path: Path, facts: Mapping[str, Any]) -> None:
     """Write the card."""
     held_out = facts["held_out"]
     rows = "\n".join(f"| {about} | {held_out[name]:.3f} |" for name, about in _ABOUT.items() if name in held_out)
+    laws = "\n".join(
+        f"| {draw} | {law['a']:.3f} | {law['b']:.3f} | {law['low']:.3f} to {law['high']:.3f} | {law['episodes']:.0f} | {law['calls']:.0f} |"
+        for draw, law in facts["laws"].items()
+    )
     path.write_text(
         f"""# Learned verifiers of the bench
 
@@ -37,6 +41,13 @@ On {facts["held_out_episodes"]} episodes left out ({held_out.get("pairs", 0):.0f
 | what | value |
 | --- | --- |
 {rows}
+
+How the error of the best of k draws falls with k in all recorded calls (RoboMonkey's power law, error = a k^b, k = 1 to 8; intervals of b by
+drawing the episodes anew):
+
+| drawn from | a | b | 95 % interval | episodes | calls |
+| --- | --- | --- | --- | --- | --- |
+{laws}
 
 Limits: the labels of the preference model are nearness to the scripted expert's next actions, which is not the only way to do a task. Both know
 the tasks that they were trained on. Neither sees obstacles; what the arm must not touch is a matter of the hard checks.

@@ -47,6 +47,8 @@ class RecordedEpisode:
     errors: Floats
     """``(T, K)``: to the expert's action."""
     is_success: bool
+    draw: str = Draw.GAUSSIAN.value
+    """Where its candidates came from, a value of :class:`Draw`."""
 
     def save(self, path: Path) -> None:
         """Write it; the file appears whole or not at all."""
@@ -58,6 +60,7 @@ class RecordedEpisode:
             chosen=self.chosen,
             errors=self.errors.astype(np.float32),
             is_success=self.is_success,
+            draw=self.draw,
         )
         part.replace(path)
 
@@ -71,6 +74,7 @@ class RecordedEpisode:
                 data["chosen"],
                 data["errors"].astype(np.float64),
                 bool(data["is_success"]),
+                str(data["draw"]),
             )
 
 
@@ -123,7 +127,7 @@ def record_episode(simulator: BenchSimulator, policy: Policy, task: str, seed: i
     if not rows:
         return None
     situations, motions, chosen, errors = zip(*rows, strict=True)
-    return RecordedEpisode(np.array(situations), np.array(motions), np.array(chosen), np.array(errors), result.is_success)
+    return RecordedEpisode(np.array(situations), np.array(motions), np.array(chosen), np.array(errors), result.is_success, draw.value)
 
 
 def record_all(

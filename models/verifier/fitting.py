@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.verifier.episodes import RecordedEpisode
 from models.verifier.verifiers import make_preference, make_value
+from workbench.verification.action_error import COUNTS, best_of, fit_power_law
 from workbench.verification.preferences import make_pairs, preference_loss
 from workbench.verification.value import Critics, Perceptron, Transitions, iql_loss, rewards_of
 
@@ -94,6 +95,26 @@ def fit_preference(data: PairRows, *, num_steps: int, seed: int, progress: Progr
         if step % _TOLD_EVERY == 0:
             progress(f"preference, step {step} of {num_steps}: loss {loss.item():.4f}")
     return model
+
+
+def best_of_laws(episodes: Sequence[RecordedEpisode]) -> dict[str, dict[str, float]]:
+    """Return for each way to draw how the error of the best of k draws falls with k: error = ``a`` * k ** ``b``.
+
+    ``low`` and ``high`` are the 95 % interval of ``b``, by drawing the episodes anew; only ways with two episodes or more are reported.
+    """
+    found, rng = {}, np.random.default_rng(0)
+    for draw in dict.fromkeys(e.draw for e in episodes):
+        drawn = [e for e in episodes if e.draw == draw]
+        if len(drawn) < 2:
+            continue
+        counts = np.array([k for k in COUNTS if k < drawn[0].errors.shape[1]], dtype=float)
+        errors = np.array([np.mean([best_of(row[1:]) for row in e.errors], axis=0)[: len(counts)] for e in drawn])
+        law = fit_power_law(counts, errors.mean(axis=0))
+        again = [fit_power_law(counts, errors[rng.integers(len(drawn), size=len(drawn))].mean(axis=0)).b for _ in range(1000)]
+        low, high = np.percentile(again, [2.5, 97.5])
+        calls = float(sum(len(e.errors) for e in drawn))
+        found[draw] = {"a": law.a, "b": law.b, "low": float(low), "high": float(high), "episodes": float(len(drawn)), "calls": calls}
+    return found
 
 
 def judge(critics: Critics, model: Perceptron, episodes: Sequence[RecordedEpisode]) -> dict[str, float]:

@@ -12,7 +12,7 @@ import torch
 from models.bench_vla.policy import load_policy
 from models.verifier.card import write_card
 from models.verifier.episodes import RecordedEpisode, record_all
-from models.verifier.fitting import Progress, fit_preference, fit_value, judge, pairs_of, transitions_of
+from models.verifier.fitting import Progress, best_of_laws, fit_preference, fit_value, judge, pairs_of, transitions_of
 from models.verifier.verifiers import save_weights
 from workbench.core.errors import InvalidInput
 
@@ -85,6 +85,7 @@ def run_training(
         "steps": plan.num_steps,
         "tasks": list(plan.tasks),
         "shifts": [shift or "plain" for shift in shifts],
+        "laws": {draw: {n: round(v, 4) for n, v in law.items()} for draw, law in best_of_laws(recorded).items()},
         "held_out": {name: round(value, 4) for name, value in judge(critics, model, held_out).items()},
     }
     save_weights(out / "verifier.safetensors", critics, model, facts)

@@ -4,7 +4,7 @@ import pytest
 from models.verifier.card import write_card
 from models.verifier.episodes import RecordedEpisode
 from models.verifier.features import NUM_MOTION, NUM_SITUATION, motions_of, situation_of
-from models.verifier.fitting import fit_preference, fit_value, judge, pairs_of, transitions_of
+from models.verifier.fitting import best_of_laws, fit_preference, fit_value, judge, pairs_of, transitions_of
 from models.verifier.verifiers import WEIGHTS_ENV, load_preference, load_value, save_weights
 from workbench.core.candidates import Occasion
 from workbench.core.errors import InvalidInput, NotStored
@@ -90,9 +90,19 @@ def test_what_was_learnt_prefers_the_experts_motion_and_survives_the_disk(tmp_pa
             "steps": 1,
             "held_out_episodes": 1,
             "held_out": found,
+            "laws": best_of_laws(made),
         },
     )
     assert "pairs of candidates" in (tmp_path / "card.md").read_text()
+
+
+def test_the_power_law_of_recorded_errors_is_found_again():
+    rng, counts = np.random.default_rng(0), np.arange(1, 17)
+    least = np.repeat((0.4 * counts**-0.2)[None], 30, axis=0)
+    errors = np.concatenate([np.ones((30, 1)), least], axis=1) * np.exp(rng.normal(0, 0.01, (30, 1)))
+    made = [RecordedEpisode(np.zeros((30, 2)), np.zeros((30, 17, 7)), np.zeros(30, dtype=np.int64), errors, True, "policy")] * 3
+    law = best_of_laws(made)["policy"]
+    assert law["a"] == pytest.approx(0.4, rel=0.05) and law["b"] == pytest.approx(-0.2, abs=0.01) and law["calls"] == 90
 
 
 def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
