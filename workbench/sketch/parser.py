@@ -150,9 +150,10 @@ class FoundLine(NamedTuple):
 
 def _find_arrows(ink: Ink, hidden: Mask, circles: list[Circle], has_clean: bool) -> list[FoundLine]:
     """Return the arrows of one colour, and circles of which too much is hidden for :func:`find_circles`."""
+    under_others = hidden
     skeleton, hidden = _without_circles(ink, hidden, circles)
     curves = [c for c in long_curves(skeleton, ink, hidden) if not _is_rest_of_circle(c, circles, ink)]
-    curves = _longest_first(_with_one_head(_longest_first(curves), circles, ink, hidden))
+    curves = _longest_first(_with_one_head(_longest_first(curves), circles, ink, under_others))
     arrows: list[FoundLine] = []
     heads: list[Array] = []
     for i, curve in enumerate(curves):
@@ -270,17 +271,24 @@ def _without_circles(ink: Ink, hidden: Mask, circles: list[Circle]) -> tuple[Mas
         skeleton[rows[gone], columns[gone]] = False
         distance = np.hypot(u - circle.centre[0], v - circle.centre[1])
         hidden |= np.abs(distance - circle.radius) <= band(circle, ink) + 2
+    # A long piece beside a circle is its rest, and not to be joined to an arrow; a short one may be the start of an arrow.
+    labels, count = ndimage.label(skeleton, structure=np.ones((3, 3)))
+    for label in range(1, count + 1) if circles else ():
+        piece = np.argwhere(labels == label)[:, ::-1] + 0.5
+        if any(len(piece) > 0.5 * c.radius and _is_beside(piece, len(piece), c, ink) for c in circles):
+            skeleton[labels == label] = False
     return skeleton, hidden
 
 
 def _is_rest_of_circle(curve: Array, circles: list[Circle], ink: Ink) -> bool:
     """Tell whether a short curve is what is left of a circle that was drawn over its start."""
-    for circle in circles:
-        distances = np.linalg.norm(curve - circle.centre, axis=1)
-        is_near = bool((np.abs(distances - circle.radius) <= 0.35 * circle.radius + ink.half_width).all())
-        if is_near and path_length(curve) < 1.1 * circle.radius:
-            return True
-    return False
+    return any(_is_beside(curve, path_length(curve), circle, ink) for circle in circles)
+
+
+def _is_beside(points: Array, length: float, circle: Circle, ink: Ink) -> bool:
+    """Tell whether points ``(N, 2)`` of a line of that length [px] all lie beside a circle, of which it is a small part."""
+    distances = np.linalg.norm(points - circle.centre, axis=1)
+    return bool((np.abs(distances - circle.radius) <= 0.35 * circle.radius + ink.half_width).all()) and length < 1.1 * circle.radius
 
 
 def _share_near(points: Array, pixels: Array, radius: float) -> float:
