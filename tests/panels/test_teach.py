@@ -118,7 +118,7 @@ def test_the_page_s_process_learns_paths_without_loading_torch():
     import sys
 
     code = (
-        "import sys; from models.bench_vla.versions import FIRST, weights_of; import panels.teach_desk; "
+        "import sys; from models.bench_vla.versions import FIRST, weights_of; "
         "assert weights_of(FIRST).name == 'bench-vla.safetensors'; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
