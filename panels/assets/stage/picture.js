@@ -4,6 +4,14 @@ const WINDOW = 40;
 /** Frames that are decoded at the same time: decoding waits for other threads, and the next frame need not. */
 const MAX_DECODING = 2;
 const JPEG = "image/jpeg";
+/** A hidden page paints nothing: it is waited for no longer than this. */
+const LONGEST_PAINT_MS = 60;
+
+/** Resolves when what is drawn now has been painted. */
+const painted = () => new Promise((resolve) => {
+  requestAnimationFrame(() => setTimeout(resolve, 0)); // the paint follows the callback
+  setTimeout(resolve, LONGEST_PAINT_MS);
+});
 
 /**
  * Decodes a JPEG off the main thread. Where the browser has a decoder for bytes in memory that is used: a blob is read back from another
@@ -44,6 +52,8 @@ export class Picture {
     /** Number, in the order of arrival, of the newest frame on the canvas. */
     this.newest = 0;
     this.numShown = 0;
+    /** @type {Promise<void> | null} until the newest one is painted */
+    this.painting = null;
     /** @type {{at: number, latency: number}[]} */
     this.samples = [];
     socket.on("frame", (frame) => { if (frame.channel === channel) this.take(frame); });
@@ -73,6 +83,8 @@ export class Picture {
 
   async show(frame, number) {
     const { picture, width, height } = await decode(frame.jpeg);
+    // Frames come in bursts: of two between two paints the first would never be seen.
+    while (this.painting) await this.painting;
     if (number > this.newest) { // a later frame may have been quicker
       this.newest = number;
       if (this.canvas.width !== width || this.canvas.height !== height) {
@@ -80,6 +92,7 @@ export class Picture {
         this.canvas.height = height;
       }
       this.context.drawImage(picture, 0, 0);
+      this.painting = painted().then(() => { this.painting = null; });
       this.note(frame);
       this.onShown(frame);
     }
