@@ -71,6 +71,14 @@ def test_a_stroke_that_is_crossed_by_another_stays_one():
     assert len(read.strokes) == 2 and score_reading(truth, read).distances.max() <= 6
 
 
+def test_an_arrow_with_a_leg_that_is_hidden_in_part_stays_one():
+    path = ((0.225, 0.254), (0.871, 0.312), (0.835, 0.617), (0.446, 0.623))
+    truth = sketch_of(arrow(0, *path), arrow(1, (0.748, 0.927), (0.925, 0.073)))
+    read = parse_image(draw_sketch(GREY, truth), GREY)
+    score = score_reading(truth, read)
+    assert len(read.strokes) == 2 and score.num_extra == 0 and score.distances.max() <= 15
+
+
 @pytest.mark.parametrize("degrees", [15, 20, 25, 30, 40, 60, 90])
 @pytest.mark.parametrize("width_px", [3.0, 8.0])
 def test_two_strokes_of_one_colour_go_straight_on_where_they_cross(degrees, width_px):
