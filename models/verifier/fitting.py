@@ -71,7 +71,7 @@ def fit_value(data: Transitions, *, num_steps: int, seed: int, progress: Progres
         batch = data.pick(torch.randint(len(data.rewards), (BATCH,), generator=generator))
         loss = iql_loss(critics, batch)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         critics.follow()
         if step % _TOLD_EVERY == 0:
@@ -90,7 +90,7 @@ def fit_preference(data: PairRows, *, num_steps: int, seed: int, progress: Progr
         rows = torch.randint(len(data.gaps), (BATCH,), generator=generator)
         loss = preference_loss(model(data.winners[rows]), model(data.losers[rows]), data.gaps[rows])
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         if step % _TOLD_EVERY == 0:
             progress(f"preference, step {step} of {num_steps}: loss {loss.item():.4f}")
