@@ -53,17 +53,18 @@ def _go_on(session: LiveSession, config: EpisodeConfig, boxes: list[dict[str, fl
     """Branch into a scene with these boxes; an episode that has not moved yet simply begins with them."""
     options = {name: value for name, value in config.options.items() if name != "obstacles"}
     changed = replace(config, options=options | ({"obstacles": {"boxes": boxes}} if boxes else {}))
-    if session.controller.history().num_steps == 0 and session.stored is None:
-        policy = session.controller.status().policy
-        driver = BENCH_VLA if policy == "trace-blend" else policy
-        episode_id = session.controller.start(changed, policy=driver).result(START_S)
-        return {"episode_id": episode_id, "obstacles": boxes, "is_branch": False}
     if boxes:
         state = session.in_simulator(lambda simulator: simulator.state())
         in_the_way = session.trajectory.in_copy_of(changed, lambda simulator: _at(simulator, state)).result(START_S)
         if in_the_way:
             found = " and ".join(in_the_way)
             raise InvalidInput("obstacle", expected="a free place", found=f"{found} there", fix="Put it somewhere else.")
+    history = session.controller.history()
+    if history.num_steps == 0 and history.start.parent_id is None and session.stored is None:
+        policy = session.controller.status().policy
+        driver = BENCH_VLA if policy == "trace-blend" else policy
+        episode_id = session.controller.start(changed, policy=driver).result(START_S)
+        return {"episode_id": episode_id, "obstacles": boxes, "is_branch": False}
     episode_id = begin_branch(session, None, config=changed).result(START_S)
     session.show_step(None)
     session.changed("branch")
