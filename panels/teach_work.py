@@ -87,7 +87,7 @@ def teach(job: TeachJob, tell: Tell) -> Outcome:
         scenes=settings.rehearsal_scenes,
         seed=REHEARSAL_SEED,
         workers=1,
-        progress=lambda text: tell(0.2, f"making demonstrations to rehearse: {text}"),
+        progress=lambda text: tell(0.2, "making demonstrations to rehearse"),
     )
     link_shards(job.rehearsal, shards)
     lineage = {
