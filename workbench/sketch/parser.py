@@ -274,7 +274,7 @@ def _without_circles(ink: Ink, hidden: Mask, circles: list[Circle]) -> tuple[Mas
     # A long piece beside a circle is its rest, and not to be joined to an arrow; a short one may be the start of an arrow.
     labels, count = ndimage.label(skeleton, structure=np.ones((3, 3)))
     for label in range(1, count + 1) if circles else ():
-        piece = np.argwhere(labels == label)[:, ::-1] + 0.5
+        piece = np.argwhere(labels == label)[:, ::-1].astype(np.float64) + 0.5
         if any(len(piece) > 0.5 * c.radius and _is_beside(piece, len(piece), c, ink) for c in circles):
             skeleton[labels == label] = False
     return skeleton, hidden
