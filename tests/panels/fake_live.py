@@ -10,6 +10,7 @@ import numpy as np
 
 from panels.live import LiveSession
 from panels.reading import PlanReading
+from workbench.core.errors import WrongMode
 from workbench.core.events import EpisodeStart, Event, EventKind
 from workbench.core.geometry import Pinhole
 from workbench.core.sketches import PlanStep, SketchPlan, Verb
@@ -18,6 +19,7 @@ from workbench.intervention.driving import Hand
 from workbench.intervention.rules import Gate
 from workbench.rollout.candidates import Selection
 from workbench.rollout.modes import Command, RolloutMode, next_mode
+from workbench.rollout.pilot import Pilot
 from workbench.rollout.status import RolloutStatus
 from workbench.rollout.steering import LiveSteering
 from workbench.rollout.view import Frame, FrameFlag
@@ -63,6 +65,7 @@ class FakeController:
         self.intended: Any = None
         self.steering = LiveSteering()
         self.selection = Selection()
+        self.pilot = Pilot()
 
     def look_ahead(self) -> None:
         self.calls.append(("look_ahead", None))
@@ -127,6 +130,12 @@ class FakeController:
 
     def answer(self, is_allowed: bool, reason: str = "") -> None:
         self.calls.append(("answer", (is_allowed, reason)))
+
+    def lead(self, wish: Any) -> Future[Any]:
+        self.calls.append(("lead", None))
+        future: Future[Any] = Future()
+        future.set_exception(WrongMode("lead", mode="without an episode", allowed=()))
+        return future
 
     def close(self) -> None:
         self.is_closed = True
