@@ -161,7 +161,6 @@ class HumanDesk:
     def state(self) -> dict[str, Any]:
         """Return everything that the Human tab shows, as JSON values."""
         history = self._session.controller.history()
-        question = self._session.controller.status().question
         with self._lock:
             talk = list(self._talk)
         found = self.interventions()
@@ -182,7 +181,6 @@ class HumanDesk:
             "reasons": list(REASONS),
             "after_outcome": self.after_outcome,
             "talk": talk,
-            "question": None if question is None else {"id": question.id, "text": question.text, "timeout_s": TIMEOUT_S},
             "rules": [{**rule.to_dict(), "text": rule.in_words()} for rule in self._session.controller.gate.rules],
             "procedure": self.procedure.state(),
         }

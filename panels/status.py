@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from workbench.core.protocols import PolicySpec
+from workbench.intervention.rules import TIMEOUT_S
 from workbench.rollout.status import RolloutStatus
 
 
@@ -62,7 +63,7 @@ def status_message(status: RolloutStatus, *, shown: ShownMoment, control_hz: flo
         "stored_id": stored.episode_id if stored else None,
         "gripper": gripper,
         "ee": None if status.ee_position is None else [round(c, 4) for c in status.ee_position],
-        "question": None if status.question is None else {"id": status.question.id, "text": status.question.text},
+        "question": None if status.question is None else {"id": status.question.id, "text": status.question.text, "timeout_s": TIMEOUT_S},
         "note": status.note,
         "driver": driver_facts(status.spec),
         "led": {"by": status.led_by, "why": status.led_why} if status.led_by else None,

@@ -1,4 +1,4 @@
-/* The Human tab: who drives, corrections and why, outcomes, talking with the robot, its questions, procedures, how much it was helped.
+/* The Human tab: who drives, corrections and why, outcomes, talking with the robot, when it asks, procedures, how much it was helped.
    Everything goes through the tab's socket; text is written as text. */
 (() => {
   "use strict";
@@ -143,7 +143,6 @@
       if (!this.hasTalk) { this.hasTalk = true; this.part("talk").replaceChildren(...state.talk.flatMap((m) => this.lines(m))); }
       this.drawRules(state.rules);
       this.drawProcedure(state.procedure);
-      this.drawQuestion(state.question);
     }
 
     correction(i, number) {
@@ -205,7 +204,7 @@
       return [make("p", { className: "mine", textContent: text }), answer];
     }
 
-    // --- questions of the robot ---
+    // --- when the robot asks ---
 
     showRuleForm() {
       const kind = this.part("rule-kind").value;
@@ -227,19 +226,6 @@
 
     drawRules(rules) {
       this.part("rules").replaceChildren(...rules.map((rule, i) => make("li", {}, rule.text, make("span", { className: "spring" }), button("Remove", "Ask for this no more", () => this.send("set_rules", { rules: this.rules().filter((_, j) => j !== i) })))));
-    }
-
-    /* On the picture, where the person looks. */
-    drawQuestion(question) {
-      const picture = document.querySelector("#stage .picture");
-      if (!picture || this.questionId === (question?.id ?? null)) return;
-      this.questionId = question?.id ?? null;
-      picture.querySelector(".asks")?.remove();
-      if (!question) return;
-      const yes = button("Let it", "The robot does this, and does not ask again until it applies anew", () => this.send("answer", { is_allowed: true }), "yes");
-      const no = button("No, stay", "The robot stays paused", () => this.send("answer", { is_allowed: false }));
-      picture.append(make("div", { className: "asks" }, make("p", { textContent: `${question.text} Shall it?` }), make("small", { textContent: `Without an answer it stays paused after ${Math.round(question.timeout_s)} s.` }), make("div", {}, yes, no)));
-      picture.querySelector(".asks").setAttribute("role", "alertdialog");
     }
 
     // --- procedures ---

@@ -1,5 +1,6 @@
 /** The stage: puts picture, drawing, tools, status and keys together, and connects them to the live session of this tab. */
 
+import { Asks } from "./asks.js";
 import { AttentionLayer } from "./attention.js";
 import { CandidateLayer } from "./candidates.js";
 import { Dialogs } from "./dialogs.js";
@@ -67,6 +68,7 @@ class Stage {
     });
     this.attention = new AttentionLayer(this);
     this.candidates = new CandidateLayer(this);
+    this.asks = new Asks(this);
     this.tools = new Tools(this.surface, {
       viewport: this.viewport,
       drawing: this.drawing,
@@ -180,6 +182,7 @@ class Stage {
   }
 
   showStatus(status) {
+    this.asks.show(status.question);
     if (this.status?.episode_id !== status.episode_id) this.overlay.clearTrail();
     const before = this.status;
     this.status = status;
