@@ -188,6 +188,8 @@ def test_a_step_that_waits_for_its_turn_goes_to_who_takes_over_meanwhile():
     rig = Rig(clock=clock, wander=lambda simulator: policy)
     try:
         rig.start(speed=0.125, is_running=True)
+        wait_for(lambda: policy.num_calls == 1)
+        time.sleep(0.05)  # the step, which then begins, must see the clock before it is moved
         clock.now += 0.39  # of the 0.4 s that a step takes: its last slice is due, the next step is not
         rig.wait_steps(1)
         wait_for(lambda: policy.num_calls == 2)

@@ -122,6 +122,8 @@ class Pilot:
         self.contact = contact_of(episode.simulator, observation)
         position, quaternion = (np.asarray(observation.part(f"ee_{p}"), dtype=float) for p in ("position", "quaternion"))
         moment = ways.Moment(position, quaternion, float(observation.part("gripper_command")[0]), self.contact.is_touching)
+        if self._tape and self._answered_at is not None and self._answered_at[0] == observation.step:
+            self._tape.pop()  # it was asked again before the step: nothing was driven meanwhile
         self._tape.append(moment)
         if self._start is None:
             high = np.array([position[0], position[1], max(float(position[2]), ways.TRAVEL_M)])
