@@ -96,6 +96,13 @@ class FilmFacts:
         }
 
 
+def _pictures_of(container: av.container.InputContainer) -> av.VideoStream:
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise ValueError("its pictures are in a code that is not known")
+    return stream
+
+
 def film_facts(path: Path) -> FilmFacts:
     """Look at a film without decoding it.
 
@@ -104,7 +111,7 @@ def film_facts(path: Path) -> FilmFacts:
     """
     try:
         with av.open(str(path)) as container:
-            stream = container.streams.video[0]
+            stream = _pictures_of(container)
             num_frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
             rate = stream.average_rate or stream.base_rate
             context = stream.codec_context
@@ -124,8 +131,8 @@ class FilmReader:
         """
         try:
             self._container = av.open(str(path))
-            self._stream = self._container.streams.video[0]
-        except (av.FFmpegError, IndexError, OSError) as error:
+            self._stream = _pictures_of(self._container)
+        except (av.FFmpegError, IndexError, ValueError, OSError) as error:
             raise InvalidInput(f"film {path.name}", expected="a video that can be read", found=f"none ({error})") from error
         self._path = path
         self._half_s = 0.5 / float(self._stream.average_rate or 30)

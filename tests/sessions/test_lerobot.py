@@ -263,6 +263,15 @@ def edit_stats(root):
     path.write_text(json.dumps(stats))
 
 
+def test_a_film_in_an_unknown_code_is_named(made, tmp_path):
+    root = shutil.copytree(made[0] / "monday", tmp_path / "strange")
+    film = next(root.rglob("*.mp4"))
+    content = film.read_bytes()
+    assert b"avc1" in content
+    film.write_bytes(content.replace(b"avc1", b"zzz1"))
+    assert any("a code that is not known" in problem for problem in check_dataset(root).problems)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damaged_bytes_lead_to_a_message_or_to_no_harm(made, other, tmp_path, data):
