@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from panels.errors import bug_message
+from panels.background_desk import BackgroundDesk, BackgroundStatus, Job
 from sessions.archive import import_archive
-from sessions.lerobot_export import Cancelled, DatasetOptions, DatasetReport, ExportWatch, export_zip
+from sessions.lerobot_export import DatasetOptions, DatasetReport, ExportWatch, export_zip
 from sessions.lerobot_import import DatasetImport, import_dataset, is_dataset
 from sessions.recorded import DATASETS_DIR
 from sessions.recorder import Recorder
 from sessions.replay import MakeSimulator
 from sessions.store import Store
-from workbench.core.errors import WorkbenchError, WrongMode
 
-log: Final = logging.getLogger(__name__)
-
-CLOSE_TIMEOUT_S: Final = 20.0
 MAX_REASONS: Final = 3
 
 
 @dataclass(frozen=True)
-class DatasetStatus:
+class DatasetStatus(BackgroundStatus):
     """What the desk does."""
 
     what: str = ""
     """What is done, for the person; empty before the first job."""
-    is_running: bool = False
     done: int = 0
     total: int = 0
     unit: str = "frames"
@@ -43,87 +36,50 @@ class DatasetStatus:
     def tell(self) -> list[str]:
         """Return lines for the page."""
         if not self.is_running:
-            return list(self.lines)
+            return [self.error] if self.error else list(self.lines)
         share = f"{self.done} of {self.total} {self.unit} ({self.done / self.total:.0%})" if self.total else "looking at it"
         return [f"{self.what}: {share}."]
 
 
-class DatasetDesk:
-    """Runs one export or import at a time; every method returns at once."""
+class DatasetDesk(BackgroundDesk[DatasetStatus]):
+    """Runs one export or import at a time; every method returns at once.
+
+    Of an export that is cancelled nothing is left. An import goes on when it is: what came in stays anyway.
+    """
 
     def __init__(self, store: Store, recorder: Recorder, make_simulator: MakeSimulator, *, on_import: Callable[[], None]) -> None:
         """Read from and write to ``store``; ``on_import`` is called after something came in, in the job's thread."""
+        super().__init__("dataset job", DatasetStatus())
         self._store, self._recorder, self._make_simulator, self._on_import = store, recorder, make_simulator, on_import
-        self._lock = threading.Lock()
-        self._status = DatasetStatus()
-        self._cancel = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def export(self, session_id: str, folder: Path, options: DatasetOptions) -> None:
         """Begin to write a session as a dataset into a folder of exports; raises WrongMode while something else runs."""
 
-        def work() -> DatasetStatus:
+        def work() -> None:
             self._recorder.flush()
             out = _new_path(folder, f"lerobot-{session_id[:12]}", ".zip")
             watch = ExportWatch(self._note, self._cancel.is_set)
-            return _exported(export_zip(self._store, session_id, out, self._make_simulator, options=options, watch=watch))
+            report = export_zip(self._store, session_id, out, self._make_simulator, options=options, watch=watch)
+            self._change(lines=tuple(_tell_export(report)), file=report.path)
 
-        self._begin(DatasetStatus("Exporting", is_running=True), work)
+        self._begin(lambda: Job(DatasetStatus(is_running=True, what="Exporting"), work))
 
     def import_(self, path: Path) -> None:
         """Begin to take in a dataset or a session archive; raises WrongMode while something else runs."""
 
-        def work() -> DatasetStatus:
+        def work() -> None:
             if not is_dataset(path):
                 report = import_archive(self._store, path, on_progress=self._note)
                 taken = DatasetImport(path.stem, exact=report.imported, skipped=report.skipped)
             else:
                 taken = import_dataset(self._store, path, self._store.path.parent / DATASETS_DIR, on_progress=self._note)
+            self._change(lines=tuple(tell_import(taken)))
             self._on_import()
-            return DatasetStatus(lines=tuple(tell_import(taken)))
 
-        self._begin(DatasetStatus("Importing", is_running=True, unit="episodes"), work)
-
-    def cancel(self) -> None:
-        """End a running export; nothing is left of it. An import goes on: what came in stays anyway."""
-        self._cancel.set()
-
-    def status(self) -> DatasetStatus:
-        """Return what the desk does."""
-        with self._lock:
-            return self._status
-
-    def close(self) -> None:
-        """Stop and wait; before the store is closed. Again is harmless."""
-        self._cancel.set()
-        if self._thread is not None:
-            self._thread.join(CLOSE_TIMEOUT_S)
-
-    def _begin(self, first: DatasetStatus, work: Callable[[], DatasetStatus]) -> None:
-        with self._lock:
-            if self._status.is_running:
-                raise WrongMode("begin that", mode=f"{self._status.what.lower()}", allowed=("nothing being exported or imported",))
-            self._status = first
-            self._cancel.clear()
-
-        def run() -> None:
-            try:
-                ended = work()
-            except Cancelled as end:
-                ended = DatasetStatus(lines=(str(end),))
-            except WorkbenchError as problem:
-                ended = DatasetStatus(lines=(f"Not possible: {problem}",))
-            except Exception as problem:
-                ended = DatasetStatus(lines=(bug_message(problem),))
-            with self._lock:
-                self._status = ended
-
-        self._thread = threading.Thread(target=run, name="dataset", daemon=True)
-        self._thread.start()
+        self._begin(lambda: Job(DatasetStatus(is_running=True, what="Importing", unit="episodes"), work))
 
     def _note(self, done: int, total: int) -> None:
-        with self._lock:
-            self._status = replace(self._status, done=done, total=total)
+        self._change(done=done, total=total)
 
 
 def _new_path(folder: Path, stem: str, suffix: str) -> Path:
@@ -135,7 +91,7 @@ def _new_path(folder: Path, stem: str, suffix: str) -> Path:
     return path
 
 
-def _exported(report: DatasetReport) -> DatasetStatus:
+def _tell_export(report: DatasetReport) -> list[str]:
     cameras = ", ".join(report.cameras)
     lines = [
         f"{report.num_episodes} episodes with {report.num_frames} frames at {report.fps} Hz, cameras {cameras}: {report.num_bytes / 1e6:.1f} MB. "
@@ -144,7 +100,7 @@ def _exported(report: DatasetReport) -> DatasetStatus:
     lines += [f"Left out: {left.reason} ({left.episode_id[:12]})." for left in report.left_out[:MAX_REASONS]]
     if len(report.left_out) > MAX_REASONS:
         lines.append(f"And {len(report.left_out) - MAX_REASONS} more were left out.")
-    return DatasetStatus(lines=tuple(lines), file=report.path)
+    return lines
 
 
 def tell_import(taken: DatasetImport) -> list[str]:

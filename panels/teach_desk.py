@@ -4,46 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import multiprocessing
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from models.bench_vla.versions import VERSIONS_ENV, WEIGHTS_NAME, weights_of
-from panels.errors import bug_message
+from panels.background_desk import BackgroundDesk, BackgroundStatus, Job
 from panels.teach_work import TeachJob, Tell, serve
 from sessions.corrections import CorrectedEpisode
 from sessions.store import Store
 from sessions.versions import StoredVersion, keep_version, next_name
-from workbench.core.errors import InvalidInput, WorkbenchError, WrongMode
+from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.evaluation.runners import IsCancelled
 from workbench.learning.plan import TeachSettings, in_words
 
-log: Final = logging.getLogger(__name__)
-
 POLL_S: Final = 0.2
-CLOSE_TIMEOUT_S: Final = 20.0
 
 
 @dataclass(frozen=True)
-class TeachStatus:
+class TeachStatus(BackgroundStatus):
     """What the desk does."""
 
-    is_running: bool = False
-    is_cancelled: bool = False
     share: float = 0.0
     text: str = ""
     begun: float = 0.0
     """By a clock that only counts [s]."""
     version: str = ""
     """What the last teaching made; empty before the first, and when it came to nothing."""
-    error: str = ""
 
     def tell(self, now: float) -> str:
         """Return one line for the page; ``now`` by the same clock as :attr:`begun`."""
@@ -89,7 +81,7 @@ def teach_in_process(job: TeachJob, tell: Tell, is_cancelled: IsCancelled) -> di
         ours.close()
 
 
-class TeachDesk:
+class TeachDesk(BackgroundDesk[TeachStatus]):
     """Teaches one version at a time in the background; every method returns at once."""
 
     def __init__(self, store: Store, root_dir: Path, *, on_version: Callable[[], None] = lambda: None, teach: RunJob | None = None) -> None:
@@ -97,10 +89,8 @@ class TeachDesk:
 
         ``teach`` runs a job, by default in a process of its own.
         """
+        super().__init__("teaching", TeachStatus())
         self._store, self._root, self._on_version, self._teach = store, root_dir, on_version, teach or teach_in_process
-        self._lock, self._cancel = threading.Lock(), threading.Event()
-        self._status = TeachStatus()
-        self._thread: threading.Thread | None = None
 
     @property
     def rehearsal_dir(self) -> Path:
@@ -122,30 +112,12 @@ class TeachDesk:
         if not episodes:
             fix = "Let the bench VLA drive, take over when it goes wrong, and show what it should have done."
             raise InvalidInput("corrections", expected="at least one episode with a correction", found="none", fix=fix)
-        with self._lock:
-            if self._status.is_running:
-                raise WrongMode("improve", mode="a version is being taught", allowed=("no teaching running",))
+
+        def prepare() -> Job[TeachStatus]:
             job = self._job(parent, episodes, settings)
-            self._cancel.clear()
-            self._status = TeachStatus(is_running=True, begun=time.monotonic())
-        self._thread = threading.Thread(target=self._run, args=(job,), name="teaching", daemon=True)
-        self._thread.start()
+            return Job(TeachStatus(is_running=True, begun=time.monotonic()), lambda: self._work(job))
 
-    def cancel(self) -> None:
-        """Stop; the same teaching goes on where it was when it is started again. Without one, nothing happens."""
-        self._cancel.set()
-        self._change(is_cancelled=True)
-
-    def status(self) -> TeachStatus:
-        """Return what the desk does."""
-        with self._lock:
-            return self._status
-
-    def close(self) -> None:
-        """Stop and wait; before the store is closed. Again is harmless."""
-        self._cancel.set()
-        if self._thread is not None:
-            self._thread.join(CLOSE_TIMEOUT_S)
+        self._begin(prepare)
 
     def _job(self, parent: str, episodes: Sequence[CorrectedEpisode], settings: TeachSettings) -> TeachJob:
         ids, weights = tuple(e.id for e in episodes), weights_of(parent)
@@ -153,25 +125,16 @@ class TeachDesk:
         folder = self._root / "teaching" / hashlib.sha256(told.encode()).hexdigest()[:16]
         return TeachJob(self._store.path, parent, weights, ids, settings, folder, self.rehearsal_dir)
 
-    def _run(self, job: TeachJob) -> None:
-        version = error = ""
-        try:
-            answer = self._teach(job, lambda share, text: self._change(share=share, text=text), self._cancel.is_set)
-            if answer is None:
-                error = "Stopped. Start the same again, and it goes on where it was."
-            elif "outcome" in answer:
-                version = self._keep(job, answer["outcome"])
-            elif "bug" in answer:
-                error = bug_message(RuntimeError(str(answer["bug"])))
-            else:
-                error = str(answer["error"])
-        except WorkbenchError as problem:
-            error = str(problem)
-        except Exception as problem:
-            error = bug_message(problem)
-        self._change(is_running=False, is_cancelled=False, version=version, error=error)
-        if version:
-            self._on_version()
+    def _work(self, job: TeachJob) -> None:
+        answer = self._teach(job, lambda share, text: self._change(share=share, text=text), self._cancel.is_set)
+        if answer is None:
+            raise WorkbenchError("Stopped. Start the same again, and it goes on where it was.")
+        if "bug" in answer:
+            raise RuntimeError(str(answer["bug"]))
+        if "error" in answer:
+            raise WorkbenchError(str(answer["error"]))
+        self._change(version=self._keep(job, answer["outcome"]))
+        self._on_version()
 
     def _keep(self, job: TeachJob, outcome: dict[str, Any]) -> str:
         """Make a version of what was taught; its folder appears whole or not at all."""
@@ -187,7 +150,3 @@ class TeachDesk:
         keep_version(self._store, StoredVersion(name, job.parent, str(outcome["digest"]), outcome["lineage"]))
         shutil.rmtree(job.folder, ignore_errors=True)
         return name
-
-    def _change(self, **changes: Any) -> None:
-        with self._lock:
-            self._status = replace(self._status, **changes)

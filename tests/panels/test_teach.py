@@ -99,7 +99,7 @@ def test_an_improvement_becomes_a_version_with_its_lineage_and_a_policy(taught, 
     workbench, fake = taught
     _, clock, run, cancel = teach_improve.on_run(workbench, *FORM)
     assert clock.active and not run.interactive and cancel.interactive
-    with pytest.raises(WrongMode, match="being taught"):
+    with pytest.raises(WrongMode, match="teaching"):
         teach_improve.on_run(workbench, *FORM)
     fake.go.set()
     name = wait_idle(workbench).version
