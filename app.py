@@ -70,7 +70,7 @@ TRAININGS: Final[Mapping[str, str]] = {
     "detector": "models.failure.training:run_training",
     "value": "models.verifier.training:run_training",
 }
-"""What ``train NAME`` runs: ``run(*, out, data, smoke, minutes, seed, workers, episodes, progress) -> dict``."""
+"""What ``train NAME`` runs: ``run(order: TrainingOrder) -> dict``."""
 
 
 def default_root() -> Path:
@@ -244,18 +244,21 @@ def run_campaign(args: argparse.Namespace) -> dict[str, Any]:
 
 def run_train(args: argparse.Namespace) -> dict[str, Any]:
     """Train one of our own models; it goes on where it was interrupted; progress goes to stderr."""
+    from models.training_order import TrainingOrder
+
     run = load(TRAININGS, "training", args.name)
     folder = args.root_dir / "training" / f"{args.name}{'-smoke' if args.smoke else ''}"
-    result: dict[str, Any] = run(
+    order = TrainingOrder(
         out=args.out or folder,
         data=args.data or folder / "data",
+        progress=lambda text: print(text, file=sys.stderr, flush=True),
         smoke=args.smoke,
         minutes=args.minutes,
         seed=args.seed,
         workers=args.workers,
         episodes=args.episodes,
-        progress=lambda text: print(text, file=sys.stderr, flush=True),
     )
+    result: dict[str, Any] = run(order)
     return result
 
 
@@ -310,7 +313,7 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--data", type=Path, default=None, metavar="DIR", help="demonstrations; what is there already is used")
     train.add_argument("--minutes", type=float, default=None, help="length of the training itself (default 75)")
     train.add_argument("--seed", type=int, default=1, help="of data and training")
-    train.add_argument("--workers", type=int, default=2, help="processes that make data and evaluate (default 2)")
+    train.add_argument("--workers", type=int, default=None, help="processes that make data and evaluate (default 2)")
     train.add_argument("--episodes", type=int, default=None, help="episodes a cell of the evaluation (default 100; 0: none)")
     train.set_defaults(run=run_train)
 

@@ -17,10 +17,10 @@ from models.bench_vla.checkpoint import WEIGHTS_ENV
 from models.bench_vla.config import BenchVlaConfig
 from models.bench_vla.demonstrations import generate
 from models.bench_vla.shards import ShardSet
-from models.bench_vla.train import Progress, Settings, Trainer, train
+from models.bench_vla.train import Settings, Trainer, train
 from models.bench_vla.vocabulary import collect_words
+from models.training_order import Progress, TrainingOrder
 from models.training_state import Curve
-from workbench.core.errors import InvalidInput
 from workbench.evaluation.cards import STUDIES
 from workbench.evaluation.driver import MemoryJournal, run_campaign
 from workbench.evaluation.launching import runner_maker
@@ -64,47 +64,33 @@ def known_words() -> tuple[str, ...]:
     return collect_words([*templates, *manners, *names])
 
 
-def run_training(
-    *,
-    out: Path,
-    data: Path,
-    smoke: bool = False,
-    minutes: float | None = None,
-    seed: int = 1,
-    workers: int = 2,
-    progress: Progress,
-    episodes: int | None = None,
-) -> dict[str, Any]:
+def run_training(order: TrainingOrder) -> dict[str, Any]:
     """Make what data is missing, train or go on training, and return what came out.
 
-    Args:
-        out: folder of the weights and of what is needed to go on.
-        data: folder of the demonstrations.
-        smoke: the smallest sizes, for tests.
-        minutes: length of the whole schedule instead of the plan's.
-        seed: of the data and the training.
-        workers: processes that make data.
-        progress: told of every step.
-        episodes: episodes a cell of the evaluation; 0 leaves it out.
+    ``minutes`` is the length of the whole schedule, ``workers`` make data and evaluate, ``episodes`` are of a cell of the evaluation; 0 leaves it out.
 
     Raises:
         InvalidInput: the length is not positive.
     """
-    plan = SMOKE if smoke else Plan()
-    length = plan.minutes if minutes is None else minutes
-    if not length > 0:
-        raise InvalidInput("minutes of training", expected="a positive number", found=str(length))
+    plan, out, progress = SMOKE if order.smoke else Plan(), order.out, order.progress
+    settings = Settings(minutes=order.length(plan.minutes), num_frames=plan.num_frames, seed=order.seed)
     out.mkdir(parents=True, exist_ok=True)
-    generate(data, episodes=plan.num_episodes, scenes=plan.num_scenes, seed=seed, workers=workers, progress=progress)
+    generate(
+        order.data,
+        episodes=plan.num_episodes,
+        scenes=plan.num_scenes,
+        seed=order.seed,
+        workers=order.num_workers,
+        progress=progress,
+    )
     config = BenchVlaConfig(words=known_words())
-    settings = Settings(minutes=length, num_frames=plan.num_frames, seed=seed)
     torch.set_num_threads(settings.num_threads)
     trainer = Trainer(config, settings, out)
     state = out / "training.safetensors"
     if state.exists():
         trainer.resume(state)
         progress(f"going on after step {trainer.step}, {trainer.seconds / 60:.1f} min")
-    shards = ShardSet(data)
+    shards = ShardSet(order.data)
     maker = BatchMaker(shards, config, num_frames=plan.num_frames, asks_per_frame=settings.asks_per_frame)
     curve = Curve(out)
     losses = train(trainer, maker, progress=progress, on_save=curve.note)
@@ -117,10 +103,11 @@ def run_training(
         "asks": shards.num_asks,
         "losses": losses,
     }
-    num_episodes = plan.episodes if episodes is None else episodes
+    num_episodes = plan.episodes if order.episodes is None else order.episodes
     report: dict[str, Any] = {}
     if num_episodes:
-        report = evaluate(out / "bench-vla.safetensors", episodes=num_episodes, setting=plan.setting, workers=workers, progress=progress)
+        weights = out / "bench-vla.safetensors"
+        report = evaluate(weights, episodes=num_episodes, setting=plan.setting, workers=order.num_workers, progress=progress)
     write_card(out / "MODEL_CARD.md", facts, report, curve.points)
     return {**facts, "findings": report.get("findings", []), "card": str(out / "MODEL_CARD.md")}
 

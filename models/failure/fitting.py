@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from models.failure.checkpoint import KINDS, TRAINED, FailureModel, network_arrays
 from models.failure.tracks import Track
+from models.training_order import Progress
 from workbench.core.errors import InvalidInput
 from workbench.failure.detectors import score_calls
 from workbench.failure.features import Pooling
@@ -22,7 +23,6 @@ TRAIN_SHARE: Final = 0.6
 """Of the episodes of the other tasks; the rest chooses and calibrates."""
 MAX_REFERENCES: Final = 128
 """Calls of each outcome that embedding distances are measured to."""
-Progress = Callable[[str], None]
 _MLP: Final = FitSettings(epochs=300)
 _LSTM: Final = FitSettings(epochs=100)
 

@@ -13,9 +13,10 @@ import torch
 from models.catalog import POLICIES
 from models.failure.card import write_card
 from models.failure.checkpoint import save_model
-from models.failure.fitting import FitPlan, Progress, describe, fit_model, split_tracks
+from models.failure.fitting import FitPlan, describe, fit_model, split_tracks
 from models.failure.tracks import Track, load_track, save_track, track_of
 from models.steering import as_steerable
+from models.training_order import Progress, TrainingOrder
 from workbench.core.protocols import SteerablePolicy
 from workbench.core.types import EpisodeConfig
 from workbench.evaluation.bench_vla import POLICY, TARGETS
@@ -58,42 +59,26 @@ SMOKE: Final = Plan(
 """Goes through everything in a minute; what it trains knows nothing."""
 
 
-def run_training(
-    *,
-    out: Path,
-    data: Path,
-    smoke: bool = False,
-    minutes: float | None = None,
-    seed: int = 1,
-    workers: int = 1,
-    episodes: int | None = None,
-    progress: Progress,
-) -> dict[str, Any]:
+def run_training(order: TrainingOrder) -> dict[str, Any]:
     """Watch what episodes are missing, fit, measure, and write the detector with its report.
 
-    Args:
-        out: folder of the detector.
-        data: folder of the watched episodes; those of the present weights that are there already are used.
-        smoke: the smallest sizes, for tests.
-        minutes: longest time of watching, instead of the plan's.
-        seed: of the split.
-        workers: threads of the fitting.
-        episodes: of each task under each perturbation, instead of the plan's.
-        progress: told of every step.
+    ``minutes`` is the longest time of watching, ``workers`` are threads of the fitting, ``episodes`` are of each task under each perturbation;
+    what was watched of the present weights is used.
 
     Raises:
         InvalidInput: no episode failed, or all did.
     """
-    plan = SMOKE if smoke else Plan()
-    torch.set_num_threads(max(1, workers))
-    trials = plan_trials(plan.tasks, plan.perturbations, episodes=episodes or plan.episodes, first_seed=FIRST_SEED)
-    tracks = watch_all(trials, data, minutes=plan.minutes if minutes is None else minutes, progress=progress)
+    plan, weights = SMOKE if order.smoke else Plan(), order.out / NAME
+    torch.set_num_threads(order.num_workers)
+    trials = plan_trials(plan.tasks, plan.perturbations, episodes=order.episodes or plan.episodes, first_seed=FIRST_SEED)
+    minutes = plan.minutes if order.minutes is None else order.minutes
+    tracks = watch_all(trials, order.data, minutes=minutes, progress=order.progress)
     begun = time.monotonic()
-    model = fit_model(split_tracks(tracks, seed), plan.fit, progress=progress)
-    save_model(model, out / NAME)
-    facts = {**describe(model), "weights": str(out / NAME), "bytes": (out / NAME).stat().st_size, "seed": seed}
+    model = fit_model(split_tracks(tracks, order.seed), plan.fit, progress=order.progress)
+    save_model(model, weights)
+    facts = {**describe(model), "weights": str(weights), "bytes": weights.stat().st_size, "seed": order.seed}
     facts["fitting_s"] = round(time.monotonic() - begun, 1)
-    write_card(out / CARD, facts)
+    write_card(order.out / CARD, facts)
     return facts
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.sam2_bench.clicks import bounding_box, correct, deepest
 from models.sam2_bench.studio import Studio
+from models.training_order import Progress
 from workbench.core.masks import MaskPrompt, Picture
 from workbench.core.protocols import Segmenter, Tracker
 from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Prompt
@@ -20,7 +21,6 @@ from workbench.simulation.expert import ScriptedExpert
 from workbench.simulation.simulator import BenchSimulator
 
 Pixels = NDArray[np.bool_]
-Progress = Callable[[str], None]
 
 FIRST_SEED: Final = 1_000_000
 """Of everything that is measured; training has seeds below."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.sam2_bench.studio import Shot, Studio
+from models.training_order import Progress
 from workbench.core.errors import InvalidInput
-
-Progress = Callable[[str], None]
 
 SCENES_A_SHARD: Final = 20
 STILLS_A_SCENE: Final = 5

@@ -25,6 +25,7 @@ from models.sam2_bench.network import build_network
 from models.sam2_bench.shards import ShardSet
 from models.sam2_bench.tracking import follow_clip
 from models.sam2_bench.weights import read_training, save_training, save_weights
+from models.training_order import Progress
 from models.training_state import autocast, follow_mean, pack_state, unpack_state
 
 _AVERAGE: Final = 0.998
@@ -33,7 +34,6 @@ _BOX_SHARE: Final = 0.35
 _CORRECTED_SHARE: Final = 0.35
 _MAX_LOGIT: Final = 32.0
 
-Progress = Callable[[str], None]
 Compared = tuple[dict[str, MaskLosses], Tensor]
 """Losses by kind of prompt, and that of the features."""
 OnSave = Callable[["Trainer", Mapping[str, float]], None]

@@ -14,11 +14,11 @@ from models.sam2_bench.card import write_card
 from models.sam2_bench.config import Sam2BenchConfig
 from models.sam2_bench.evaluation import draw_questions, measure_prompts, measure_tracking
 from models.sam2_bench.segmenter import load_segmenter
-from models.sam2_bench.shards import Progress, ShardSet, generate
+from models.sam2_bench.shards import ShardSet, generate
 from models.sam2_bench.train import Settings, Trainer, train
 from models.sam2_bench.weights import note_about
+from models.training_order import Progress, TrainingOrder
 from models.training_state import Curve
-from workbench.core.errors import InvalidInput
 from workbench.core.protocols import Tracker
 from workbench.segmentation.association import AssociationTracker
 from workbench.segmentation.classical import ClassicalSegmenter
@@ -52,45 +52,25 @@ SMOKE: Final = Plan(
 """Goes through everything in about a minute; what it trains knows nothing."""
 
 
-def run_training(
-    *,
-    out: Path,
-    data: Path,
-    smoke: bool = False,
-    minutes: float | None = None,
-    seed: int = 1,
-    workers: int = 2,
-    progress: Progress,
-    episodes: int | None = None,
-) -> dict[str, Any]:
+def run_training(order: TrainingOrder) -> dict[str, Any]:
     """Make what pictures are missing, train or go on training, and return what came out.
 
-    Args:
-        out: folder of the weights and of what is needed to go on.
-        data: folder of the pictures.
-        smoke: the smallest sizes, for tests.
-        minutes: length of the whole schedule instead of the plan's.
-        seed: of the pictures and the training.
-        workers: threads of the training.
-        progress: told of every step.
-        episodes: episodes in which tracking is measured; 0 measures nothing at all.
+    ``minutes`` is the length of the whole schedule, ``workers`` are threads, ``episodes`` those in which tracking is measured; 0 measures nothing at all.
 
     Raises:
         InvalidInput: the length is not positive.
     """
-    plan = SMOKE if smoke else Plan()
-    length = plan.minutes if minutes is None else minutes
-    if not length > 0:
-        raise InvalidInput("minutes of training", expected="a positive number", found=str(length))
+    plan, out, progress = SMOKE if order.smoke else Plan(), order.out, order.progress
+    settings = Settings(minutes=order.length(plan.minutes), seed=order.seed, num_pictures=plan.num_pictures)
     out.mkdir(parents=True, exist_ok=True)
-    generate(data, scenes=plan.num_scenes, side=plan.config.image_side, seed=seed, progress=progress)
-    torch.set_num_threads(max(1, workers))
-    trainer = Trainer(plan.config, Settings(minutes=length, seed=seed, num_pictures=plan.num_pictures), out)
+    generate(order.data, scenes=plan.num_scenes, side=plan.config.image_side, seed=order.seed, progress=progress)
+    torch.set_num_threads(order.num_workers)
+    trainer = Trainer(plan.config, settings, out)
     state = out / "training.safetensors"
     if state.exists():
         trainer.resume(state)
         progress(f"going on after step {trainer.step}, {trainer.seconds / 60:.1f} min")
-    shards, curve = ShardSet(data), Curve(out)
+    shards, curve = ShardSet(order.data), Curve(out)
     train(trainer, shards, progress=progress, on_save=curve.note)
     facts = {
         "weights": str(out / WEIGHTS_NAME),
@@ -100,7 +80,7 @@ def run_training(
         "pictures": len(shards.stills),
         "clips": len(shards.clips),
     }
-    num_episodes = plan.episodes if episodes is None else episodes
+    num_episodes = plan.episodes if order.episodes is None else order.episodes
     report = evaluate(out / WEIGHTS_NAME, plan.prompts, num_episodes, plan.frames, progress) if num_episodes else {}
     if report:
         # The panel follows things by whichever was measured to be better.

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.training_order import Progress
 from models.verifier.features import motions_of, situation_of
 from workbench.core.candidates import Occasion, VerifierFactory, VerifierSpec
 from workbench.core.catalog import Catalog
@@ -135,7 +136,7 @@ def record_all(
     policy_of: Callable[[BenchSimulator], Policy],
     trials: Sequence[tuple[str, str, int]],
     *,
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> Iterator[Path]:
     """Record the trials ``(task, perturbation, seed)`` that are not in the folder yet; yield the file of each."""
     folder.mkdir(parents=True, exist_ok=True)

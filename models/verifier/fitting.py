@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from models.training_order import Progress
 from models.verifier.episodes import RecordedEpisode
 from models.verifier.verifiers import make_preference, make_value
 from workbench.verification.action_error import COUNTS, best_of, fit_power_law
@@ -19,8 +20,6 @@ BATCH: Final = 256
 LEARNING_RATE: Final = 3e-4
 WEIGHT_DECAY: Final = 1e-3
 _TOLD_EVERY: Final = 500
-
-Progress = Callable[[str], None]
 
 
 class PairRows(NamedTuple):

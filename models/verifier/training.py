@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import Any, Final
 
 import torch
 
 from models.bench_vla.policy import load_policy
+from models.training_order import TrainingOrder
 from models.verifier.card import write_card
 from models.verifier.episodes import RecordedEpisode, record_all
-from models.verifier.fitting import Progress, best_of_laws, fit_preference, fit_value, judge, pairs_of, transitions_of
+from models.verifier.fitting import best_of_laws, fit_preference, fit_value, judge, pairs_of, transitions_of
 from models.verifier.verifiers import save_weights
 from workbench.core.errors import InvalidInput
 
@@ -37,39 +37,22 @@ SMOKE: Final = Plan(episodes=3, num_steps=30, tasks=("touch",))
 """Goes through everything in about a minute; what it learns is nothing."""
 
 
-def run_training(
-    *,
-    out: Path,
-    data: Path,
-    smoke: bool = False,
-    minutes: float | None = None,
-    seed: int = 1,
-    workers: int = 1,
-    progress: Progress,
-    episodes: int | None = None,
-) -> dict[str, Any]:
+def run_training(order: TrainingOrder) -> dict[str, Any]:
     """Record what is missing, fit both, and return what came out.
 
-    Args:
-        out: folder of the weights and their card.
-        data: folder of the recorded episodes; what is there already is used.
-        smoke: the smallest sizes, for tests.
-        minutes: takes no part; the number of steps is fixed.
-        seed: of the episodes and the fits.
-        workers: takes no part; episodes are recorded one after the other.
-        progress: told of every step.
-        episodes: of each task, plain and disturbed, instead of the plan's.
+    ``episodes`` are of each task, plain and disturbed.
 
     Raises:
-        InvalidInput: too few episodes to leave some out.
+        InvalidInput: too few episodes to leave some out, or minutes or workers were asked for.
     """
-    plan = SMOKE if smoke else Plan()
+    order.refuse("minutes", "workers", reason="It takes a fixed number of steps, and records one episode after the other.")
+    plan, out, seed, progress = SMOKE if order.smoke else Plan(), order.out, order.seed, order.progress
     torch.set_num_threads(1)
-    count = plan.episodes if episodes is None else episodes
+    count = plan.episodes if order.episodes is None else order.episodes
     seeds = range(1000 * seed, 1000 * seed + count)
-    shifts = SHIFTS[:1] if smoke else SHIFTS
+    shifts = SHIFTS[:1] if order.smoke else SHIFTS
     trials = [(task, shift, number) for number, task, shift in product(seeds, plan.tasks, shifts)]
-    recorded = [RecordedEpisode.load(path) for path in record_all(data, load_policy, trials, progress=progress)]
+    recorded = [RecordedEpisode.load(path) for path in record_all(order.data, load_policy, trials, progress=progress)]
     kept = [e for i, e in enumerate(recorded) if i % HELD_OUT != HELD_OUT - 1]
     held_out = [e for i, e in enumerate(recorded) if i % HELD_OUT == HELD_OUT - 1] or recorded[-1:]
     if len(recorded) < 2:

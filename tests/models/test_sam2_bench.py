@@ -20,6 +20,7 @@ from models.sam2_bench.shards import ShardSet, generate
 from models.sam2_bench.studio import CLIP_LENGTH
 from models.sam2_bench.training import run_training
 from models.sam2_bench.weights import load_network, note_about, read_about, save_weights
+from models.training_order import TrainingOrder
 from tests.models.tiny_sam2 import TINY
 from workbench.core.errors import InvalidInput, NotStored
 
@@ -242,9 +243,9 @@ def test_a_configuration_comes_back_as_it_was_and_nonsense_is_refused():
 @pytest.mark.slow
 def test_the_whole_way_from_pictures_to_card_goes_on_where_it_stopped(tmp_path):
     told = []
-    options = {"out": tmp_path / "out", "data": tmp_path / "data", "smoke": True, "workers": 1, "progress": told.append}
-    first = run_training(**options, minutes=0.05, episodes=0)
-    second = run_training(**options, minutes=0.1)
+    order = TrainingOrder(tmp_path / "out", tmp_path / "data", told.append, smoke=True, workers=1, minutes=0.1)
+    first = run_training(replace(order, minutes=0.05, episodes=0))
+    second = run_training(order)
     assert second["steps"] > first["steps"] > 0 and any("going on after step" in line for line in told)
     assert set(second["report"]["tracking"]) == {"memory", "association"}
     assert read_about(tmp_path / "out" / "sam2-bench.safetensors")["tracks_by"] in ("memory", "association")
