@@ -15,7 +15,8 @@ from models.remote import LATENCY, WAITING, RemotePolicy
 from models.remote_settings import RemoteSettings, read_settings
 from workbench.core.errors import WorkbenchError
 from workbench.core.types import EpisodeConfig, Step
-from workbench.rollout.loop import LiveEpisode, run_episode
+from workbench.rollout.loop import LiveEpisode
+from workbench.rollout.running import run_episode
 from workbench.simulation.simulator import BenchSimulator
 
 

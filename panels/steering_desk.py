@@ -134,7 +134,8 @@ class SteeringDesk:
         opened = self.opened()
         stack = wish.stack or opened.policy.sites.stacks[0].name
         table = self.lab.table(opened, self.live.fingerprint, stack) if wish.contributions_to else None
-        self._session.controller.show_instruments(Instruments(*wish._replace(stack=stack)), table).result(ANSWER_TIMEOUT_S)
+        instruments = Instruments(*wish._replace(stack=stack))
+        self._session.controller.inspect(lambda steering, episode: steering.show(episode, instruments, table)).result(ANSWER_TIMEOUT_S)
         self.wish = wish
         if not is_on:
             self._session.push(no_insight())
@@ -155,7 +156,7 @@ class SteeringDesk:
         sites = tuple(Site(stack, layer, Part(part)) for part in parts for layer in layers)
         recorder = ActivationRecorder(self.lab.store, RecordingPlan(tuple(map(str, sites)), tokens, self.live.fingerprint))
         try:
-            self._session.controller.record_activations(RecordingWish(sites, tokens, recorder.put)).result(ANSWER_TIMEOUT_S)
+            self._record_to(RecordingWish(sites, tokens, recorder.put))
         except BaseException:
             recorder.close()
             raise
@@ -168,9 +169,12 @@ class SteeringDesk:
         with self._lock:
             recorder, self._recorder = self._recorder, None
         if recorder is not None:
-            self._session.controller.record_activations(None).result(ANSWER_TIMEOUT_S)
+            self._record_to(None)
             recorder.close()
         return self.recording()
+
+    def _record_to(self, wish: RecordingWish | None) -> None:
+        self._session.controller.inspect(lambda steering, episode: steering.record(episode, wish)).result(ANSWER_TIMEOUT_S)
 
     def recording(self) -> dict[str, Any]:
         """Return how the recording goes."""

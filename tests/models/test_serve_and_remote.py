@@ -14,7 +14,7 @@ from models.serve import Listening, PolicyServer
 from models.serve_policy import PolicySession, make_service
 from workbench.core.errors import InvalidInput
 from workbench.core.types import EpisodeConfig, Prompt
-from workbench.rollout.loop import run_episode
+from workbench.rollout.running import run_episode
 from workbench.simulation.simulators import SIMULATORS
 
 CONFIG = EpisodeConfig(task="touch", seed=3)

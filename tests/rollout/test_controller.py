@@ -8,8 +8,8 @@ from tests.rollout.fakes import Diary, FakeSimulator, Wander, fake_config
 from workbench.core.errors import InvalidInput, InvalidShape, UnknownName, WrongMode
 from workbench.core.events import EventKind
 from workbench.core.types import Actor
-from workbench.rollout.loop import run_episode
 from workbench.rollout.modes import RolloutMode
+from workbench.rollout.running import run_episode
 
 NUDGE = np.array([0.002, 0, 0, 0, 0, 0, 0.5], dtype=np.float32)
 

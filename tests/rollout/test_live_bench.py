@@ -14,7 +14,7 @@ from tests.rollout.rigs import wait_for
 from workbench.core.catalog import Catalog
 from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig
 from workbench.rollout.controller import RolloutController
-from workbench.rollout.loop import run_episode
+from workbench.rollout.running import run_episode
 from workbench.rollout.view import FrameFlag, LiveView
 from workbench.simulation.expert import ScriptedExpert
 from workbench.simulation.simulator import BenchSimulator

@@ -8,17 +8,9 @@ from workbench.core.sketches import Sketch, SketchPlan
 from workbench.core.types import Actor, Prompt, Trace
 from workbench.intervention.driving import checked_action
 from workbench.rollout.hold import HoldPolicy, hold_action
-from workbench.rollout.loop import (
-    Choice,
-    begin_episode,
-    change_prompt,
-    finish_episode,
-    follow_policy,
-    policy_rng,
-    run_episode,
-    tick,
-)
+from workbench.rollout.loop import Choice, begin_episode, change_prompt, finish_episode, follow_policy, policy_rng, tick
 from workbench.rollout.observers import Fanout
+from workbench.rollout.running import run_episode
 
 CONFIG = fake_config()
 

@@ -60,6 +60,9 @@ class SteeredRig(Rig):
     def steer(self, *slots, **options):
         self.controller.set_steering(Mix(slots), **options).result(60)
 
+    def show(self, instruments):
+        self.controller.inspect(lambda steering, episode: steering.show(episode, instruments, None)).result(60)
+
     def run(self, count):
         before = len(self.diary.steps)
         self.controller.step_once(count)
@@ -211,7 +214,7 @@ def test_a_branch_onto_other_weights_goes_on_unsteered_and_says_so(steered_rig):
 
 def test_instruments_show_each_call_and_survive_a_change_of_episode(steered_rig):
     rig = steered_rig
-    rig.controller.show_instruments(Instruments(has_strip=True)).result(60)
+    rig.show(Instruments(has_strip=True))
     rig.run(1)
     first = rig.controller.steering.policy.seen
     assert first.strip is not None and first.lens is None
@@ -219,8 +222,8 @@ def test_instruments_show_each_call_and_survive_a_change_of_episode(steered_rig)
     rig.run(1)
     assert rig.controller.steering.policy.seen.strip is not None
     with pytest.raises(Exception, match=r"camera|picture"):
-        rig.controller.show_instruments(Instruments(attention_to="nowhere")).result(60)
-    rig.controller.show_instruments(Instruments()).result(60)
+        rig.show(Instruments(attention_to="nowhere"))
+    rig.show(Instruments())
     rig.run(2)
     assert rig.controller.steering.policy.seen is None
 

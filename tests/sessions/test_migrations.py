@@ -4,6 +4,7 @@ from hashlib import sha256
 import pytest
 import sqlite_utils
 
+from sessions.first_schema import VIEWS
 from sessions.migrations import migrations
 from sessions.records import EpisodeQuery
 from sessions.store import Store
@@ -92,7 +93,7 @@ def test_a_migration_that_fails_half_way_leaves_the_database_as_it_was(tmp_path,
     path = tmp_path / "old.db"
     make(path, stop_before="m004_campaigns").close()
     before = schema(path)
-    monkeypatch.setitem(__import__("sessions.migrations").migrations._VIEWS, "broken", "SELECT FROM nothing")
+    monkeypatch.setitem(VIEWS, "broken", "SELECT FROM nothing")
     with pytest.raises(StoreError):
         Store.open(path)
     monkeypatch.undo()

@@ -10,7 +10,8 @@ import numpy as np
 from workbench.core.errors import InvalidInput
 from workbench.core.events import EventKind
 from workbench.core.types import Step
-from workbench.rollout.loop import LiveEpisode, OnTick, emit
+from workbench.rollout.loop import LiveEpisode, emit
+from workbench.rollout.running import OnTick
 from workbench.simulation.perturbations import disturb, draw_shift
 from workbench.simulation.simulator import BenchSimulator
 from workbench.simulation.world import GRIPPER

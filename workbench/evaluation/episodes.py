@@ -25,8 +25,9 @@ from workbench.evaluation.planned import TRACE_PX
 from workbench.evaluation.settings import ACTIONS, BY_TOKEN, Setting
 from workbench.evaluation.telling import Teller, Telling, parse_telling
 from workbench.evaluation.weighing import CANDIDATES, Weighing
-from workbench.rollout.loop import DONE, LiveEpisode, OnTick, begin_episode, finish_episode, follow_policy, tick
+from workbench.rollout.loop import DONE, LiveEpisode, begin_episode, finish_episode, follow_policy, tick
 from workbench.rollout.observers import Fanout
+from workbench.rollout.running import OnTick
 from workbench.simulation.simulator import BenchSimulator
 from workbench.trajectory.compare import score_path
 from workbench.trajectory.paths import lift_trace

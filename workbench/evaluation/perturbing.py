@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from workbench.core.errors import InvalidInput, UnknownName
 from workbench.evaluation.disturbance import HAPPENINGS
-from workbench.rollout.loop import OnTick
+from workbench.rollout.running import OnTick
 from workbench.simulation.axes import AXES, merge_options
 from workbench.simulation.simulator import BenchSimulator
 

@@ -21,7 +21,8 @@ from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind
 from workbench.core.protocols import PolicyFactory, PolicySpec, Simulator
 from workbench.core.types import ActionChunk, EpisodeConfig, Observation, Prompt, Step
 from workbench.rollout.controller import RolloutController
-from workbench.rollout.loop import LiveEpisode, run_episode
+from workbench.rollout.loop import LiveEpisode
+from workbench.rollout.running import run_episode
 from workbench.simulation.simulator import SLICE_PERIOD_S, BenchSimulator
 
 CONFIG: Final = EpisodeConfig("place_on_plate", 17)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,18 +33,12 @@ from workbench.rollout.modes import Command, RolloutMode
 from workbench.rollout.pacing import Clock
 from workbench.rollout.pilot import Pilot
 from workbench.rollout.prompts import check_parts
-from workbench.rollout.status import LiveScene, LiveState, RolloutStatus, open_scene
-from workbench.rollout.steering import LiveSteering, OpenPolicy, RecordingWish, open_nothing
+from workbench.rollout.status import LiveState, RolloutStatus
+from workbench.rollout.steering import LiveSteering, OpenPolicy, open_nothing
 from workbench.rollout.steering_marks import NO_ASSETS, SteeringMark
 from workbench.rollout.stepping import Stepper
 from workbench.steering.assets import Library
 from workbench.steering.mix import Mix
-
-if TYPE_CHECKING:
-    from workbench.steering.instruments import Instruments
-    from workbench.steering.projection import NeuronTable
-
-__all__ = ["SKETCH_POLICY", "SPEED_RANGE", "PolicyFactory", "RolloutController"]
 
 T = TypeVar("T")
 
@@ -294,13 +288,9 @@ class RolloutController:
         """Turn the policy's inside from its next call on; ``assets`` are what the edits name. What is wrong, the future tells."""
         return self._ask(Command.SET_STEERING, lambda: self._stepper.steering.change(self._stepper.episode, mix, assets))
 
-    def show_instruments(self, instruments: Instruments, table: NeuronTable | None = None) -> Future[None]:
-        """Read these instruments at every call of the policy from now on; :attr:`steering` then has what they show."""
-        return self._ask(Command.CALL, lambda: self._stepper.steering.show(self._stepper.episode, instruments, table))
-
-    def record_activations(self, wish: RecordingWish | None) -> Future[None]:
-        """Hand the activations of each policy call to a sink from now on; None ends it."""
-        return self._ask(Command.CALL, lambda: self._stepper.steering.record(self._stepper.episode, wish))
+    def inspect(self, wish: Callable[[LiveSteering, LiveEpisode | None], T]) -> Future[T]:
+        """Run ``wish(steering, episode)`` in the stepping thread, between control steps: to show instruments or record activations."""
+        return self._ask(Command.CALL, lambda: wish(self._stepper.steering, self._stepper.episode))
 
     @property
     def steering(self) -> LiveSteering:
@@ -378,14 +368,6 @@ class RolloutController:
     def unsubscribe(self, listener: Callable[[], None]) -> None:
         """Undo :meth:`subscribe`."""
         self._stepper.publisher.unsubscribe(listener)
-
-    def scene_of(self, config: EpisodeConfig) -> LiveScene:
-        """Return the scene of any configuration, to be drawn in the calling thread; the live one is not touched.
-
-        Raises:
-            UnknownName: no such simulator or task.
-        """
-        return open_scene(self._simulators, config)
 
     # Within
 

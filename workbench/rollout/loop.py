@@ -2,8 +2,8 @@
 
     observe -> prompt (its trace trimmed to what lies ahead) -> policy (or what is left of its chunk) -> who acts -> simulator -> observers
 
-A tick is a function on an explicit :class:`LiveEpisode`. The live controller calls it from its stepping thread, campaigns call
-it through :func:`run_episode`; both run the same code.
+A tick is a function on an explicit :class:`LiveEpisode`. The live controller calls it from its stepping thread, campaigns and
+:mod:`workbench.rollout.running` in a row; all run the same code.
 
 Counterfactuals: the policy's random generator of a step is made from the episode's seed and the simulator's own step counter,
 which is part of the restored state. So an episode that is branched from step N with the same prompt continues bit-equal to its
@@ -16,20 +16,19 @@ same steps; when something else is told on the way, what is left of the trace is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, Outcome, new_id
+from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, Outcome
 from workbench.core.protocols import Interruptible, OnSlice, Policy, RolloutObserver, Simulator
 from workbench.core.sketches import plan_to_dict, sketch_to_dict
 from workbench.core.types import Actor, CameraRequest, EpisodeConfig, Observation, Prompt, SimState, Step, Trace
 from workbench.rollout.chunking import ChunkQueue
 from workbench.rollout.hold import HoldPolicy
-from workbench.rollout.observers import Fanout
 from workbench.rollout.present import present_prompt, trace_left, with_newest_mask
 from workbench.rollout.prompts import TRACKED, mask_to_dict, trace_to_dict
 from workbench.trajectory.trimming import TraceTrimmer
@@ -104,20 +103,6 @@ class LiveEpisode:
     def is_tracing(self) -> bool:
         """Whether the policy is told a trace that it understands."""
         return self.prompt.trace is not None and "trace" in self.policy.spec.prompts
-
-
-class EpisodeResult(NamedTuple):
-    """What became of an episode."""
-
-    episode_id: str
-    outcome: Outcome
-    is_success: bool
-    num_steps: int
-    time_s: float
-    instruction: str
-    scores: Mapping[str, float]
-    """Of the last step: the task's and the policy's."""
-    final_state: SimState
 
 
 def policy_rng(seed: int, step: int) -> np.random.Generator:
@@ -285,65 +270,6 @@ def finish_episode(episode: LiveEpisode, outcome: Outcome) -> SimState:
     emit(episode, EventKind.END, {"outcome": outcome.value, "num_steps": episode.index}, actor="system")
     episode.observer.on_end(EpisodeEnd(episode.id, outcome, episode.index, episode.time_s, final.to_bytes()))
     return final
-
-
-OnTick = Callable[[LiveEpisode, Step], None]
-
-
-def run_episode(
-    simulator: Simulator,
-    policy: Policy,
-    config: EpisodeConfig,
-    prompt: Prompt | None = None,
-    *,
-    max_steps: int,
-    observers: Sequence[RolloutObserver] = (),
-    seed: int | None = None,
-    stop_on_success: bool = True,
-    on_tick: OnTick | None = None,
-    session_id: str = "",
-) -> EpisodeResult:
-    """Run one episode from its start, in this thread, as fast as possible.
-
-    The simulator is reset here; ``policy`` must accept a simulator that was reset after the policy was made.
-
-    Args:
-        simulator: Where the episode runs.
-        policy: Who acts.
-        config: The episode's start.
-        prompt: What the policy is told; by default the instruction alone.
-        max_steps: Control steps after which the episode counts as failed.
-        observers: Told of everything; what they raise ends the episode.
-        seed: Of the policy's random generators; by default the configuration's.
-        stop_on_success: Stop at the first step after which the task is solved.
-        on_tick: Called after every step, with the running episode: for perturbations and for stopping by ``is_done``.
-        session_id: Written to the episode's head.
-
-    Returns:
-        What became of it: ``SUCCESS`` when the task was solved at the end or, with ``stop_on_success``, at any step.
-    """
-    instruction = simulator.reset(config)
-    told = Prompt(text=instruction) if prompt is None else prompt
-    start = EpisodeStart(new_id(), session_id, config.to_dict(), told.text, policy.spec.name)
-    episode = begin_episode(simulator, policy, start, prompt=told, observer=Fanout(observers), seed=seed)
-    try:
-        _run(episode, max_steps, stop_on_success, on_tick)
-    except BaseException:
-        finish_episode(episode, Outcome.ERROR)
-        raise
-    outcome = Outcome.SUCCESS if episode.is_success else Outcome.FAILURE
-    final = finish_episode(episode, outcome)
-    return EpisodeResult(episode.id, outcome, episode.is_success, episode.index, episode.time_s, told.text, episode.scores, final)
-
-
-def _run(episode: LiveEpisode, max_steps: int, stop_on_success: bool, on_tick: OnTick | None) -> None:
-    oversee = follow_policy(episode)
-    while episode.index < max_steps and not episode.is_done:
-        step = tick(episode, oversee)
-        if step is not None and on_tick is not None:
-            on_tick(episode, step)
-        if stop_on_success and episode.is_success:
-            return
 
 
 def look_ahead(episode: LiveEpisode) -> None:

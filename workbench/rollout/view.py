@@ -26,7 +26,7 @@ from workbench.core.protocols import Quality, View
 from workbench.core.types import CameraRequest, EpisodeConfig, SimState
 from workbench.rollout.controller import RolloutController
 from workbench.rollout.pacing import Clock
-from workbench.rollout.status import LiveScene
+from workbench.rollout.status import LiveScene, open_scene
 
 MAX_FPS: Final = 60.0
 """Most frames a second on one channel; whoever gives the credits usually asks for less."""
@@ -351,7 +351,7 @@ class LiveView:
             if is_present and latest is not None:
                 stored.scene = latest.scene
             elif stored.config is not None:
-                stored.scene = self._controller.scene_of(stored.config)
+                stored.scene = open_scene(self._controller.catalogues[0], stored.config)
             else:
                 return None
         index = min(max(0, step), len(stored.states) - 1)
