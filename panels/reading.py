@@ -136,7 +136,7 @@ def in_words(steps: Sequence[PlanStep], done: Sequence[PlanStep]) -> tuple[tuple
     sentences = []
     for number, (asked, step) in enumerate(zip(steps, done, strict=True), 1):
         reason = "" if step.verb is asked.verb else f" (too wide for the gripper to {asked.verb.value})"
-        sentences.append(sentence(step, number) + reason)
+        sentences.append(sentence(step, number, has_pixels=False) + reason)
     return tuple(sentences), tuple(call_text(step) for step in done)
 
 

@@ -14,6 +14,8 @@ from panels.errors import bind, plain
 from panels.events import QUIET
 from panels.live import CALL_TIMEOUT_S, LiveSession
 from panels.model_card import card_updates, place_card
+from panels.several_things import ABOUT, SCENE, scene_of, several_things
+from panels.several_things import TITLE as SEVERAL_TITLE
 from panels.stage import Stage
 from panels.state import AppState, UiState
 from panels.tell_box import TellBox, typed
@@ -30,9 +32,16 @@ MAX_SEED: Final = 999_999
 POLICY_TITLES: Final = {
     "sketch": "Sketch follower: does what you draw",
     "bench-vla": "Bench VLA: does what you say",
+    "trace-follower": "Way point follower: goes along your path, point by point",
+    "trace-blend": "Bench VLA and your path, a share of each",
+    "random-tree": "Planner by chance: goes to where your path ends, around obstacles",
+    "action-tree": "Planner by trial: tries actions in a copy of the scene",
+    "informed-tree": "Planner by trial, guided by the bench VLA",
+    "mask-follower": "Mask follower: grasps or touches what you masked",
     "expert": "Scripted expert: privileged demonstration, reads the simulator's truth",
     "hold": "Hold: stands still",
     "remote": "Remote: a policy server of your own",
+    "pi0": "pi0: from a checkpoint of your own",
 }
 RATES: Final = (("20 Hz", 20.0), ("10 Hz", 10.0), ("25 Hz (Fetch)", 25.0), ("50 Hz", 50.0))
 BENCH: Final = "bench"
@@ -88,12 +97,14 @@ def choices(catalog: Catalog[Any], titles: Mapping[str, str]) -> list[tuple[str,
 def task_choices(app: AppState, simulator: str) -> list[tuple[str, str]]:
     """Return the tasks of a simulator as titles and names."""
     if simulator == BENCH:
-        return choices(app.tasks, {})
+        return [*choices(app.tasks, {}), (SEVERAL_TITLE, SCENE)]
     return [(name, name) for name in app.simulators.load(simulator).spec.tasks]
 
 
 def describe(app: AppState, task: str) -> str:
     """Return one line about a task."""
+    if task == SCENE:
+        return ABOUT
     if task not in app.tasks:
         return ""
     found = app.tasks.load(task)
@@ -136,6 +147,8 @@ def on_start(app: AppState, task: str, seed: float, rate: float, simulator: str,
     config = EpisodeConfig(
         task=task, seed=int(seed or 0), instruction=typed(told), simulator=simulator, control_hz=float(rate), robot=robot
     )
+    if task == SCENE:
+        config = several_things(config)
     old = app.live.get(ui.tab_id)
     if old.config is None or old.config.simulator == simulator:
         begin(old, config, policy)
@@ -180,8 +193,9 @@ def on_changed(app: AppState, seen: str, carded: str, ui: UiState) -> tuple[Any,
     driver = gr.Dropdown(choices=choices(app.policies, POLICY_TITLES), value=status.policy)  # versions come while the page is open
     if config is None or status.episode_id == seen:
         return (*(gr.skip(),) * 6, driver, *card_updates(status.spec, carded))
-    task = gr.Dropdown(choices=task_choices(app, config.simulator), value=config.task)
-    about = {"text": describe(app, config.task)}
+    scene = scene_of(config)
+    task = gr.Dropdown(choices=task_choices(app, config.simulator), value=scene)
+    about = {"text": describe(app, scene)}
     return (
         status.episode_id,
         task,

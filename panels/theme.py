@@ -32,6 +32,8 @@ def make_theme() -> Base:
         font_mono=MONO_FONTS,
     )
     return theme.set(
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400",
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",
         background_fill_primary="white",

@@ -11,6 +11,7 @@ from models import lexicon
 from models.goal_planner import plan_by_model
 from models.language import MAX_LETTERS, Understanding
 from models.vision_language import VisionLanguageInterpreter
+from panels.several_things import TASK, several_things
 from panels.telling import NO_WORDS, understand
 from workbench.core.errors import InvalidInput
 from workbench.core.events import Event, EventKind
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 ANSWER_S: Final = 20.0
 """Longest wait for the stepping thread."""
-SEVERAL: Final = "place_in_bowl"
-"""Task of the table with several things."""
 DRIVER: Final = "bench-vla"
 API_KEY_VARIABLE: Final = "VLAW_VLM_API_KEY"
 VERBS: Final = frozenset(phrase.split()[0] for phrase in lexicon.VERBS) - lexicon.IDLE - {"in", "into", "make"}
@@ -152,7 +151,7 @@ class GoalsDesk:
         """Begin an episode at a table with several things, whose instruction has so many steps; the bench VLA drives where there is one."""
         session, seed = self._session, random.randint(0, 999_999)
         robot = session.config.robot if session.config else ""
-        config = EpisodeConfig(SEVERAL, seed, robot=robot, options={"several": {"steps": steps, "seed": seed}})
+        config = several_things(EpisodeConfig(TASK, seed, robot=robot), steps)
         policies = session.controller.catalogues[1]
         session.controller.start(config, policy=DRIVER if DRIVER in policies else session.controller.status().policy).result(ANSWER_S)
         return {**self.state(), "instruction": session.controller.status().instruction}

@@ -3,7 +3,7 @@
   "use strict";
   const VLAW = (window.VLAW = window.VLAW || {});
   const PAGE = 40, REFRESH_MS = 900;
-  const OUTCOMES = { success: "✓ success", failure: "✕ failure", stopped: "■ stopped", running: "● running", interrupted: "⚡ interrupted", error: "! error" };
+  const OUTCOMES = { success: "✓ success", failure: "✕ failure", stopped: "■ stopped", running: "● open", interrupted: "⚡ interrupted", error: "! error" };
 
   const make = (tag, properties = {}, ...children) => {
     const { data, ...rest } = properties;
@@ -18,6 +18,17 @@
     if (s < 3600) return `${Math.floor(s / 60)} min ago`;
     if (s < 86400) return `${Math.floor(s / 3600)} h ago`;
     return new Date(unix * 1000).toLocaleDateString();
+  };
+
+  const NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
+
+  /* What is on the stage, small; of an episode that is open elsewhere, nothing. */
+  const openPicture = (isOnStage) => {
+    const frame = isOnStage && document.querySelector("#stage canvas.frame");
+    if (!frame) return NO_PICTURE;
+    const small = make("canvas", { width: 56, height: 56 });
+    small.getContext("2d").drawImage(frame, 0, 0, 56, 56);
+    return small.toDataURL("image/jpeg", 0.8);
   };
 
   class EpisodeList {
@@ -47,6 +58,7 @@
         const soon = () => this.later(REFRESH_MS);
         for (const type of ["episode", "end"]) socket.on(type, soon);
         socket.on("hello", (m) => { this.session = m.status?.session_id ?? this.session; soon(); });
+        socket.on("status", (m) => { this.status = m; });
         socket.on("event", (m) => { if (["success", "rating", "note", "branch"].includes(m.event.kind)) soon(); });
       });
       new IntersectionObserver((entries) => { if (entries.some((e) => e.isIntersecting)) this.later(0); }).observe(element);
@@ -114,7 +126,7 @@
       const focused = document.activeElement?.closest?.("li")?.dataset.id;
       const old = this.rows;
       this.rows = new Map(episodes.map((e) => {
-        const key = JSON.stringify([e.num_steps, e.outcome, e.rating, e.title, e.has_thumbnail, e.num_branches, e.num_notes, e.deleted_at, ago(e.started)]);
+        const key = JSON.stringify([this.isOnStage(e) && this.isSolved, e.num_steps, e.outcome, e.rating, e.title, e.has_thumbnail, e.num_branches, e.num_notes, e.deleted_at, ago(e.started)]);
         const kept = old.get(e.id);
         return [e.id, kept?.key === key ? kept : { key, node: this.row(e) }];
       }));
@@ -125,8 +137,15 @@
       if (focused && document.activeElement?.closest?.("li")?.dataset.id !== focused) this.rows.get(focused)?.node.focus({ preventScroll: true });
     }
 
+    /* The live episode of this tab: its outcome and its picture are written when it ends. */
+    isOnStage(e) { return e.outcome === "running" && e.id === this.status?.episode_id; }
+
+    get isSolved() { return Boolean(this.status?.is_success); }
+
     row(e) {
-      const picture = make("img", { src: `/api/episodes/${encodeURIComponent(e.id)}/thumbnail.jpg?${e.outcome}`, alt: "", loading: "lazy", width: 56, height: 56 });
+      const isOpen = e.outcome === "running";
+      const src = isOpen ? openPicture(this.isOnStage(e)) : `/api/episodes/${encodeURIComponent(e.id)}/thumbnail.jpg?${e.outcome}`;
+      const picture = make("img", { src, alt: "", loading: "lazy", width: 56, height: 56 });
       const box = make("input", { type: "checkbox", title: "Compare", ariaLabel: "Compare this episode" });
       box.onclick = (event) => event.stopPropagation();
       box.onchange = () => this.compare(e.id, box.checked);
@@ -139,7 +158,7 @@
           make("div", { className: "title", textContent: e.title }),
           make("div", { className: "facts", textContent: facts.join(" · ") })),
         make("div", { className: "side" },
-          make("span", { className: "outcome", textContent: OUTCOMES[e.outcome] || e.outcome }),
+          make("span", { className: "outcome", textContent: this.outcomeOf(e), title: isOpen ? "Its outcome is written when it ends: with the next episode, or when its tab is closed" : "" }),
           e.rating ? make("span", { className: "stars", textContent: "★".repeat(e.rating), title: `Rated ${e.rating} of 5` }) : null),
         box);
       row.onclick = () => this.choose(e.id);
@@ -152,6 +171,11 @@
         event.preventDefault(); event.stopPropagation();
       };
       return row;
+    }
+
+    outcomeOf(e) {
+      if (!this.isOnStage(e)) return OUTCOMES[e.outcome] || e.outcome;
+      return this.isSolved ? "✓ solved, on the stage" : "● on the stage";
     }
 
     copyLink(step) {

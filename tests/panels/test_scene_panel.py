@@ -36,6 +36,21 @@ def test_a_new_episode_gets_what_the_fields_say(app, live, ui):
     assert (live.config.seed, live.config.control_hz) == (5, 10.0)
 
 
+def test_the_table_with_several_things_is_offered_begun_and_shown_again(app, live, ui):
+    assert "several" in [name for _, name in scene.task_choices(app, "bench")]
+    assert scene.describe(app, "several")
+    scene.on_start(app, "several", 5, 20.0, "bench", "sketch", None, ui)
+    assert live.config.options == {"several": {"steps": 1, "seed": 5}}
+    kinds = live.in_simulator(lambda simulator: {prop.kind.value for prop in simulator.instance.scene.props})
+    assert {"cube", "bowl", "plate", "button"} <= kinds
+    assert scene.on_changed(app, "", "", ui)[1].value == "several"
+
+
+def test_every_driver_is_called_by_a_name_that_begins_with_what_it_is(app):
+    titles = [title for title, _ in scene.choices(app.policies, scene.POLICY_TITLES)]
+    assert all(title[0].isupper() or title.startswith(name) for title, name in scene.choices(app.policies, scene.POLICY_TITLES)), titles
+
+
 def test_an_unknown_policy_is_named_with_the_known_ones(app, ui):
     with pytest.raises(UnknownName, match="expert"):
         scene.on_start(app, "pick", 5, 20.0, "bench", "opnvla", None, ui)

@@ -172,6 +172,8 @@ def test_sentences_and_calls_name_every_keypoint_that_matters():
     assert sentence(rotate) == "grasp at (10, 20); turn 90° counter-clockwise in the picture; release"
     assert call_text(rotate) == "rotate(pivot=(10,20), angle_deg=-90)"
     assert sentence(PlanStep(Verb.PICK, ((1, 2),)), 3) == "3 pick at (1, 2); lift"
+    assert sentence(move, 1, has_pixels=False) == "1 grasp at its start; move via 3 points; release at its end"
+    assert sentence(PlanStep(Verb.PICK, ((1, 2),)), 3, has_pixels=False) == "3 pick at the circle; lift"
     assert call_text(PlanStep(Verb.PRESS, ((1, 2),))) == "press(at=(1,2))"
 
 

@@ -70,21 +70,25 @@ def shown_point(point: Point) -> str:
     return f"({point[0]:.0f}, {point[1]:.0f})"
 
 
-def sentence(step: PlanStep, number: int | None = None) -> str:
-    """Return a step as a sentence, for example ``1 grasp at (212, 143); move via 3 points; release at (300, 200)``."""
+def sentence(step: PlanStep, number: int | None = None, *, has_pixels: bool = True) -> str:
+    """Return a step as a sentence, for example ``1 grasp at (212, 143); move via 3 points; release at (300, 200)``.
+
+    Without pixels, for somebody who sees the drawing: ``1 grasp at its start; move via 3 points; release at its end``.
+    """
     head = "" if number is None else f"{number} "
-    first = shown_point(step.keypoints[0])
+    is_path = step.verb in _BEFORE_AND_AFTER
+    first = shown_point(step.keypoints[0]) if has_pixels else "its start" if is_path else "the circle"
     if step.verb is Verb.ROTATE:
         angle = np.degrees(step.angle_rad or 0.0)
         sense = "clockwise" if angle >= 0 else "counter-clockwise"
         return f"{head}grasp at {first}; turn {abs(angle):.0f}° {sense} in the picture; release"
-    if step.verb not in _BEFORE_AND_AFTER:
+    if not is_path:
         after = "; lift" if step.verb is Verb.PICK else ""
         return f"{head}{step.verb.value} at {first}{after}"
     before, along, after = _BEFORE_AND_AFTER[step.verb]
     num = len(step.keypoints) - 2
     via = "straight" if num <= 0 else f"via {num} point{'s' if num > 1 else ''}"
-    return f"{head}{before} at {first}; {along} {via}; {after} at {shown_point(step.keypoints[-1])}"
+    return f"{head}{before} at {first}; {along} {via}; {after} at {shown_point(step.keypoints[-1]) if has_pixels else 'its end'}"
 
 
 def call_text(step: PlanStep) -> str:

@@ -91,7 +91,7 @@ def lift_pixel(picture: DepthPicture, pixel: ArrayLike, surface: Surface = "near
     Raises:
         Unreachable: the pixel lies outside of the picture, or there is no depth near it.
     """
-    name = f"pixel ({float(np.ravel(pixel)[0]):.0f}, {float(np.ravel(pixel)[1]):.0f}) of camera {picture.pinhole.name!r}"
+    name = f"the place ({float(np.ravel(pixel)[0]):.0f}, {float(np.ravel(pixel)[1]):.0f}) of the {picture.pinhole.name} picture"
     if not picture.contains(pixel):
         raise Unreachable(
             name, reason=f"the picture is {picture.pinhole.width}x{picture.pinhole.height}", fix="Draw inside of the picture."
@@ -123,7 +123,9 @@ def lift_on_plane(pinhole: Pinhole, pixel: ArrayLike, height_m: float) -> NDArra
     origin, direction = pinhole.ray(pixel)
     if abs(direction[2]) < 1e-6 or (height_m - origin[2]) / direction[2] <= 0:
         u, v = np.asarray(pixel, dtype=float)
-        raise Unreachable(f"pixel ({u:.0f}, {v:.0f}) of camera {pinhole.name!r}", reason=f"its ray never meets height {height_m:.2f} m")
+        raise Unreachable(
+            f"the place ({u:.0f}, {v:.0f}) of the {pinhole.name} picture", reason=f"its ray never meets height {height_m:.2f} m"
+        )
     return np.asarray(origin + direction * (height_m - origin[2]) / direction[2])
 
 

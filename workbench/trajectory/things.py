@@ -112,7 +112,7 @@ def raised_point(picture: DepthPicture, pixel: ArrayLike) -> NDArray[np.float64]
         is_raised = (world[..., 2] > TABLE_HEIGHT_M + MIN_HEIGHT_M) & (away <= SNAP_SHARE * picture.pinhole.width)
     if not is_raised.any():
         raise Unreachable(
-            f"pixel ({u:.0f}, {v:.0f}) of camera {picture.pinhole.name!r}",
+            f"the place ({u:.0f}, {v:.0f}) of the {picture.pinhole.name} picture",
             reason="nothing stands there",
             fix="Draw on the thing that is meant.",
         )

@@ -18,10 +18,10 @@ const speedText = (speed) => (speed === "max" ? "max" : { 0.125: "⅛×", 0.25: 
 
 export class Hud {
   /**
-   * @param {object} parts `commands` by name, `run(name, args)`, `tools`, `drawing`, `path`: the model of the edited path
+   * @param {object} parts `commands` by name, `run(name, args)`, `tools`, `drawing`, `path`: the model of the edited path, `focusPicture()`
    */
-  constructor({ commands, run, tools, drawing, path }) {
-    Object.assign(this, { commands, run, tools, drawing, path });
+  constructor({ commands, run, tools, drawing, path, focusPicture }) {
+    Object.assign(this, { commands, run, tools, drawing, path, focusPicture });
     this.modeText = h("span", { class: "mode-text" });
     this.modeIcon = h("span", { class: "mode-icon" });
     this.mode = h("div", { class: "mode", role: "status", "aria-live": "polite" }, [this.modeIcon, this.modeText]);
@@ -55,7 +55,10 @@ export class Hud {
         title: tooltip(command),
         "aria-label": command.title,
         dataset: { command: name },
-        onclick: () => this.run(name, args),
+        onclick: (event) => {
+          this.run(name, args);
+          if (event.detail) this.focusPicture(); // a mouse: the keys go on acting on the picture, not on this button
+        },
       },
       content,
     );
@@ -156,7 +159,7 @@ export class Hud {
     this.views.hidden = !status.driver?.has_intention;
     this.note.hidden = !status.note;
     this.led.hidden = !status.led;
-    set(this.led, status.led ? { rollback: "UNDOING", advance: "TO THE START", recovery: "RECOVERING" }[status.led.by] : "");
+    set(this.led, status.led ? { rollback: "UNDOING", advance: "BACK TO THE START", recovery: "RECOVERING" }[status.led.by] : "");
     this.led.title = status.led?.why ?? "";
     const steeredBy = status.steering?.by ?? [];
     this.steering.hidden = !steeredBy.length;

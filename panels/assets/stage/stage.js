@@ -135,7 +135,7 @@ class Stage {
     const commands = new Map(table.map((c) => [c.name, c]));
     const run = (name, args, options) => this.run(name, args, options);
     this.commands = commands;
-    this.hud = new Hud({ commands, run, tools: this.tools, drawing: this.drawing, path: this.path.model });
+    this.hud = new Hud({ commands, run, tools: this.tools, drawing: this.drawing, path: this.path.model, focusPicture: () => this.focusPicture() });
     this.dialogs = new Dialogs(table, table.filter((c) => c.context !== "correcting" && !needsArgs(c)), run);
     this.pip = new PictureInPicture({ socket: this.socket, onSwap: (name) => this.swap(name), onClose: () => run("toggle_pip"), next: (n) => this.neighbour(n, 1) });
     this.intention.attach(this.pip);
@@ -159,6 +159,11 @@ class Stage {
     this.element.append(this.hud.transport, this.dialogs.dialog);
     this.tools.choose(this.tools.tool);
     this.layout.arrange();
+  }
+
+  /** Unless somebody is in a dialog that the button opened. */
+  focusPicture() {
+    if (!this.dialogs.isOpen) this.surface.focus({ preventScroll: true });
   }
 
   // --- what is shown ---
@@ -195,7 +200,7 @@ class Stage {
     this.list?.setPlanStep(status.mode === "autonomous" ? status.plan_step : null);
     if (status.error && status.error !== this.lastError) this.dialogs?.toast(status.error);
     this.lastError = status.error;
-    const key = [status.mode, status.plan_step, status.shown_step, status.episode_id, status.step > 0, status.policy].join();
+    const key = [status.mode, status.plan_step, status.shown_step, status.episode_id, status.step > 0, status.policy, status.is_success].join();
     if (key === this.statusKey) return;
     this.statusKey = key;
     Object.assign(this.element.dataset, { mode: status.mode, planStep: String(status.plan_step ?? ""), shownStep: String(status.shown_step ?? ""), episode: status.episode_id });
@@ -232,11 +237,14 @@ class Stage {
     const { strokes, reading } = this.drawing;
     const isIdle = ["paused", "idle"].includes(this.status?.mode) && this.status.shown_step === null;
     let text = "";
-    if (this.status?.mode === "idle") text = "Choose a task in the Scene tab to begin";
+    if (this.status?.mode === "halted") text = "Halted: nothing moves until Space, and Space again";
+    else if (this.status?.mode === "idle") text = "Choose a task in the Scene tab to begin";
     else if (this.masks.isActive) text = isIdle && !this.masks.state.objects.length ? "Click a thing to mask it, or drag a box around it" : "";
     else if (isIdle && !strokes.length && !this.commits && this.status.step === 0 && this.status.driver?.reads.includes("text")) text = "Tell it what to do (Scene tab), or press Space to let it go";
     else if (isIdle && !strokes.length && !this.commits && this.status.step === 0) text = "Draw an arrow from a cube to a plate, then press Enter";
+    else if (isIdle && this.isFresh && strokes.length && reading.problems.length) text = "The red note says what is in the way; undo (Ctrl+Z) or move it";
     else if (isIdle && this.isFresh && strokes.length && reading.plan?.steps.length && this.commits < 4) text = "Press Enter to let the robot do it";
+    else if (isIdle && this.status.is_success && this.commits < 4) text = "Solved, and kept in the History tab; R begins anew";
     this.hint.hidden = !text;
     if (this.hint.textContent !== text) this.hint.textContent = text;
   }
