@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.core.errors import InvalidInput
-from workbench.evaluation.statistics import compare, difference_interval, episodes_needed, mean_interval, ratio_interval, wilson_interval
+from workbench.evaluation.statistics import (
+    compare,
+    difference_interval,
+    episodes_needed,
+    mean_interval,
+    paired_difference_interval,
+    ratio_interval,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +61,24 @@ def test_rates_that_are_equal_or_no_rates_are_refused(first, second):
         episodes_needed(first, second)
 
 
+@pytest.mark.parametrize(
+    ("counts", "low", "high"), [((36, 2, 12, 0), 0.057, 0.340), ((14, 0, 5, 22), 0.011, 0.226), ((1, 7, 1, 12), -0.507, -0.026)]
+)
+def test_intervals_of_paired_rates_agree_with_published_examples(counts, low, high):
+    """Newcombe 1998, Table III; Altman and others 2000, Table 6.2; Fagerland, Lydersen and Laake 2014."""
+    found = paired_difference_interval(*counts)
+    assert found.low == pytest.approx(low, abs=6e-4) and found.high == pytest.approx(high, abs=6e-4)
+
+
+@given(st.lists(st.integers(0, 60), min_size=4, max_size=4).filter(any))
+def test_an_interval_of_paired_rates_holds_the_difference_has_a_width_and_mirrors(counts):
+    both, first, second, neither = counts
+    low, high = paired_difference_interval(*counts)
+    difference = (second - first) / sum(counts)
+    assert -1 - 1e-9 <= low <= difference <= high <= 1 + 1e-9 and high > low
+    assert np.allclose(paired_difference_interval(both, second, first, neither), (-high, -low))
+
+
 def test_a_paired_comparison_counts_the_discordant_seeds_alone():
     first = {seed: seed < 10 for seed in range(20)}
     second = {seed: seed < 16 for seed in range(30)}
@@ -74,7 +100,7 @@ def test_swapping_the_sides_negates_the_difference_and_keeps_the_p_value():
 def test_equal_sides_have_no_difference_and_p_one():
     same = {s: s % 2 == 0 for s in range(10)}
     found = compare(same, same)
-    assert (found.difference, found.low, found.high, found.p_value) == (0.0, 0.0, 0.0, 1.0)
+    assert (found.difference, found.p_value) == (0.0, 1.0) and found.low == -found.high < 0
 
 
 def test_sides_without_a_common_seed_are_refused():

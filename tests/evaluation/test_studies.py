@@ -108,3 +108,10 @@ def test_an_unclear_difference_tells_how_many_episodes_it_takes():
     found = compare_conditions(run.results[:2], run.results[2:])
     assert [task for task, _ in found] == ["pick", "place_on_plate", "all tasks"]
     assert "from 5 to 4 of 8" in tell_comparison(found[0]) and "episodes each" in tell_comparison(found[0])
+
+
+def test_a_single_pair_has_no_interval_and_no_clear_effect():
+    finding = Finding("step", 0.41, 0.41, 0.41, 1, "%", null=0.0)
+    assert "too few for an interval" in finding.tell() and finding.is_clear is None
+    assert not finding.to_dict()["has_interval"]
+    assert Finding("success", 1.0, 0.21, 1.0, 1, "%").has_interval

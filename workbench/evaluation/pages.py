@@ -53,7 +53,8 @@ def _finding(found: Mapping[str, Any]) -> str:
     wanted = ""
     if found.get("target") is not None:
         wanted = f"{found['goal']} {scale * found['target']:.{digits}f}{unit}: {'met' if found['is_met'] else '**not met**'}"
-    return f"| {found['name']} | {value}{unit}{p_value} | {low} to {high} | {found['n']} | {wanted} |"
+    interval = f"{low} to {high}" if found.get("has_interval", True) else "too few"
+    return f"| {found['name']} | {value}{unit}{p_value} | {interval} | {found['n']} | {wanted} |"
 
 
 def _cells(cells: Sequence[Mapping[str, Any]]) -> str:

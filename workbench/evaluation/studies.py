@@ -38,9 +38,14 @@ class Finding:
     """The value that means no effect; None where there is no such value."""
 
     @property
+    def has_interval(self) -> bool:
+        """Whether low and high say anything: of a single mean or pair they do not."""
+        return self.n > 1 or self.low < self.high
+
+    @property
     def is_clear(self) -> bool | None:
         """Whether the interval leaves out the value that means no effect; None without one."""
-        return None if self.null is None else not self.low <= self.null <= self.high
+        return None if self.null is None or not self.has_interval else not self.low <= self.null <= self.high
 
     @property
     def is_met(self) -> bool | None:
@@ -53,7 +58,7 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
-        return {**asdict(self), "is_met": self.is_met, "is_clear": self.is_clear, "text": self.tell()}
+        return {**asdict(self), "has_interval": self.has_interval, "is_met": self.is_met, "is_clear": self.is_clear, "text": self.tell()}
 
     def tell(self) -> str:
         """Return one line with number, unit, interval and n."""
@@ -64,7 +69,8 @@ class Finding:
         wanted = "" if self.target is None else f"; wanted: {self.goal} {scale * self.target:.{digits}f}{unit}{met}"
         tested = "" if self.p_value is None else f", {self.test} p = {self.p_value:.3g}"
         effect = ", no clear effect" if self.is_clear is False else ""
-        return f"{self.name}: {value}{unit}, n = {self.n}, 95 % interval {low} to {high}{tested}{effect}{wanted}"
+        interval = f"95 % interval {low} to {high}" if self.has_interval else "too few for an interval"
+        return f"{self.name}: {value}{unit}, n = {self.n}, {interval}{tested}{effect}{wanted}"
 
 
 @dataclass(frozen=True)
