@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
 import gradio as gr
 
+from panels.campaign_choice import campaign_choices, chosen_campaign
 from panels.campaign_desk import is_resumable
 from panels.campaign_files import write_campaign
 from panels.errors import bind
+from panels.evaluation_compare import place_comparison
 from panels.events import QUIET, SHOWN
 from panels.facts import fact_lines
-from panels.render.campaigns import comparison_figure, funnel_figure, success_figure
+from panels.render.campaigns import funnel_figure, success_figure
 from panels.replay import open_replay
 from panels.scene import POLICY_TITLES, choices
 from panels.stage import Stage
 from panels.state import AppState, UiState
-from sessions.campaigns import find_campaign, list_campaigns, load_cells, load_trials, plan_of, trial_episodes
+from sessions.campaigns import find_campaign, load_cells, load_trials, plan_of, trial_episodes
 from sessions.concepts import export_latest, list_concepts
-from workbench.core.errors import InvalidInput, UnknownName
+from workbench.core.errors import InvalidInput
 from workbench.evaluation.campaign import CellResult
 from workbench.evaluation.campaign_files import make_campaign
 from workbench.evaluation.cards import STUDIES
-from workbench.evaluation.conditions import by_condition, compare_conditions, condition_of, tell_comparison
+from workbench.evaluation.conditions import by_condition, condition_of
 from workbench.evaluation.requests import Request, find_request
 from workbench.evaluation.statistics import wilson_interval
 from workbench.evaluation.steering_text import DIRECTIONS, NEURON_CONCEPTS
@@ -81,12 +82,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
         with gr.Row(elem_classes="tight"):
             trial = gr.Dropdown([], value=None, label="One episode", elem_id="evaluation-trial", scale=4)
             show = gr.Button("Open on the stage", elem_id="evaluation-open", min_width=120)
-        with gr.Accordion("Compare two conditions on common seeds", open=False, elem_id="evaluation-compare"):
-            other = gr.Dropdown(campaign_choices(app), value=None, label="Second campaign (empty: the same)", elem_id="evaluation-other")
-            first = gr.Dropdown([], value=None, label="First condition", elem_id="evaluation-first")
-            second = gr.Dropdown([], value=None, label="Second condition", elem_id="evaluation-second")
-            compared = fact_lines("evaluation-compared")
-            difference = gr.Plot(show_label=False, visible=False, elem_id="evaluation-difference")
+        comparison = place_comparison(app, chosen)
         with gr.Row(elem_classes="tight"):
             kind = gr.Dropdown(
                 [(title, suffix) for suffix, title in FILES.items()], value="html", label="File", elem_id="evaluation-file", scale=3
@@ -95,23 +91,21 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
         file = gr.File(visible=False, interactive=False, elem_id="evaluation-download")
     clock = gr.Timer(POLL_S, active=False)
 
-    running = [state, clock, run, cancel]
-    shown = [results, findings, table, success, funnel, trial, first, second, resume]
+    running, campaigns = [state, clock, run, cancel], [chosen, comparison.other]
+    shown = [results, findings, table, success, funnel, trial, comparison.first, comparison.second, resume]
     what.input(on_what, [what], [own], **QUIET)
     started = run.click(
-        bind(on_run, app), [what, policies, tasks, prompts, changes, edits, episodes, seed], [chosen, other, *running], **QUIET
+        bind(on_run, app), [what, policies, tasks, prompts, changes, edits, episodes, seed], [*campaigns, *running], **QUIET
     )
     resumed = resume.click(bind(on_resume, app), [chosen], running, **QUIET)
     cancel.click(bind(on_cancel, app), None, running, **QUIET)
-    ticked = clock.tick(bind(on_tick, app), [chosen], [chosen, other, *running], **QUIET)
+    ticked = clock.tick(bind(on_tick, app), [chosen], [*campaigns, *running], **QUIET)
     for event in (started.then, resumed.then, ticked.then):
         event(bind(on_news, app), [chosen, seen], [seen, *shown], **QUIET)
     chosen.input(bind(on_choose, app), [chosen], shown, **QUIET)
     show.click(bind(on_open, app), [trial, ui], None, **QUIET)
-    other.input(bind(on_other, app), [chosen, other], [second], **QUIET)
-    gr.on([first.input, second.input], bind(on_compare, app), [chosen, other, first, second], [compared, difference], **QUIET)
     make.click(bind(on_make, app), [chosen, kind], [file], **SHOWN)
-    stage.on_changed(bind(on_changed, app), None, [chosen, other, *running])
+    stage.on_changed(bind(on_changed, app), None, [*campaigns, *running])
 
 
 FILES: Final = {
@@ -120,17 +114,6 @@ FILES: Final = {
     "parquet": "Table of trials (Parquet)",
     "json": "Everything (JSON)",
 }
-
-
-def campaign_choices(app: AppState) -> list[tuple[str, str]]:
-    """Return the stored campaigns, newest first, as titles and ids."""
-    return [
-        (
-            f"{c.name}, {time.strftime('%d %b %H:%M', time.localtime(c.started))}, {c.num_trials} trials{'' if c.status == 'done' else f', {c.status}'}",
-            c.id,
-        )
-        for c in list_campaigns(app.store)
-    ]
 
 
 def perturbation_choices() -> list[str]:
@@ -214,7 +197,7 @@ def on_run(
 
 def on_resume(app: AppState, campaign_id: str | None) -> tuple[Any, ...]:
     """Go on with a campaign that was cut off or cancelled."""
-    stored = find_campaign(app.store, chosen(campaign_id))
+    stored = find_campaign(app.store, chosen_campaign(campaign_id))
     study = stored.report.get("study") or (stored.name if stored.name in STUDIES else "")
     app.campaigns.start(Request(plan_of(stored), STUDIES.load(study) if study else None))
     return running_now(app)
@@ -243,17 +226,6 @@ def on_news(app: AppState, campaign_id: str | None, seen: str) -> tuple[Any, ...
     stored = find_campaign(app.store, campaign_id) if campaign_id else None
     now = f"{stored.id} {stored.status} {stored.num_trials} {app.campaigns.status().is_running}" if stored else ""
     return (gr.skip(),) * 10 if now == seen else (now, *on_choose(app, campaign_id))
-
-
-def chosen(campaign_id: str | None) -> str:
-    """Return the chosen campaign.
-
-    Raises:
-        InvalidInput: none is chosen.
-    """
-    if not campaign_id:
-        raise InvalidInput("campaign", expected="one that is chosen in the list", found="none", fix="Run one, or choose an earlier one.")
-    return campaign_id
 
 
 def on_choose(app: AppState, campaign_id: str | None) -> tuple[Any, ...]:
@@ -305,31 +277,8 @@ def on_open(app: AppState, episode_id: str | None, ui: UiState) -> None:
     open_replay(app, app.live.get(ui.tab_id), episode_id, 0)
 
 
-def on_other(app: AppState, campaign_id: str | None, other_id: str | None) -> Any:
-    """Offer the conditions of the second campaign."""
-    results = load_cells(app.store, other_id or chosen(campaign_id))
-    return gr.Dropdown(choices=[condition.label for condition in by_condition(results)], value=None)
-
-
-def on_compare(app: AppState, campaign_id: str | None, other_id: str | None, first: str | None, second: str | None) -> tuple[Any, Any]:
-    """Compare two conditions on the episodes that both have."""
-    if not first or not second:
-        return {"lines": ["Choose two conditions."]}, gr.Plot(visible=False)
-    sides = ((chosen(campaign_id), first), (other_id or chosen(campaign_id), second))
-    found = compare_conditions(*(cells_of(app, campaign, label) for campaign, label in sides))
-    return {"lines": [f"{second} against {first}", *map(tell_comparison, found)]}, gr.Plot(value=comparison_figure(found), visible=True)
-
-
-def cells_of(app: AppState, campaign_id: str, label: str) -> list[CellResult]:
-    """Return the cells of a condition of a stored campaign, by what the condition is called."""
-    conditions = {condition.label: cells for condition, cells in by_condition(load_cells(app.store, campaign_id)).items()}
-    if label not in conditions:
-        raise UnknownName("condition", label, conditions)
-    return conditions[label]
-
-
 def on_make(app: AppState, campaign_id: str | None, kind: str) -> Any:
     """Make a file of the chosen campaign and offer it."""
-    stored = find_campaign(app.store, chosen(campaign_id))
+    stored = find_campaign(app.store, chosen_campaign(campaign_id))
     path = app.settings.exports_dir / f"campaign-{stored.id[-8:]}.{kind}"
     return gr.File(value=str(write_campaign(app.store, stored.id, path)), visible=True)

@@ -69,7 +69,7 @@ class Films:
 
 def make_rating_router(app: AppState) -> APIRouter:
     """Return the routes."""
-    router, films = APIRouter(), Films(app)
+    router = APIRouter()
 
     @router.get("/rate", include_in_schema=False)
     def rate_page() -> HTMLResponse:
@@ -84,15 +84,25 @@ def make_rating_router(app: AppState) -> APIRouter:
         app.recorder.flush()
         if kind == "episode":
             episode_id, progress = next_episode(app.store, name, session)
-            item = None if episode_id is None else _episode(episode_id)
+            item = None if episode_id is None else _episode(app, episode_id)
         else:
             pair, progress = next_comparison(app.store, name, session)
             item = None if pair is None else {"kind": "pair", "id": pair.id, "instruction": app.store.episode(pair.first).instruction}
         return {"item": item, "done": progress.num_done, "all": progress.num_all, "reasons": list(REASONS)}
 
-    def _episode(episode_id: str) -> dict[str, Any]:
-        info = app.store.episode(episode_id)
-        return {"kind": "episode", "id": info.id, "instruction": info.instruction, "duration_s": info.duration_s}
+    _add_films(router, app)
+    _add_judgements(router, app)
+    return router
+
+
+def _episode(app: AppState, episode_id: str) -> dict[str, Any]:
+    info = app.store.episode(episode_id)
+    return {"kind": "episode", "id": info.id, "instruction": info.instruction, "duration_s": info.duration_s}
+
+
+def _add_films(router: APIRouter, app: AppState) -> None:
+    """Add what raters look at."""
+    films = Films(app)
 
     @router.get("/api/feedback/pairs/{pair}/{side}.mp4")
     def get_pair_film(pair: str, side: str, rater: Rater) -> Response:
@@ -106,6 +116,10 @@ def make_rating_router(app: AppState) -> APIRouter:
     def get_film(episode_id: str) -> Response:
         """Return the film of an episode."""
         return FileResponse(films.path(episode_id), media_type="video/mp4")
+
+
+def _add_judgements(router: APIRouter, app: AppState) -> None:
+    """Add what raters send, and what comes of it."""
 
     @router.post("/api/feedback/ratings")
     def post_rating(body: RatingBody) -> dict[str, str]:
@@ -130,5 +144,3 @@ def make_rating_router(app: AppState) -> APIRouter:
         """Return all judgements as a file: csv, parquet, json, or preferences."""
         path = export_judgements(app.store, form, app.settings.exports_dir)
         return FileResponse(path, filename=path.name)
-
-    return router

@@ -57,7 +57,6 @@ class EpisodeFilter(BaseModel):
 def make_router(app: AppState) -> APIRouter:
     """Return the routes under ``/api``, ``/healthz`` included."""
     router = APIRouter()
-    thumbnails = Thumbnails(app)
 
     @router.get("/healthz")
     def healthz() -> dict[str, Any]:
@@ -87,6 +86,19 @@ def make_router(app: AppState) -> APIRouter:
     def get_facets() -> dict[str, Any]:
         """Return which tasks, outcomes and policies there are, with how many episodes have them."""
         return asdict(app.store.facets())
+
+    @router.get("/api/live/{tab_id}/timeline")
+    def get_live_timeline(tab_id: str, x_live_token: Annotated[str, Header()] = "") -> dict[str, Any]:
+        """Return what the timeline draws of a live tab; the token of the tab goes into ``X-Live-Token``."""
+        return live_timeline(app, Admission(app.live).session_of(tab_id, x_live_token))
+
+    _add_episode(router, app)
+    return router
+
+
+def _add_episode(router: APIRouter, app: AppState) -> None:
+    """Add the routes of one stored episode."""
+    thumbnails = Thumbnails(app)
 
     @router.get("/api/episodes/{episode_id}/timeline")
     def get_timeline(episode_id: str) -> dict[str, Any]:
@@ -122,13 +134,6 @@ def make_router(app: AppState) -> APIRouter:
         info = app.store.episode(episode_id)
         notes = [asdict(note) for note in app.store.notes(episode_id)]
         return {**episode_to_dict(info), "notes": notes, "events": get_events(episode_id)}
-
-    @router.get("/api/live/{tab_id}/timeline")
-    def get_live_timeline(tab_id: str, x_live_token: Annotated[str, Header()] = "") -> dict[str, Any]:
-        """Return what the timeline draws of a live tab; the token of the tab goes into ``X-Live-Token``."""
-        return live_timeline(app, Admission(app.live).session_of(tab_id, x_live_token))
-
-    return router
 
 
 def live_timeline(app: AppState, session: LiveSession) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import gradio as gr
 import pandas as pd
 import pytest
 
-from panels import campaign_desk, evaluation
+from panels import campaign_desk, evaluation, evaluation_compare
 from panels.campaign_desk import CampaignDesk
 from panels.campaign_files import trial_table, write_campaign
 from panels.evaluation import OWN
@@ -111,18 +111,18 @@ def test_a_failing_runner_is_told_and_the_campaign_can_go_on(app, runner, monkey
 
 
 def test_two_conditions_are_compared_on_common_seeds(app, done):
-    lines, figure = evaluation.on_compare(app, done, None, "expert · words", "expert · none")
+    lines, figure = evaluation_compare.on_compare(app, done, None, "expert · words", "expert · none")
     assert lines["lines"][0] == "expert · none against expert · words" and figure.visible
     assert "8 common seeds" in lines["lines"][-1] and "McNemar p = 1" in lines["lines"][-1]
-    assert evaluation.on_compare(app, done, None, None, None)[1].visible is False
+    assert evaluation_compare.on_compare(app, done, None, None, None)[1].visible is False
     with pytest.raises(UnknownName, match="condition"):
-        evaluation.on_compare(app, done, None, "nobody", "expert · none")
+        evaluation_compare.on_compare(app, done, None, "nobody", "expert · none")
 
 
 def test_the_second_campaign_offers_its_own_conditions(app, done):
     other = run(app, prompts=("mask",))
-    assert [c[0] for c in evaluation.on_other(app, done, other).choices] == ["expert · mask"]
-    assert "all tasks" in evaluation.on_compare(app, done, other, "expert · words", "expert · mask")[0]["lines"][-1]
+    assert [c[0] for c in evaluation_compare.on_other(app, done, other).choices] == ["expert · mask"]
+    assert "all tasks" in evaluation_compare.on_compare(app, done, other, "expert · words", "expert · mask")[0]["lines"][-1]
 
 
 @pytest.mark.parametrize(
