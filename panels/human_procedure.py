@@ -1,4 +1,9 @@
-"""Following a standard operating procedure: each step is told, watched, and ticked off."""
+"""Following a standard operating procedure: each step is told, watched, and ticked off.
+
+It is no plan of sub-goals (:mod:`workbench.rollout.plan_follower`), and cannot be run as one: a step is any line that the person may write,
+read as if typed into the Tell tab, which can take a language model seconds and may fail, so it is told from a thread of the page; and it
+waits for as long as the person likes, where a sub-goal, part of the episode itself, counts control steps, gives up, recovers and tries again.
+"""
 
 from __future__ import annotations
 

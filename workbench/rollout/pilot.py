@@ -93,7 +93,11 @@ class Pilot:
     # --- asked before the policy, and told of every step ---
 
     def propose(self, episode: LiveEpisode, observation: Observation) -> ActionChunk | None:
-        """Return the pilot's action for this step, or None when the policy shall act; the same when it is asked again before a step."""
+        """Return the pilot's action for this step, or None when the policy shall act; the same when it is asked again before a step.
+
+        The episode's chunk cannot keep this answer: it is dropped whenever something else is told, while the way, which has already
+        moved on by a step, must not move on twice; and that the policy shall act is an answer as well.
+        """
         if not self.settings.is_switching and not self.plan.goals:
             return None
         if self._answered_at == (observation.step, episode.prompt.text) and not self.follower.is_due:
