@@ -109,6 +109,29 @@ def test_the_blend_lies_between_both_and_shows_both(simulator, weight):
     assert set(shown) == {"policy", "trace"} and shown["policy"][-1, 1] > shown["policy"][0, 1]
 
 
+class Stay(Drift):
+    """A policy that stays where it is."""
+
+    def act(self, observation, prompt, rng):
+        actions = np.zeros((4, 7), dtype=np.float32)
+        actions[:, 6] = 1.0
+        return ActionChunk(actions, 20.0)
+
+
+def test_a_policy_that_never_goes_along_stops_nothing_and_the_path_may_take_over_later(simulator):
+    episode = episode_of(simulator, BlendPolicy(Stay(), simulator))
+    begun = simulator.world.ee_position
+    change_prompt(episode, {"trace": replace(episode.prompt.trace, weight=0.0)})
+    run(episode, 160)
+    assert np.linalg.norm(simulator.world.ee_position - begun) < 0.01
+    change_prompt(episode, {"trace": trace_to(simulator, (0.1, 0.0, 0.0))})
+    for _ in range(80):
+        run(episode, 1)
+        if episode.is_done:
+            break
+    assert episode.is_done and np.linalg.norm(simulator.world.ee_position - begun - [0.1, 0, 0]) < 0.01
+
+
 def test_the_ends_of_the_scale_are_the_one_and_the_other_alone():
     own, drawn = np.arange(7, dtype=np.float32), np.arange(7, 14, dtype=np.float32)
     assert (blended(own, drawn, 0.0) == own).all() and (blended(own, drawn, 1.0) == drawn).all()

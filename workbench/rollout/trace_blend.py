@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.errors import Unreachable
 from workbench.core.protocols import Policy, PolicySpec, Simulator
 from workbench.core.types import ActionChunk, Intention, Observation, Prompt
 from workbench.rollout.chunking import ChunkQueue
@@ -65,14 +66,24 @@ class BlendPolicy:
         if prompt.trace is None:
             self._queue.advance()
             return ActionChunk(own[:1], 20.0, self._queue.scores, self._queue.intention)
-        drawn = self._follower.act(observation, prompt, rng)
         weight = prompt.trace.weight
+        drawn = self._along(observation, prompt, rng, is_alone=weight == 1.0)
         action = blended(own[0], drawn.actions[0] if weight == 1.0 else self._pursuit(observation, drawn.actions[0]), weight)
         self._queue.advance()
         scores = {**self._queue.scores, **drawn.scores} if weight >= 0.5 else {**drawn.scores, **self._queue.scores}
         shown = {"policy": _reach(observation, own), "trace": self._follower.ahead(observation, NUM_SHOWN)}
         intention = replace(self._queue.intention or Intention(), proposals=shown)
         return ActionChunk(action[None], drawn.control_hz, scores, intention)
+
+    def _along(self, observation: Observation, prompt: Prompt, rng: np.random.Generator, *, is_alone: bool) -> ActionChunk:
+        """Return the follower's action; in a shared drive it is the policy that keeps the gripper from the path, which stops nothing."""
+        try:
+            return self._follower.act(observation, prompt, rng)
+        except Unreachable:
+            if is_alone:
+                raise
+        self._follower.reset(rng)  # it begins anew on what lies ahead
+        return self._follower.act(observation, prompt, rng)
 
     def _pursuit(self, observation: Observation, drawn: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the follower's action ``(7,)`` as if it had driven alone up to here: its own plan of speeds does not fit a shared drive."""
