@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from panels.handing import hand_trace
 from panels.intention import IntentionWish
+from panels.loading import announce
 from panels.telling import tell, tell_manner
 from workbench.core.errors import InvalidInput, WrongMode
 from workbench.core.events import EventKind
@@ -284,6 +285,7 @@ def show_intention(session: LiveSession, args: Shown) -> None:
 
 def set_policy(session: LiveSession, args: Name) -> None:
     """Let another policy drive."""
+    announce(session, args.name)
     session.controller.set_policy(args.name)
 
 

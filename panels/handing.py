@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from panels.loading import announce
 from workbench.core.errors import InvalidInput
 from workbench.rollout.tracing import trace_of_step
 
@@ -36,6 +37,7 @@ def hand_trace(session: LiveSession, step: int) -> dict[str, Any]:
     if session.shown_step is not None:
         session.branch(None)
     trace = session.in_simulator(lambda simulator: trace_of_step(simulator, plan, step))
+    announce(session, TRACER)
     session.controller.run_prompt(TRACER, text="", plan=None, sketch=reading.sketch, trace=trace)
     session.changed("mode")
     return {"step": step, "num_steps": len(plan.steps)}

@@ -13,6 +13,7 @@ import numpy as np
 from panels.errors import bind, plain
 from panels.events import QUIET
 from panels.live import CALL_TIMEOUT_S, LiveSession
+from panels.loading import announce
 from panels.model_card import card_updates, place_card
 from panels.several_things import ABOUT, SCENE, scene_of, several_things
 from panels.several_things import TITLE as SEVERAL_TITLE
@@ -172,6 +173,7 @@ def start_elsewhere(app: AppState, config: EpisodeConfig, policy: str) -> LiveSe
 def begin(session: LiveSession, config: EpisodeConfig, policy: str) -> None:
     """Start an episode, paused; a policy that knows only some words is told the task's own, and then what was understood of the person's."""
     status = session.controller.status()
+    announce(session, policy)
     is_choosy = status.policy == policy and bool(status.spec and status.spec.known_words)
     if not (config.instruction and is_choosy):
         session.controller.start(config, policy=policy).result(CALL_TIMEOUT_S)

@@ -29,7 +29,7 @@ _TEMPLATE: Final = """<div class="path-editor">
 Shift or by the blue arrow up and down; click the line to add a point, Alt+click or Delete takes one away; drag on the bare table to draw a new way.</p>
 <div data-is="body" hidden>
 <p class="facts"><b data-is="source"></b> <span data-is="progress"></span></p><p class="facts" data-is="note" hidden></p>
-<div class="plot-box" data-is="profile"></div><div class="plot-box small" data-is="side"></div>
+<div class="plots"><div class="plot-box" data-is="profile"></div><div class="plot-box" data-is="side"></div></div>
 <div data-is="controls">
 <div class="report" data-is="report" data-state="none"><div class="row"><span class="light"></span><span class="verdict"></span><span class="spring"></span>
 <button data-do="repair" disabled title="The smallest change with which the robot can do it; undo takes it back">Make it feasible</button></div><ul></ul></div>

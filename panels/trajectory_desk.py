@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from panels.loading import announce
 from panels.render.trajectory import PathInSpace
 from panels.trajectory_drive import BENCH_VLA, DRIVERS, Drive, num_behind
 from panels.trajectory_line import EMPTY, Draft, DraftLine
@@ -219,6 +220,7 @@ class TrajectoryDesk:
             self._line.replace(replace(draft, path=path, is_own=False, old=draft.old or tuple(p.position for p in draft.path.points)))
         session.controller.record(EventKind.PATH, {"name": f"run by {driver}", "path": path_to_dict(path)})
         text = {"text": ""} if driver == BENCH_VLA else {}
+        announce(session, driver)
         session.controller.run_prompt(driver, trace=trace, plan=None, **text)
         session.changed("mode")
         return self._changed()

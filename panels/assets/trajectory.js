@@ -26,12 +26,12 @@
       this.part = (name) => element.querySelector(`[data-is="${name}"]`);
       this.driver = "trace-follower";
       this.tolerance = 5;
-      this.profile = new VLAW.HeightPlot(this.part("profile"), "height [cm] along the way [→]", {
+      this.profile = new VLAW.HeightPlot(this.part("profile"), "height [cm] along the way →", {
         across: (p, i, arcs) => arcs[i],
         spread: (model) => [0, Math.max(model.arcs.at(-1) ?? 0, 0.05)],
         move: (position, _, height) => [position[0], position[1], height],
       });
-      this.side = new VLAW.HeightPlot(this.part("side"), "from the side: height [cm] over depth [robot → camera]", {
+      this.side = new VLAW.HeightPlot(this.part("side"), "height [cm], robot → camera", {
         across: (p) => p.position[0],
         spread: (model) => padded([Math.min(...model.shown.map((p) => p.position[0]), 0.45), Math.max(...model.shown.map((p) => p.position[0]), 0.5)], 0.3),
         move: (position, across, height) => [across, position[1], height],
@@ -137,34 +137,40 @@
       await this.ask("trajectory_run", { driver: this.driver, weight });
     }
 
+    /* What the next click on the picture is for; null: nothing any more. */
+    pick(what) {
+      this.path.picking = what;
+      this.path.model.changed();
+    }
+
     /* The next clicks on the picture: where the plan shall start and end. */
     plan() {
       const sampler = this.part("sampler").value, marks = [];
       VLAW.run("tool_trace");
       this.say("Click on the picture where the path shall begin (Esc: leave it).");
-      this.path.picking = {
+      this.pick({
         take: (uv, camera) => {
           marks.push(uv);
           if (marks.length === 1) return void this.say("Now click where it shall end.");
-          this.path.picking = null;
+          this.pick(null);
           this.say("Planning …");
           this.ask("trajectory_plan", { camera, start: marks[0], goal: marks[1], sampler }).then((answer) => this.say(answer?.path ? "" : "No plan was made."));
         },
-      };
+      });
     }
 
     pickBox() {
       VLAW.run("tool_trace");
       this.say("Click on the table where the obstacle shall stand (Esc: leave it). The episode goes on with it from this moment, on a branch.");
-      this.path.picking = {
+      this.pick({
         take: (uv) => {
-          this.path.picking = null;
+          this.pick(null);
           this.say("");
           const [width, depth, height] = ["box-width", "box-depth", "box-height"].map((name) => Number(this.part(name).value) / 100);
           const place = this.path.lens.onPlane(uv, [0, 0, 0], [0, 0, 1]);
           if (place) VLAW.socket.command("trajectory_obstacle", { x: place[0], y: place[1], width, depth, height });
         },
-      };
+      });
     }
 
     boxes() { VLAW.socket.command("trajectory_unblock"); }
@@ -221,7 +227,7 @@
       this.part("blend").hidden = this.driver !== "trace-blend";
       this.showWeight();
       const drive = model.drive;
-      set(this.part("progress"), drive && this.status?.mode === "autonomous" ? `${Math.round(100 * drive.share)} % travelled; what lies ahead can still be dragged` : "");
+      set(this.part("progress"), drive && this.status?.mode === "autonomous" ? `${Math.round(100 * drive.share)} % travelled; drag what lies ahead` : "");
       const score = model.score;
       this.part("score").hidden = !score;
       if (score) this.part("score").replaceChildren(...score.lines.map((text) => make("li", { textContent: text })));

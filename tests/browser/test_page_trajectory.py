@@ -1,13 +1,16 @@
 """The way the robot means to go, dragged around an obstacle: red, green, a ghost, the run, a reload."""
 
 import math
+import time
 
 import numpy as np
 
 from tests.browser.stage_driver import StageDriver, reload
 from tests.browser.test_page_telling import put_driver
+from workbench.core.catalog import Entry
 from workbench.core.protocols import PolicySpec
 from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Intention, Trace
+from workbench.rollout.trace_blend import BlendPolicy
 from workbench.trajectory.compare import nearest_offsets
 
 BOX = {"x": 0.45, "y": 0.0, "width": 0.10, "depth": 0.05, "height": 0.16}
@@ -99,3 +102,95 @@ def test_a_way_point_of_the_predicted_path_is_dragged_around_an_obstacle_and_the
     page.get_by_role("tab", name="Trajectory").click()
     page.evaluate("VLAW.run('first_step')")
     page.wait_for_function("VLAW.path.model.past?.length === 4", timeout=PATIENCE_MS)
+
+
+class PathFollowedInPart(BlendPolicy):
+    """The shared drive of the page, with a policy that stays where it is by itself."""
+
+    def __init__(self, simulator):
+        super().__init__(Guide(simulator), simulator)
+
+
+def start_guided(page, workbench, monkeypatch):
+    """Begin an episode whose policy shows a way, take the path tool, and let a box be on the way of nobody."""
+    put_driver(monkeypatch, workbench, Guide)
+    blend = {**workbench.policies._entries, "trace-blend": Entry("trace-blend", lambda: PathFollowedInPart)}
+    monkeypatch.setattr(workbench.policies, "_entries", blend)
+    stage = StageDriver(page, workbench)
+    episode = stage.session.controller.start(EpisodeConfig("place_on_plate", 3), policy="bench-vla").result(PATIENCE_MS / 1000)
+    stage.session.controller.set_speed(math.inf)
+    page.wait_for_function("id => document.querySelector('#stage .stage').dataset.episode === id", arg=episode, timeout=PATIENCE_MS)
+    page.get_by_role("tab", name="Trajectory").click()
+    stage.focus()
+    stage.key("t")
+    page.wait_for_function("VLAW.path.model.points.length === 4", timeout=PATIENCE_MS)
+    return stage
+
+
+def slide(page, per_cent):
+    """Drag the slider between policy and path."""
+    page.locator(f"{PANEL} [data-is=weight]").evaluate(
+        "(node, v) => { node.value = v; for (const kind of ['input', 'change']) node.dispatchEvent(new Event(kind, { bubbles: true })); }",
+        per_cent,
+    )
+
+
+def hand_of(session):
+    return session.in_simulator(lambda simulator: np.array(simulator.observe(()).part("ee_position"), dtype=float))
+
+
+def free_place(session):
+    """Return the place on the table that is farthest from all things, in the world [m]."""
+    props = session.in_simulator(lambda simulator: np.array([(p.x, p.y) for p in simulator.instance.scene.props]))
+    places = [np.array([x, y]) for x in (0.45, 0.55, 0.62) for y in np.linspace(-0.2, 0.2, 9)]
+    best = max(places, key=lambda place: np.linalg.norm(props - place, axis=1).min())
+    return [float(best[0]), float(best[1]), 0.0]
+
+
+def wait_steps(session, num):
+    """Let the robot do so many steps more, and return how far its hand went [m]."""
+    before, first = hand_of(session), session.controller.status().step
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while (status := session.controller.status()).mode == "autonomous" and status.step < first + num:
+        assert time.monotonic() < deadline, status
+        time.sleep(0.02)
+    return float(np.linalg.norm(hand_of(session) - before))
+
+
+def test_the_slider_between_policy_and_path_acts_while_the_robot_moves(page, workbench, monkeypatch):
+    stage = start_guided(page, workbench, monkeypatch)
+    page.get_by_label("Both, blended").check()
+    slide(page, 0)
+    assert page.locator(f"{PANEL} [data-is=weight-text]").inner_text() == "policy alone"
+    page.locator(f"{PANEL} [data-do=run]").click()
+    stage.wait_data("mode", "autonomous")
+    wait_steps(stage.session, 5)
+    assert wait_steps(stage.session, 15) < 0.005, "the policy by itself stays where it is"
+
+    slide(page, 100)
+    assert page.locator(f"{PANEL} [data-is=weight-text]").inner_text() == "path alone"
+    page.wait_for_selector(f"{PANEL} [data-is=score]:not([hidden])", timeout=PATIENCE_MS)
+    assert np.linalg.norm(hand_of(stage.session) - WAY[-1]) < 0.03, "the path led the hand to its end"
+    assert stage.session.controller.status().policy == "trace-blend"
+
+
+def test_an_obstacle_is_put_on_the_table_by_a_click_in_the_middle_of_an_episode(page, workbench, monkeypatch):
+    stage = start_guided(page, workbench, monkeypatch)
+    page.locator(f"{PANEL} [data-do=run]").click()
+    stage.wait_data("mode", "autonomous")
+    wait_steps(stage.session, 8)
+    stage.session.controller.pause()
+    stage.wait_data("mode", "paused")
+    first = stage.session.controller.status().episode_id
+    page.get_by_text("Plan a path, and put obstacles in the way").click()
+    page.locator(f"{PANEL} [data-do=box]").click()
+    assert "Click on the table" in page.locator(f"{PANEL} [data-is=say]").inner_text()
+    place = free_place(stage.session)
+    stage.click(*page.evaluate("p => VLAW.path.lens.project(p)", place))
+    page.wait_for_function("VLAW.path.model.state.obstacles?.length === 1", timeout=PATIENCE_MS)
+    box = stage.session.config.options["obstacles"]["boxes"][0]
+    assert np.allclose([box["x"], box["y"]], place[:2], atol=0.01) and (box["width"], box["height"]) == (0.18, 0.15)
+    branch = stage.session.controller.status()
+    assert branch.parent_id == first and branch.step == 0, "the episode before stays as it was"
+    page.locator(f"{PANEL} [data-do=unbox]").click()
+    page.wait_for_function("VLAW.path.model.state.obstacles?.length === 0", timeout=PATIENCE_MS)

@@ -12,11 +12,20 @@ export class Driver {
     this.stage = stage;
     this.gripper = 1;
     this.isTold = false;
+    this.hasDriven = false;
   }
 
   /** Another one has driven: the gripper is as it was told by that one. */
   forget() {
     this.isTold = false;
+    this.hasDriven = false;
+  }
+
+  /** The person drives: how to do that need not be said any more. */
+  begin() {
+    if (this.hasDriven) return;
+    this.hasDriven = true;
+    this.stage.showHint();
   }
 
   /** The horizontal world axis that runs most nearly along a direction on the screen. */
@@ -39,6 +48,7 @@ export class Driver {
 
   /** Moves by a vector of six: metres and radians of one control step; the gripper stays as it is told. */
   drive(move) {
+    this.begin();
     if (!this.isTold) this.gripper = this.stage.status?.gripper ?? 1;
     return this.stage.socket.command("jog", { action: [...move, this.gripper] });
   }
@@ -52,6 +62,7 @@ export class Driver {
 
   /** @param {string} name `jog_gripper`, `jog_keys` with the held keys, or one jog command */
   run(name, held) {
+    this.begin();
     // What the gripper was last told, so that taking over drops nothing.
     if (!this.isTold) this.gripper = this.stage.status?.gripper ?? 1;
     if (name === "jog_gripper") {

@@ -100,7 +100,7 @@ class IntentionLayer {
 class SureStrip {
   constructor() {
     this.cells = h("div", { class: "sure-cells" });
-    this.element = h("div", { class: "sure", hidden: true, role: "img" }, [h("div", { class: "sure-title", text: "sure of" }), this.cells]);
+    this.element = h("div", { class: "sure", hidden: true, role: "img" }, [h("div", { class: "sure-title", text: "how sure of each move" }), this.cells]);
     this.key = "";
   }
 

@@ -3,10 +3,12 @@
 import { Asks } from "./asks.js";
 import { AttentionLayer } from "./attention.js";
 import { CandidateLayer } from "./candidates.js";
+import { Curtain } from "./curtain.js";
 import { Dialogs } from "./dialogs.js";
 import { Drawing } from "./document.js";
 import { h } from "./dom.js";
 import { HandTool } from "./hand.js";
+import { Hint } from "./hint.js";
 import { Hud } from "./hud.js";
 import { Driver } from "./driver.js";
 import { IntentionView } from "./intention.js";
@@ -50,9 +52,9 @@ class Stage {
       role: "application",
       "aria-label": "Live camera picture. Draw on it; press question mark for keys. Shift Tab leaves it.",
     });
-    this.hint = h("div", { class: "hint", hidden: true });
-    this.curtain = h("div", { class: "curtain" }, [h("div", { class: "spinner" }), (this.curtainText = h("p", { text: "Connecting …" }))]);
-    this.picture = h("div", { class: "picture" }, [this.canvas, this.svg, this.notes, this.surface, this.hint, this.curtain]);
+    this.hint = new Hint();
+    this.curtain = new Curtain();
+    this.picture = h("div", { class: "picture" }, [this.canvas, this.svg, this.notes, this.surface, this.hint.element, this.curtain.element]);
     this.centre = h("div", { class: "centre" }, [this.picture]);
     this.side = h("div", { class: "side" });
     this.main = h("div", { class: "main" }, [this.centre, this.side]);
@@ -110,6 +112,7 @@ class Stage {
     socket.on("trail", (m) => this.extendTrail(m));
     socket.on("intention", (m) => this.showIntention(m));
     socket.on("insight_map", (m) => this.attention.take(m));
+    socket.on("loading", (m) => this.showLoading(m.title, m.policy));
     socket.on("changed", (m) => this.trigger("changed", { what: m.what }));
     socket.on("refused", (m) => this.dialogs?.toast(m.error));
     socket.on("error", (m) => this.dialogs?.toast(m.error));
@@ -200,6 +203,7 @@ class Stage {
     this.list?.setPlanStep(status.mode === "autonomous" ? status.plan_step : null);
     if (status.error && status.error !== this.lastError) this.dialogs?.toast(status.error);
     this.lastError = status.error;
+    if (this.loading && (status.policy === this.awaited || status.error)) this.showLoading("", "");
     const key = [status.mode, status.plan_step, status.shown_step, status.episode_id, status.step > 0, status.policy, status.is_success].join();
     if (key === this.statusKey) return;
     this.statusKey = key;
@@ -213,6 +217,7 @@ class Stage {
     this.path?.setActive(this.tools.tool === "trace");
     this.masks?.setActive(this.tools.tool === "mask");
     this.hud?.showTools();
+    this.showHint();
   }
 
   showRates() {
@@ -224,29 +229,18 @@ class Stage {
 
   showConnection({ state }) {
     this.element.dataset.connection = state;
-    this.curtain.hidden = state === "live";
-    this.curtain.classList.toggle("is-gone", state === "gone");
-    this.curtainText.textContent = state === "gone" ? "This live session has ended." : state === "reconnecting" ? "Disconnected, reconnecting …" : "Connecting …";
-    this.curtain.querySelector("button")?.remove();
-    if (state !== "gone") return;
-    sessionStorage.removeItem(TAB_KEY);
-    this.curtain.append(h("button", { type: "button", class: "stage-button reload", onclick: () => location.reload() }, ["Start a new one"]));
+    this.curtain.show(state);
+    if (state === "gone") sessionStorage.removeItem(TAB_KEY);
   }
 
   showHint() {
-    const { strokes, reading } = this.drawing;
-    const isIdle = ["paused", "idle"].includes(this.status?.mode) && this.status.shown_step === null;
-    let text = "";
-    if (this.status?.mode === "halted") text = "Halted: nothing moves until Space, and Space again";
-    else if (this.status?.mode === "idle") text = "Choose a task in the Scene tab to begin";
-    else if (this.masks.isActive) text = isIdle && !this.masks.state.objects.length ? "Click a thing to mask it, or drag a box around it" : "";
-    else if (isIdle && !strokes.length && !this.commits && this.status.step === 0 && this.status.driver?.reads.includes("text")) text = "Tell it what to do (Scene tab), or press Space to let it go";
-    else if (isIdle && !strokes.length && !this.commits && this.status.step === 0) text = "Draw an arrow from a cube to a plate, then press Enter";
-    else if (isIdle && this.isFresh && strokes.length && reading.problems.length) text = "The red note says what is in the way; undo (Ctrl+Z) or move it";
-    else if (isIdle && this.isFresh && strokes.length && reading.plan?.steps.length && this.commits < 4) text = "Press Enter to let the robot do it";
-    else if (isIdle && this.status.is_success && this.commits < 4) text = "Solved, and kept in the History tab; R begins anew";
-    this.hint.hidden = !text;
-    if (this.hint.textContent !== text) this.hint.textContent = text;
+    this.hint.show(this);
+  }
+
+  /** A driver that takes its time to come: said until it acts, or does not come at all. */
+  showLoading(title, policy) {
+    Object.assign(this, { loading: title, awaited: policy });
+    this.showHint();
   }
 
   showIntention(message) {

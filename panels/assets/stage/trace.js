@@ -33,7 +33,7 @@ export class TraceTool {
     this.viewport.onChange(() => this.refresh());
     this.model.onChange(() => {
       this.refresh();
-      if (this.isActive) stage.hud?.showTools();
+      if (this.isActive) stage.showTools();
     });
   }
 
