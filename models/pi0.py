@@ -24,7 +24,7 @@ from models.remote_mapping import RemoteMapping
 from models.remote_settings import RemoteSettings, settings_from
 from workbench.core.anatomy import Anatomy
 from workbench.core.errors import InvalidInput, InvalidShape, UnknownName
-from workbench.core.protocols import Policy, PolicyFactory, PolicySpec, Simulator
+from workbench.core.protocols import Policy, PolicySpec, Simulator
 from workbench.core.types import ActionChunk, Observation, Prompt
 
 SETTINGS_ENV: Final = "VLAW_PI0"
@@ -210,11 +210,6 @@ def load_pi0(settings: Pi0Settings) -> tuple[PI0ForConditionalGeneration, PI0Pro
 def load_policy(simulator: Simulator) -> Policy:
     """Return pi0 with what the environment says; a :data:`~workbench.core.protocols.PolicyFactory`."""
     return Pi0Policy(read_settings(os.environ.get(SETTINGS_ENV, "")), simulator)
-
-
-def make_pi0(settings: Pi0Settings) -> PolicyFactory:
-    """Return a factory of policies of one checkpoint; each has a network of its own, so that steering one leaves others alone."""
-    return lambda simulator: Pi0Policy(settings, simulator)
 
 
 def _check_statistics(processor: PI0Processor) -> None:

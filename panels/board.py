@@ -43,11 +43,6 @@ class Board:
             del self._readings[: max(0, len(self._readings) - MAX_UNDO)]
             self._position = len(self._readings) - 1
 
-    def refresh(self, reading: PlanReading) -> None:
-        """Replace the present reading, without a new entry for undo."""
-        with self._lock:
-            self._readings[self._position] = reading
-
     def move(self, offset: int) -> bool:
         """Go back (-1) or forth (+1); at either end nothing happens.
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 KEEP_S: Final = 30.0
 """How much of what has just happened a person keeps with one key [s] of simulated time."""
 MAX_TALK: Final = 30
-NEXT_ATTEMPT: Final = ("stay", "again", "next")
-"""After an outcome: stay, start the same scene again, or the scene of the next seed."""
 TELLING: Final = frozenset(
     {
         EventKind.TAKEOVER,

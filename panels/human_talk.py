@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from panels.errors import bug_message
 from panels.telling import tell
@@ -94,9 +94,3 @@ def _look(simulator: Simulator) -> tuple[dict[str, tuple[float, float, float]], 
 def as_events(said: list[Said]) -> list[dict[str, str]]:
     """Return typed events as JSON values."""
     return [{"token": event.token.value, "text": event.text} for event in said]
-
-
-def thing_names(session: LiveSession) -> list[str]:
-    """Return what rules may name."""
-    found: dict[str, Any] = session.in_simulator(places_of)
-    return list(found)

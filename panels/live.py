@@ -167,14 +167,6 @@ class LiveSession:
         self.controller.record(EventKind.PLAN, {"plan": plan_to_dict(plan)})
         return self._remember(reading)
 
-    def refresh_plan(self) -> PlanReading:
-        """Preview the present plan again in the present state, without a new entry for undo."""
-        reading = self.reading
-        fresh = self._read(reading.sketch) if reading.plan is None else self._preview(reading.sketch, reading.plan)
-        self._board.refresh(fresh)
-        self._tell()
-        return fresh
-
     def move_in_history(self, offset: int) -> PlanReading:
         """Undo (-1) or redo (+1) one change of the drawing or plan; at either end nothing happens."""
         is_moved = self._board.move(offset)

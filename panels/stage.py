@@ -10,9 +10,6 @@ import gradio as gr
 from panels.events import QUIET
 from panels.live import LiveRegistry, LiveSession
 
-ASSET_URL = "/assets/stage"
-"""Where the scripts of the stage are served, as ES modules."""
-
 STORED_TAB_JS = "() => [JSON.parse(sessionStorage.getItem('vla-workbench.tab') || 'null')]"
 """For ``demo.load(on_load, inputs=[stage.canvas], js=STORED_TAB_JS)``: the tab that this page had before a reload."""
 
@@ -41,14 +38,6 @@ class StageCanvas(gr.HTML):
 
     def api_info(self) -> dict[str, Any]:
         """Describe the value for the API page."""
-        return _API_INFO
-
-    def api_info_as_input(self) -> dict[str, Any]:
-        """Describe the value as an input."""
-        return _API_INFO
-
-    def api_info_as_output(self) -> dict[str, Any]:
-        """Describe the value as an output."""
         return _API_INFO
 
 

@@ -35,7 +35,6 @@ START_M: Final = 0.02
 """A path that starts this near to the end-effector starts there."""
 TOLD_EVERY: Final = 2
 """Progress is told after so many steps."""
-LONGEST_WAIT_S: Final = 30.0
 _STOPPED_BY: Final = frozenset({EventKind.PAUSE, EventKind.HALT, EventKind.TAKEOVER, EventKind.END})
 
 _log = logging.getLogger(__name__)

@@ -52,7 +52,6 @@ class RecordedSimulator:
         self._folder = folder
         self._config: EpisodeConfig | None = None
         self._frame = 0
-        self._num_numbers = 0
         self._view: _RecordedView | None = None
 
     @property

@@ -53,12 +53,6 @@ class ClipBatch:
     """``(T, N, S, S) bool``; empty where the thing is not seen."""
 
 
-def to_tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    """Return pictures ``(..., H, W, 3) uint8`` as the network takes them: ``(..., 3, H, W) float32``, normalised."""
-    scaled = torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(255.0)
-    return ((scaled - torch.tensor(MEAN)) / torch.tensor(STD)).movedim(-1, -3).contiguous()
-
-
 def draw_images(shards: ShardSet, rng: np.random.Generator, *, num_pictures: int, num_masks: int, side: int, window: int) -> ImageBatch:
     """Draw pictures with ``num_masks`` masks each; with ``window`` below ``side``, a window around a thing of each, all at one place."""
     pictures: list[Tensor] = []

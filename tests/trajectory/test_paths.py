@@ -15,22 +15,13 @@ from workbench.trajectory.paths import (
     SpacePath,
     cut_path,
     lift_trace,
-    path_ahead,
     project_path,
     sample_arcs,
     speeds_of,
     with_speeds,
 )
 from workbench.trajectory.trace_editing import (
-    clear_event,
-    delete_point,
-    drag_point,
-    insert_point,
-    push_point,
-    round_corners,
-    set_gripper,
-    set_height,
-    set_speed,
+    move_point,
     smooth,
     snap_to_mask,
     snap_to_surface,
@@ -89,19 +80,6 @@ def test_a_point_that_the_camera_does_not_show_is_named():
 
 
 @quick
-@given(places, st.floats(0.05, 0.95))
-def test_a_new_point_changes_nothing_and_deleting_it_gives_the_path_back(points, share):
-    path = with_speeds(SpacePath(np.array(points)), 0.1)
-    if path.length < 1e-3:
-        return
-    more = insert_point(path, share * path.length)
-    arcs = np.linspace(0, path.length, 30)
-    assert np.abs(more.at(arcs) - path.at(arcs)).max() < 1e-9
-    index = next(i for i in range(path.num_points + 1) if i == path.num_points or not np.allclose(more.positions[i], path.positions[i]))
-    assert np.allclose(delete_point(more, min(index, path.num_points)).positions, path.positions)
-
-
-@quick
 @given(places, st.floats(0.0, 0.1))
 def test_smoothing_stays_within_its_tolerance_and_keeps_ends_and_events(points, tolerance):
     path = SpacePath(np.array(points), (np.arange(len(points)) % 3 > 0).astype(float))
@@ -112,47 +90,11 @@ def test_smoothing_stays_within_its_tolerance_and_keeps_ends_and_events(points, 
     assert np.array_equal(thin.positions[list(thin.events)], path.positions[list(path.events)])
 
 
-def test_rounding_corners_keeps_ends_and_events_and_cuts_the_rest():
-    curve = round_corners(ARCH)
-    assert curve.num_points > ARCH.num_points and curve.length < ARCH.length
-    assert np.array_equal(curve.positions[[0, -1]], ARCH.positions[[0, -1]])
-    assert np.array_equal(curve.positions[list(curve.events)], ARCH.positions[list(ARCH.events)])
-
-
-@quick
-@given(place, st.floats(150, 330), st.floats(150, 330))
-def test_a_dragged_point_lies_under_the_pointer_at_its_depth_in_either_camera(point, u, v):
-    path = SpacePath(np.array([point, (0.5, 0.0, 0.1)]))
-    for camera in (CAMERA, SIDE):
-        before = camera.project(path.positions[0])[1][0]
-        path = drag_point(path, 0, camera, (u, v))
-        pixels, depths = camera.project(path.positions[0])
-        assert np.allclose(pixels[0], [u, v]) and depths[0] == pytest.approx(before)
-
-
-def test_a_push_along_the_line_of_sight_does_not_show_on_that_picture():
-    pushed = push_point(ARCH, 2, CAMERA, 0.08)
-    assert np.linalg.norm(pushed.positions[2] - ARCH.positions[2]) == pytest.approx(0.08)
-    assert np.allclose(CAMERA.project(pushed.positions)[0], CAMERA.project(ARCH.positions)[0])
-
-
-def test_gripper_events_are_set_up_to_the_next_one_and_cleared_again():
-    path = SpacePath(ARCH.positions)
-    closed = set_gripper(path, 1, is_open=False)
-    assert closed.events == (1,)
-    let_go = set_gripper(closed, 3, is_open=True)
-    assert let_go.events == (1, 3) and np.array_equal(let_go.gripper, ARCH.gripper)
-    assert clear_event(let_go, 3).events == (1,)
-    with pytest.raises(InvalidInput, match="none at point 3"):
-        clear_event(let_go, 2)
-
-
-def test_speeds_are_kept_when_a_path_is_bent_and_one_is_changed_alone():
+def test_speeds_are_kept_when_a_path_is_bent():
     path = with_speeds(ARCH, [0.1, 0.1, 0.2, 0.3])
-    assert speeds_of(set_height(path, 2, 0.4))[1:] == pytest.approx([0.1, 0.2, 0.3])
-    assert speeds_of(set_speed(path, 2, 0.05))[1:] == pytest.approx([0.1, 0.05, 0.3])
-    with pytest.raises(InvalidInput):
-        set_speed(path, 2, 0.0)
+    assert speeds_of(move_point(path, 2, [0.45, 0.0, 0.4]))[1:] == pytest.approx([0.1, 0.2, 0.3])
+    with pytest.raises(InvalidInput, match="point"):
+        move_point(path, 9, [0.45, 0.0, 0.4])
 
 
 def test_a_point_snaps_to_the_surface_under_it_and_to_the_inside_of_a_mask():
@@ -166,23 +108,6 @@ def test_a_point_snaps_to_the_surface_under_it_and_to_the_inside_of_a_mask():
     assert onto.positions[1, 2] == pytest.approx(0.07, abs=0.004) and np.abs(onto.positions[1, :2] - [0.45, 0.0]).max() < 0.05
     with pytest.raises(InvalidInput, match="mask"):
         snap_to_mask(path, 1, np.zeros((4, 4), bool), picture)
-
-
-@pytest.mark.parametrize("edit", [lambda p: set_height(p, 9, 0.1), lambda p: delete_point(p, -1), lambda p: insert_point(p, 99.0)])
-def test_what_is_not_there_cannot_be_edited(edit):
-    with pytest.raises(InvalidInput):
-        edit(ARCH)
-
-
-def test_the_last_two_points_stay():
-    with pytest.raises(InvalidInput, match="at least 2"):
-        delete_point(SpacePath(ARCH.positions[:2]), 0)
-
-
-def test_what_lies_ahead_begins_at_the_gripper_with_the_opening_in_force():
-    ahead = path_ahead(ARCH, ARCH.arcs[1] + 0.05, [0.41, -0.15, 0.1])
-    assert ahead.num_points == 3 and ahead.gripper.tolist() == [0.0, 0.0, 1.0]
-    assert np.array_equal(ahead.positions[1:], ARCH.positions[2:])
 
 
 @quick

@@ -16,8 +16,6 @@ from workbench.evaluation.worker import ATTEMPTS, TrialOutcome, TrialWorker, Wor
 
 LOCAL: Final = "local"
 """Start workers on this machine for this campaign only."""
-AUTO: Final = "auto"
-"""Use the cluster that runs on this machine or that RAY_ADDRESS names."""
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 

@@ -56,10 +56,6 @@ class Band:
         """Return the bound of a call, counted from 0."""
         return float(self.upper[min(call, len(self.upper) - 1)])
 
-    def mean_at(self, call: int) -> float:
-        """Return the usual score of a call, counted from 0."""
-        return float(self.mean[min(call, len(self.mean) - 1)])
-
     def first_alarm(self, curve: Floats) -> int | None:
         """Return the first call of scores ``(n,)`` that reaches the bound, or None."""
         bound = np.array([self.upper_at(t) for t in range(len(curve))])

@@ -36,10 +36,6 @@ class EpisodeWatch:
         self.readings.clear()
         self._detector.reset()
 
-    def set_band(self, band: Band) -> None:
-        """Judge what follows by another band."""
-        self.band = band
-
     def look(self, call: PolicyCall) -> Reading:
         """Score one more call."""
         if self._calls and self._calls[-1].step == call.step:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.protocols import PolicySpec, Simulator
+from workbench.core.protocols import PolicySpec
 from workbench.core.types import ACTION_DIM, ActionChunk, Observation, Prompt
 
 HOLD: Final = "hold"
@@ -39,8 +39,3 @@ class HoldPolicy:
     def act(self, observation: Observation, prompt: Prompt, rng: np.random.Generator) -> ActionChunk:
         """Return one action that moves nothing."""
         return ActionChunk(hold_action(observation)[None], control_hz=self._control_hz)
-
-
-def make_hold(simulator: Simulator) -> HoldPolicy:
-    """Return the policy that holds still; a :data:`~workbench.core.protocols.PolicyFactory`."""
-    return HoldPolicy()

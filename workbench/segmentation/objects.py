@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from workbench.core.errors import InvalidInput, TooLarge, UnknownName
 from workbench.core.masks import Candidate, MaskPrompt
 from workbench.segmentation.masks import Pixels
@@ -225,8 +223,3 @@ def sight_of(confidence: float, unseen_s: float, lost_after_s: float) -> Sight:
     if confidence >= SURE:
         return Sight.VISIBLE
     return Sight.LOST if confidence <= 0 and unseen_s > lost_after_s else Sight.LOW
-
-
-def empty_mask(height: int, width: int) -> Pixels:
-    """Return a mask of nothing ``(H, W)``."""
-    return np.zeros((height, width), dtype=bool)

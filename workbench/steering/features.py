@@ -25,7 +25,6 @@ class _Weights(NamedTuple):
 
 
 LIBERO_WEIGHTS: Final = _Weights(-4.20, 1.89, 1.80, 0.52, -0.36)
-DROID_WEIGHTS: Final = _Weights(-1.78, 0.74, 2.36, 0.35, -1.04)
 
 
 @dataclass(frozen=True, eq=False)

@@ -156,18 +156,6 @@ def sample_arcs(path: SpacePath, spacing_m: float) -> Floats:
     return np.concatenate(parts)
 
 
-def path_ahead(path: SpacePath, arc: float, position: ArrayLike) -> SpacePath:
-    """Return what lies ahead of length ``arc`` [m], beginning at ``position`` ``(3,)``: the travelled part is trimmed."""
-    first = int(np.searchsorted(path.arcs, arc + 1e-9, side="right"))
-    positions = np.concatenate([np.asarray(position, dtype=float)[None], path.positions[first:]])
-    gripper = None if path.gripper is None else np.concatenate([path.opening_at(arc), path.gripper[first:]])
-    times_s = None
-    if path.times_s is not None:
-        now = float(np.interp(arc, path.arcs, path.times_s))
-        times_s = np.concatenate([[0.0], path.times_s[first:] - now])
-    return SpacePath(positions, gripper, times_s)
-
-
 # --- Speeds --------------------------------------------------------------------------------------------------------------------------
 
 

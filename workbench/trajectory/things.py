@@ -57,12 +57,6 @@ class Thing:
         """Extent ``(2,)`` of its footprint along world x and y [m]."""
         return np.asarray(np.ptp(np.percentile(self.cloud[:, :2], [1, 99], axis=0), axis=0))
 
-    def extent_along(self, direction: ArrayLike) -> tuple[float, float]:
-        """Return the least and greatest coordinate [m] of its footprint along a unit direction ``(2,)``."""
-        along = self.cloud[:, :2] @ np.asarray(direction, dtype=float)
-        low, high = np.percentile(along, [1, 99])
-        return float(low), float(high)
-
 
 def find_thing(picture: DepthPicture, pixel: ArrayLike) -> Thing:
     """Return the thing under a pixel ``(2,)``, or right beside it.

@@ -5,36 +5,15 @@ A path without times keeps none. In one with times, the speed on the way to each
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from workbench.core.errors import InvalidInput, InvalidShape, Unreachable
-from workbench.core.geometry import Pinhole
+from workbench.core.errors import InvalidInput, InvalidShape
 from workbench.trajectory.lift import DepthPicture, lift_pixel
 from workbench.trajectory.paths import Floats, SpacePath, speeds_of, with_speeds
-
-MIN_POINTS: Final = 2
-
-
-def insert_point(path: SpacePath, arc_m: float) -> SpacePath:
-    """Return the path with one more point at a length of it [m]; its shape stays as it is.
-
-    Raises:
-        InvalidInput: the length is not between the ends of the path.
-    """
-    if not 0.0 < arc_m < path.length:
-        raise InvalidInput("new point of the path", expected=f"between its ends, 0 to {path.length:.3f} m", found=f"{arc_m:g} m")
-    index = int(np.searchsorted(path.arcs, arc_m, side="right"))
-    return SpacePath(
-        np.insert(path.positions, index, path.at(arc_m)[0], axis=0),
-        None if path.gripper is None else np.insert(path.gripper, index, path.gripper[index - 1]),
-        None if path.times_s is None else np.insert(path.times_s, index, np.interp(arc_m, path.arcs, path.times_s)),
-    )
 
 
 def add_point(path: SpacePath, position: ArrayLike, *, at_start: bool = False) -> SpacePath:
@@ -48,22 +27,12 @@ def add_point(path: SpacePath, position: ArrayLike, *, at_start: bool = False) -
     return with_speeds(SpacePath(positions, gripper), np.insert(speeds, index, speeds[0 if at_start else -1]))
 
 
-def delete_point(path: SpacePath, index: int) -> SpacePath:
-    """Return the path without a point; a gripper event at it moves to the next point.
+def move_point(path: SpacePath, index: int, position: ArrayLike) -> SpacePath:
+    """Return the path with a point at another place ``(3,)`` in the world [m].
 
     Raises:
-        InvalidInput: there is no such point, or only two are left.
+        InvalidInput: there is no such point, or the place is not three numbers.
     """
-    _check_index(path, index)
-    if path.num_points <= MIN_POINTS:
-        raise InvalidInput("path", expected=f"at least {MIN_POINTS} points", found=f"{path.num_points - 1} after deleting one")
-    kept = np.arange(path.num_points) != index
-    shorter = SpacePath(path.positions[kept], None if path.gripper is None else path.gripper[kept])
-    return shorter if path.times_s is None else with_speeds(shorter, speeds_of(path)[kept])
-
-
-def move_point(path: SpacePath, index: int, position: ArrayLike) -> SpacePath:
-    """Return the path with a point at another place ``(3,)`` in the world [m]; errors as :func:`delete_point`."""
     _check_index(path, index)
     place = np.asarray(position, dtype=float)
     if place.shape != (3,):
@@ -71,86 +40,6 @@ def move_point(path: SpacePath, index: int, position: ArrayLike) -> SpacePath:
     positions = path.positions.copy()
     positions[index] = place
     return _moved(path, positions)
-
-
-def drag_point(path: SpacePath, index: int, pinhole: Pinhole, pixel: ArrayLike) -> SpacePath:
-    """Return the path with a point dragged to a pixel ``(2,)`` of a picture; its depth along that camera stays.
-
-    The same point dragged on a second camera moves in that one's plane: two cameras reach every place.
-
-    Raises:
-        InvalidInput: there is no such point.
-        Unreachable: the point lies behind that camera, or the pixel outside of its picture.
-    """
-    _check_index(path, index)
-    u, v = (float(x) for x in np.asarray(pixel, dtype=float))
-    if not (0 <= u <= pinhole.width and 0 <= v <= pinhole.height):
-        raise Unreachable(f"pixel ({u:.0f}, {v:.0f}) of camera {pinhole.name!r}", reason=f"the picture is {pinhole.width}x{pinhole.height}")
-    depth = float(pinhole.project(path.positions[index])[1][0])
-    if depth <= 0:
-        raise Unreachable(f"point {index + 1} of the path", reason=f"it lies behind the camera {pinhole.name!r}")
-    return move_point(path, index, pinhole.unproject([u, v], [depth])[0])
-
-
-def push_point(path: SpacePath, index: int, pinhole: Pinhole, distance_m: float) -> SpacePath:
-    """Return the path with a point moved away from a camera along its ray by a distance [m]; on that picture it stays where it is."""
-    _check_index(path, index)
-    ray = path.positions[index] - pinhole.T_world_camera[:3, 3]
-    return move_point(path, index, path.positions[index] + distance_m * ray / np.linalg.norm(ray))
-
-
-def set_height(path: SpacePath, index: int, height_m: float) -> SpacePath:
-    """Return the path with a point at another height over the table [m]; errors as :func:`delete_point`."""
-    _check_index(path, index)
-    return move_point(path, index, [*path.positions[index, :2], height_m])
-
-
-def shift_heights(path: SpacePath, first: int, last: int, by_m: float) -> SpacePath:
-    """Return the path with the points from ``first`` to ``last`` raised by a distance [m]; errors as :func:`delete_point`."""
-    _check_index(path, first)
-    _check_index(path, last)
-    positions = path.positions.copy()
-    positions[first : last + 1, 2] += by_m
-    return _moved(path, positions)
-
-
-def set_speed(path: SpacePath, index: int, speed: float) -> SpacePath:
-    """Return the path with another speed [m/s] on the way to a point; the rest keeps its own.
-
-    Raises:
-        InvalidInput: there is no such point, or the speed is not above 0.
-    """
-    _check_index(path, index)
-    if not (np.isfinite(speed) and speed > 0):
-        raise InvalidInput("speed along the path", expected="above 0 m/s", found=f"{speed:g} m/s")
-    speeds = speeds_of(path)
-    speeds[index] = speed
-    return with_speeds(path, speeds)
-
-
-def set_gripper(path: SpacePath, index: int, is_open: bool) -> SpacePath:
-    """Return the path with the gripper open or closed from a point on, up to the next point at which it changes.
-
-    Raises:
-        InvalidInput: there is no such point.
-    """
-    _check_index(path, index)
-    gripper = np.ones(path.num_points) if path.gripper is None else path.gripper.copy()
-    stop = next((e for e in path.events if e > index), path.num_points)
-    gripper[index:stop] = float(is_open)
-    return replace(path, gripper=gripper)
-
-
-def clear_event(path: SpacePath, index: int) -> SpacePath:
-    """Return the path without the gripper event at a point: what was before it goes on up to the next event.
-
-    Raises:
-        InvalidInput: there is no event at that point.
-    """
-    if index not in path.events or path.gripper is None:
-        found = f"none at point {index + 1}; events at {[e + 1 for e in path.events] or 'none'}"
-        raise InvalidInput("gripper event", expected="one at that point", found=found)
-    return set_gripper(path, index, bool(path.gripper[index - 1] > 0.5))
 
 
 # --- Smoothing -----------------------------------------------------------------------------------------------------------------------
@@ -187,30 +76,6 @@ def simplify(points: Floats, tolerance: float, *, fixed: tuple[int, ...] = ()) -
             kept.add(middle)
             todo += [(first, middle), (middle, last)]
     return np.array(sorted(kept), dtype=np.int64)
-
-
-def round_corners(path: SpacePath, *, rounds: int = 2) -> SpacePath:
-    """Return the path with its corners cut to curves; ends and gripper events stay where they are.
-
-    Source: Chaikin 1974: each inner corner is replaced by points a quarter before and after it.
-    """
-    for _ in range(rounds):
-        path = _cut_corners(path)
-    return path
-
-
-def _cut_corners(path: SpacePath) -> SpacePath:
-    sharp = {0, *path.events, path.num_points - 1}
-    positions, sources = [], []
-    for index, place in enumerate(path.positions):
-        if index in sharp:
-            positions.append(place)
-            sources.append(index)
-            continue
-        positions += [0.75 * place + 0.25 * path.positions[index - 1], 0.75 * place + 0.25 * path.positions[index + 1]]
-        sources += [index, index]
-    curve = SpacePath(np.array(positions), None if path.gripper is None else path.gripper[sources])
-    return curve if path.times_s is None else with_speeds(curve, speeds_of(path)[sources])
 
 
 # --- Snapping ------------------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from workbench.core.errors import InvalidInput, InvalidShape
-from workbench.core.geometry import Pinhole
 from workbench.core.types import Trace
 from workbench.trajectory.paths import arc_lengths
 from workbench.trajectory.trace_editing import simplify
@@ -113,13 +112,6 @@ class DrawnTrace(NamedTuple):
     trace: Trace
     heights_m: Floats | None
     """``(N,)`` over the table; None in the 2-D kind."""
-
-
-def heights_of(trace: Trace, pinhole: Pinhole) -> Floats | None:
-    """Return the heights ``(N,)`` [m] of a trace with depths on its camera, any frame size; None without depths."""
-    if trace.depths_m is None:
-        return None
-    return pinhole.resized(trace.width, trace.height).unproject(trace.points, trace.depths_m)[:, 2]
 
 
 def draw_rt_trajectory(trace: Trace, heights_m: ArrayLike | None = None, *, range_m: tuple[float, float] = HEIGHTS_M) -> Picture:
