@@ -14,7 +14,7 @@ from workbench.simulation.simulator import BenchSimulator
 from workbench.trajectory.compare import score_path
 from workbench.trajectory.feasibility import PathProblemKind
 from workbench.trajectory.paths import SpacePath, project_path, with_speeds
-from workbench.trajectory.trace_editing import set_height
+from workbench.trajectory.trace_editing import move_point
 
 SEED = 17
 FAR_APART = 29
@@ -87,7 +87,7 @@ def test_a_warning_goes_when_the_path_is_lifted_over_a_low_wall(simulator):
     assert not checker.check(path).is_feasible
     first, last = path.events
     for index in range(first + 1, last):
-        path = set_height(path, index, 0.27)
+        path = move_point(path, index, [*path.positions[index, :2], 0.27])
     assert checker.check(path).is_feasible, [p.message for p in checker.check(path).problems]
 
 
