@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sketch.drawings import random_arrow, random_circle, sketch_of
+from workbench.core.polylines import path_length, resample
 from workbench.core.sketches import STEP_COLOURS, Stroke, StrokeKind
-from workbench.sketch.curves import fit_circle, path_length, resample, simplify_indices
+from workbench.sketch.curves import fit_circle
 from workbench.sketch.hand import HABITS, HandStyle, hand_noise
 from workbench.sketch.recognise import WAY_POINT_TOLERANCE, recognise, recognise_sketch, snap
 from workbench.sketch.strokes import circle_radius_px, to_pixels
@@ -148,18 +149,6 @@ def test_snapping_gives_the_geometric_symbol_and_keeps_the_drawn_path():
     snapped = snap(drawn, *FRAME)
     assert snapped.kind is StrokeKind.CIRCLE and snapped.is_geometric and snapped.raw == drawn.points
     assert snap(snapped, *FRAME) == snapped
-
-
-@given(SEEDS)
-@settings(max_examples=30)
-def test_simplified_paths_keep_every_point_within_the_tolerance(seed):
-    rng = np.random.default_rng(seed)
-    points = np.cumsum(rng.normal(size=(60, 2)), axis=0)
-    kept = simplify_indices(points, 0.7)
-    for first, last in itertools.pairwise(kept):
-        a, b = points[first], points[last]
-        t = np.clip(((points[first : last + 1] - a) @ (b - a)) / max((b - a) @ (b - a), 1e-12), 0, 1)
-        assert np.linalg.norm(points[first : last + 1] - (a + t[:, None] * (b - a)), axis=1).max() <= 0.7 + 1e-9
 
 
 @given(st.floats(-300, 300), st.floats(-300, 300), st.floats(1, 200), st.floats(0.5, 6.2))

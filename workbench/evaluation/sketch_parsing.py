@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from workbench.core.polylines import resample
 from workbench.core.sketches import Sketch, Stroke, StrokeKind
 from workbench.evaluation.campaign import FIRST_SEED, Progress
 from workbench.evaluation.sketch_pictures import CLASSES, SketchPicture, make_pictures
 from workbench.evaluation.statistics import wilson_interval
-from workbench.sketch.curves import Array, resample
+from workbench.sketch.curves import Array
 from workbench.sketch.parser import parse_image
 from workbench.sketch.strokes import ordered_steps, to_pixels
 

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from workbench.core.polylines import resample
 from workbench.core.sketches import STEP_COLOURS, Point, Sketch, Stroke, StrokeKind
 from workbench.core.types import CameraRequest
 from workbench.simulation.build import build_model
 from workbench.simulation.cameras import SceneRenderer
 from workbench.simulation.scene import COLOURS, Prop, PropKind, Scene
 from workbench.sketch.colours import to_lab
-from workbench.sketch.curves import resample
 from workbench.sketch.raster import draw_sketch
 
 SIZE_PX: Final = 480

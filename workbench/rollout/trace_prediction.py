@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import InvalidInput, UnknownName, Unreachable
 from workbench.core.geometry import Pinhole
+from workbench.core.polylines import arc_lengths
 from workbench.core.protocols import Simulator
 from workbench.core.types import CameraRequest, Intention, Observation, Target, Trace
 from workbench.rollout.trace_path import DrawnPath, drawn_path
 from workbench.trajectory.lift import DepthPicture, depth_picture, lift_pixel
-from workbench.trajectory.paths import DRAWN_CLEARANCE_M, SpacePath, arc_lengths, lift_trace
+from workbench.trajectory.paths import DRAWN_CLEARANCE_M, SpacePath, lift_trace
 from workbench.trajectory.trace_editing import smooth
 
 Floats = NDArray[np.float64]

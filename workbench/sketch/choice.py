@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from workbench.core.errors import InvalidInput
+from workbench.core.polylines import path_length, resample
 from workbench.core.sketches import PlanStep, Point, Sketch, Stroke, StrokeKind, Verb
 from workbench.core.types import Observation
-from workbench.sketch.curves import fit_circle, path_length, resample, swept_angle
+from workbench.sketch.curves import fit_circle, swept_angle
 from workbench.sketch.strokes import DrawnStep, to_pixels
 from workbench.sketch.things import Array, Look, look_at
 from workbench.sketch.words import SpokenVerb

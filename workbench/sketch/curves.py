@@ -20,23 +20,6 @@ class Circle(NamedTuple):
     """Root mean square distance of the points to the circle."""
 
 
-def path_length(points: ArrayLike) -> float:
-    """Return the length of a polyline ``(N, 2)``."""
-    return float(np.linalg.norm(np.diff(np.asarray(points, dtype=float), axis=0), axis=1).sum())
-
-
-def resample(points: ArrayLike, num: int) -> Array:
-    """Return ``num`` points ``(num, 2)`` spaced evenly along a polyline ``(N, 2)``; both ends are kept."""
-    p = np.asarray(points, dtype=float).reshape(-1, 2)
-    lengths = np.linalg.norm(np.diff(p, axis=0), axis=1)
-    p = p[np.concatenate([[True], lengths > 0])]
-    if len(p) < 2:
-        return np.repeat(p[:1], num, axis=0)
-    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(p, axis=0), axis=1))])
-    wanted = np.linspace(0.0, along[-1], num)
-    return np.stack([np.interp(wanted, along, p[:, 0]), np.interp(wanted, along, p[:, 1])], axis=1)
-
-
 def thin_out(points: ArrayLike, gap: float) -> Array:
     """Drop points nearer than ``gap`` to the last one kept; first and last stay. Pointer jitter at low speed goes away."""
     p = np.asarray(points, dtype=float).reshape(-1, 2)
@@ -47,37 +30,6 @@ def thin_out(points: ArrayLike, gap: float) -> Array:
     if len(p) > 1:
         kept.append(p[-1])
     return np.array(kept)
-
-
-def simplify_indices(points: ArrayLike, tolerance: float) -> list[int]:
-    """Return the indices that Ramer-Douglas-Peucker keeps: no point of ``(N, 2)`` is farther than ``tolerance`` from the result."""
-    p = np.asarray(points, dtype=float).reshape(-1, 2)
-    kept = {0, len(p) - 1}
-    todo = [(0, len(p) - 1)]
-    while todo:
-        first, last = todo.pop()
-        if last - first < 2:
-            continue
-        distances = _distances_to_segment(p[first + 1 : last], p[first], p[last])
-        worst = int(np.argmax(distances))
-        if distances[worst] > tolerance:
-            middle = first + 1 + worst
-            kept.add(middle)
-            todo += [(first, middle), (middle, last)]
-    return sorted(kept)
-
-
-def simplify(points: ArrayLike, tolerance: float) -> Array:
-    """Return the points ``(M, 2)`` that Ramer-Douglas-Peucker keeps."""
-    p = np.asarray(points, dtype=float).reshape(-1, 2)
-    return p[simplify_indices(p, tolerance)]
-
-
-def _distances_to_segment(points: Array, a: Array, b: Array) -> Array:
-    along = b - a
-    squared = float(along @ along)
-    t = np.clip((points - a) @ along / squared, 0.0, 1.0) if squared > 0 else np.zeros(len(points))
-    return np.asarray(np.linalg.norm(points - (a + t[:, None] * along), axis=1))
 
 
 def swept_angles(points: ArrayLike, centre: ArrayLike) -> Array:

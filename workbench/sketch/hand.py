@@ -8,8 +8,9 @@ from typing import Final, Literal
 import numpy as np
 from scipy import ndimage
 
+from workbench.core.polylines import path_length, points_at, resample
 from workbench.core.sketches import Sketch, Stroke, StrokeKind
-from workbench.sketch.curves import Array, path_length, resample
+from workbench.sketch.curves import Array
 from workbench.sketch.strokes import circle_radius_px, to_fractions, to_pixels
 
 HeadHabit = Literal["none", "joined", "separate"]
@@ -113,5 +114,5 @@ def _shaken(ideal: Array, rng: np.random.Generator, style: HandStyle, scale: flo
     passed = (passed - passed[0]) / (passed[-1] - passed[0])
     samples = np.linspace(0, 1, max(6, int(length / (style.sample_px * scale))))
     places = np.interp(samples, passed, np.arange(num))
-    path = np.stack([np.interp(places, np.arange(num), (dense + wander)[:, k]) for k in (0, 1)], axis=1)
+    path = points_at(dense + wander, np.arange(num, dtype=float), places)
     return np.asarray(path + rng.normal(scale=style.tremor_px * scale, size=path.shape))

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from workbench.sketch.curves import Array, path_length, resample
+from workbench.core.polylines import path_length, resample
+from workbench.sketch.curves import Array
 from workbench.sketch.raster import HEAD_PER_WIDTH, MIN_HEAD_PX
 from workbench.sketch.skeleton import Mask
 from workbench.sketch.tracing import End, Ink, end_of

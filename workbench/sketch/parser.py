@@ -16,9 +16,10 @@ from scipy import ndimage
 
 from workbench.core.errors import InvalidInput, InvalidShape, TooLarge
 from workbench.core.events import new_id
+from workbench.core.polylines import path_length, resample, simplify
 from workbench.core.sketches import STEP_COLOURS, Sketch, Stroke, StrokeKind
 from workbench.sketch.colours import Layers, find_layers
-from workbench.sketch.curves import Array, Circle, fit_circle, path_length, resample, simplify, swept_angle
+from workbench.sketch.curves import Array, Circle, fit_circle, swept_angle
 from workbench.sketch.heads import PictureHead, look_for_head
 from workbench.sketch.plausible import Traits, plausible, traits_of
 from workbench.sketch.recognise import recognise

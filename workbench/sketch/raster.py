@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from workbench.core.errors import InvalidShape
+from workbench.core.polylines import path_length, resample
 from workbench.core.sketches import Sketch, Stroke, StrokeKind
-from workbench.sketch.curves import Array, path_length, resample
+from workbench.sketch.curves import Array
 from workbench.sketch.hand import HandStyle, hand_paths
 from workbench.sketch.strokes import circle_radius_px, to_pixels
 

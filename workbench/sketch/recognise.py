@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.core.polylines import path_length, resample, simplify
 from workbench.core.sketches import Point, Sketch, Stroke, StrokeKind
-from workbench.sketch.curves import fit_circle, path_length, resample, simplify, swept_angles, thin_out
+from workbench.sketch.curves import fit_circle, swept_angles, thin_out
 from workbench.sketch.strokes import to_fractions, to_pixels
 
 WAY_POINT_TOLERANCE: Final = 0.015

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from workbench.sketch.curves import Array, path_length
+from workbench.core.polylines import path_length
+from workbench.sketch.curves import Array
 
 Mask = NDArray[np.bool_]
 _AROUND: Final = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.core.errors import InvalidInput
+from workbench.core.polylines import path_length, resample
 from workbench.core.sketches import STEP_COLOURS, Point, Sketch, Stroke, StrokeKind, Verb
-from workbench.sketch.curves import path_length, resample, swept_angle
+from workbench.sketch.curves import swept_angle
 from workbench.sketch.fields import (
     read_enum,
     read_flag,

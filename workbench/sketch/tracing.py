@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from workbench.sketch.curves import Array, path_length, resample, simplify_indices
+from workbench.core.polylines import arc_lengths, path_length, resample, simplify_indices
+from workbench.sketch.curves import Array
 from workbench.sketch.skeleton import Curve, Mask, thin, trace_curves
 
 MAX_STROKE_RADIUS_PX: Final = 11.5
@@ -146,7 +147,7 @@ def _without_spurs(skeleton: Mask, ink: Ink) -> Mask:
 def end_of(points: Array, is_last: bool, curve: int, ink: Ink) -> End:
     """Return one end of a curve ``(N, 2)`` with the direction of its last stretch."""
     outwards = points if is_last else points[::-1]
-    from_end = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(outwards[::-1], axis=0), axis=1))])
+    from_end = arc_lengths(outwards[::-1])
     # The last pixels bend towards the junction: look behind them, but not round a corner.
     near = int(np.searchsorted(from_end, min(1.2 * ink.half_width, 0.25 * from_end[-1])))
     reach = 1.2 * ink.half_width + 20 * ink.scale

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.core.errors import InvalidInput, InvalidShape
-from workbench.trajectory.paths import arc_lengths
+from workbench.core.polylines import path_length, spaced
 
 SPACING_M: Final = 0.01
 """Paths are compared on points this far apart, so that their own points do not matter."""
@@ -73,12 +73,7 @@ def score_path(drawn: ArrayLike, driven: ArrayLike, *, view_axis: ArrayLike | No
 
 def resampled(points: Floats, spacing: float = SPACING_M) -> Floats:
     """Return a polyline ``(N, D)`` with points evenly along it, at most ``spacing`` apart as far as :data:`MAX_SAMPLES` do."""
-    arcs = arc_lengths(points)
-    if arcs[-1] <= 0:
-        return points[:1]
-    num = int(np.clip(np.ceil(arcs[-1] / spacing), 1, MAX_SAMPLES - 1)) + 1
-    wanted = np.linspace(0.0, arcs[-1], num)
-    return np.stack([np.interp(wanted, arcs, points[:, k]) for k in range(points.shape[1])], axis=1)
+    return spaced(points, spacing, at_most=MAX_SAMPLES) if path_length(points) > 0 else points[:1]
 
 
 def discrete_frechet(a: ArrayLike, b: ArrayLike) -> float:

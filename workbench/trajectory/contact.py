@@ -10,21 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import InvalidInput, Unreachable
+from workbench.core.polylines import spaced
 from workbench.core.sketches import PlanStep
 from workbench.core.trajectories import Phase, Waypoint
 from workbench.trajectory.grasp import MAX_OPENING_M, hold_point, nearest_half_turn, span_along
 from workbench.trajectory.lift import lift_on_plane, lift_pixel
-from workbench.trajectory.situation import (
-    CAREFUL,
-    GENTLE,
-    Situation,
-    approach,
-    at_height,
-    resample,
-    retreat,
-    surface_points,
-    waypoint,
-)
+from workbench.trajectory.situation import CAREFUL, GENTLE, Situation, approach, at_height, retreat, surface_points, waypoint
 from workbench.trajectory.things import Thing, find_thing
 
 PRESS_DEPTH_M: Final = 0.018
@@ -69,7 +60,7 @@ def plan_push(situation: Situation, step: PlanStep) -> list[Waypoint]:
     if len(step.keypoints) < 2:
         raise InvalidInput("push", expected="an arrow with a tail and a head", found=f"{len(step.keypoints)} point")
     thing = find_thing(situation.picture, step.keypoints[0])
-    path = resample(_push_path(situation, step, thing), PUSH_SPACING_M)
+    path = spaced(_push_path(situation, step, thing), PUSH_SPACING_M)
     steps = np.diff(path, axis=0)
     directions = np.array([_unit(d) for d in np.concatenate([steps[:1], steps])])
     height = max(PUSH_HEIGHT_M, min(0.5 * (thing.top_m + thing.support_m), thing.top_m - 0.012))
@@ -98,7 +89,7 @@ def plan_follow(situation: Situation, step: PlanStep) -> list[Waypoint]:
     ways = approach(situation, points[0], yaw, 0.0)
     ways.append(waypoint(points[0], yaw, 0.0, Phase.DESCEND, speed=CAREFUL, tolerance=0.005, dwell_s=0.1))
     for here, there in pairwise(points):
-        pieces = resample(np.stack([here, there]), FOLLOW_SPACING_M)
+        pieces = spaced(np.stack([here, there]), FOLLOW_SPACING_M)
         ways += [waypoint(p, yaw, 0.0, Phase.MOVE, speed=CAREFUL, tolerance=0.008) for p in pieces[1:]]
     ways[-1] = waypoint(points[-1], yaw, 0.0, Phase.MOVE, speed=CAREFUL, tolerance=0.005, dwell_s=0.2)
     return ways + retreat(points[-1], yaw, 0.0)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.core.errors import InvalidInput, InvalidShape, TooLarge, Unreachable
 from workbench.core.geometry import Pinhole
+from workbench.core.polylines import arc_lengths, points_at
 from workbench.core.types import Trace
 from workbench.trajectory.lift import DepthPicture, lift_pixel
 
@@ -94,7 +95,7 @@ class SpacePath:
     def at(self, arcs: ArrayLike) -> Floats:
         """Return the points ``(K, 3)`` at lengths ``(K,)`` [m]."""
         wanted = np.atleast_1d(np.asarray(arcs, dtype=float))
-        return np.stack([np.interp(wanted, self.arcs, self.positions[:, k]) for k in range(3)], axis=1)
+        return points_at(self.positions, self.arcs, wanted)
 
     def opening_at(self, arcs: ArrayLike) -> Floats:
         """Return the openings ``(K,)`` wanted at lengths ``(K,)`` [m]: those of the last point that was reached; open without any."""
@@ -119,12 +120,6 @@ class SpacePath:
             return float(low)
         best = int(np.argmin(gaps))
         return float(arcs[best] + shares[best] * (arcs[best + 1] - arcs[best]))
-
-
-def arc_lengths(points: ArrayLike) -> Floats:
-    """Return the length ``(N,)`` of a polyline ``(N, D)`` up to each of its points."""
-    steps = np.linalg.norm(np.diff(np.asarray(points, dtype=float), axis=0), axis=1)
-    return np.concatenate([[0.0], np.cumsum(steps)])
 
 
 def _finite(what: str, array: Floats) -> Floats:

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.errors import Unreachable
+from workbench.core.polylines import simplify_indices
 from workbench.trajectory.feasibility import PathProblem, PathProblemKind, PathReport
 from workbench.trajectory.paths import Floats, SpacePath, cut_path
 from workbench.trajectory.timing import slow_down
-from workbench.trajectory.trace_editing import add_point, simplify
+from workbench.trajectory.trace_editing import add_point
 
 MAX_ROUNDS: Final = 12
 ROOM_M: Final = (0.02, 0.06)
@@ -229,7 +230,7 @@ def _bend(bend: _Bend, by_m: float) -> SpacePath:
     shares[is_fixed & ((cut.arcs < problem.start_m - 1e-6) | (cut.arcs > problem.stop_m + 1e-6))] = 0.0
     moved = SpacePath(cut.positions + shares[:, None] * by_m * bend.direction, cut.gripper, cut.times_s)
     fixed = tuple(sorted({*moved.events, *np.flatnonzero(is_own).tolist()}))
-    kept = simplify(moved.positions, _FLAT_M, fixed=fixed)
+    kept = simplify_indices(moved.positions, _FLAT_M, fixed=fixed)
     return SpacePath(
         moved.positions[kept],
         None if moved.gripper is None else moved.gripper[kept],

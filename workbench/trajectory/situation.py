@@ -117,13 +117,3 @@ def surface_points(picture: DepthPicture, pixels: Sequence[Point]) -> NDArray[np
     if not points and problem is not None:
         raise problem
     return np.array(points, dtype=float).reshape(-1, 3)
-
-
-def resample(points: NDArray[np.float64], spacing_m: float) -> NDArray[np.float64]:
-    """Return a polyline ``(N, D)`` [m] with points at most ``spacing_m`` apart; both ends stay where they are."""
-    lengths = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    along = np.concatenate([[0.0], np.cumsum(lengths)])
-    if along[-1] < 1e-9:
-        return points[[0, -1]]
-    wanted = np.linspace(0.0, along[-1], max(2, int(np.ceil(along[-1] / spacing_m)) + 1))
-    return np.stack([np.interp(wanted, along, points[:, k]) for k in range(points.shape[1])], axis=1)

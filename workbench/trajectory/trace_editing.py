@@ -5,13 +5,12 @@ A path without times keeps none. In one with times, the speed on the way to each
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from workbench.core.errors import InvalidInput, InvalidShape
+from workbench.core.polylines import simplify_indices
 from workbench.trajectory.lift import DepthPicture, lift_pixel
 from workbench.trajectory.paths import Floats, SpacePath, speeds_of, with_speeds
 
@@ -55,27 +54,7 @@ def smooth(path: SpacePath, tolerance_m: float) -> SpacePath:
     """
     if not (np.isfinite(tolerance_m) and tolerance_m >= 0):
         raise InvalidInput("tolerance of smoothing", expected="0 m or more", found=f"{tolerance_m:g}")
-    return _kept(path, simplify(path.positions, tolerance_m, fixed=path.events))
-
-
-def simplify(points: Floats, tolerance: float, *, fixed: tuple[int, ...] = ()) -> NDArray[np.int64]:
-    """Return the indices ``(K,)`` of the points of a polyline ``(N, D)`` that a simplified one keeps: its ends, ``fixed``, corners."""
-    ends = sorted({0, *fixed, len(points) - 1})
-    kept, todo = set(ends), list(pairwise(ends))
-    while todo:
-        first, last = todo.pop()
-        if last - first < 2:
-            continue
-        chord, inner = points[last] - points[first], points[first + 1 : last] - points[first]
-        length2 = float(chord @ chord)
-        along = np.clip(inner @ chord / length2, 0.0, 1.0) if length2 > 0 else np.zeros(len(inner))
-        gaps = np.linalg.norm(inner - along[:, None] * chord, axis=1)
-        worst = int(np.argmax(gaps))
-        if gaps[worst] > tolerance:
-            middle = first + 1 + worst
-            kept.add(middle)
-            todo += [(first, middle), (middle, last)]
-    return np.array(sorted(kept), dtype=np.int64)
+    return _kept(path, simplify_indices(path.positions, tolerance_m, fixed=path.events))
 
 
 # --- Snapping ------------------------------------------------------------------------------------------------------------------------
@@ -137,7 +116,7 @@ def _moved(path: SpacePath, positions: Floats) -> SpacePath:
     return moved if path.times_s is None else with_speeds(moved, speeds_of(path))
 
 
-def _kept(path: SpacePath, indices: NDArray[np.int64]) -> SpacePath:
+def _kept(path: SpacePath, indices: list[int]) -> SpacePath:
     """Return a path with some of its points; times are kept."""
     gripper = None if path.gripper is None else path.gripper[indices]
     times_s = None if path.times_s is None else path.times_s[indices]

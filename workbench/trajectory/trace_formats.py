@@ -20,8 +20,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from workbench.core.errors import InvalidInput, UnknownName
+from workbench.core.polylines import resample, simplify_indices
 from workbench.core.types import Trace
-from workbench.trajectory.trace_editing import simplify
 
 MAX_TEXT: Final = 100_000
 """Longer answers are refused [letters]."""
@@ -176,9 +176,7 @@ def _write_molmoact(trace: Trace) -> str:
     """Write at most five points: where it starts, where it ends, and three evenly between, as MolmoAct's labels are made."""
     points = np.asarray(trace.points, dtype=float)
     if len(points) > MOLMOACT_POINTS:
-        arcs = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-        wanted = np.linspace(0.0, arcs[-1], MOLMOACT_POINTS)
-        points = np.stack([np.interp(wanted, arcs, points[:, k]) for k in (0, 1)], axis=1)
+        points = resample(points, MOLMOACT_POINTS)
     cells = np.clip(np.floor(points / (trace.width, trace.height) * MOLMOACT_SIDE), 0, MOLMOACT_SIDE - 1).astype(int)
     return "[" + ",".join(f"[{u},{v}]" for u, v in cells.tolist()) + "]"
 
@@ -304,7 +302,7 @@ def thin_trace(trace: Trace, tolerance_px: float) -> Trace:
     """Return a trace without the points that lie within a tolerance [px] of what is left; ends and gripper events are kept."""
     opened = [] if trace.gripper is None else [g > 0.5 for g in trace.gripper]
     events = tuple(i for i in range(1, len(opened)) if opened[i] != opened[i - 1])
-    kept = simplify(np.asarray(trace.points, dtype=float).reshape(-1, 2), tolerance_px, fixed=events).tolist() if trace.points else []
+    kept = simplify_indices(trace.points, tolerance_px, fixed=events) if trace.points else []
     return replace(
         trace,
         points=tuple(trace.points[i] for i in kept),

@@ -18,9 +18,8 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from workbench.core.errors import InvalidInput, InvalidShape
+from workbench.core.polylines import arc_lengths, points_at, resample, simplify_indices
 from workbench.core.types import Trace
-from workbench.trajectory.paths import arc_lengths
-from workbench.trajectory.trace_editing import simplify
 
 Style = Literal["molmoact", "hamster"]
 Picture = NDArray[np.uint8]
@@ -53,7 +52,7 @@ def draw_overlay(image: Picture, trace: Trace, style: Style) -> Picture:
         draw.line([_pixel(p) for p in points], fill=MOLMOACT_COLOUR, width=MOLMOACT_WIDTH_PX, joint="curve")
         return np.asarray(canvas)
     factor = max(min(image.shape[:2]) / 512, 1.0)
-    even = _along(points, HAMSTER_POINTS)
+    even = resample(points, HAMSTER_POINTS)
     for index in range(1, len(even)):
         colour = jet(index / max(1, len(even) - 1))
         draw.line([_pixel(even[index - 1]), _pixel(even[index])], fill=colour, width=round(HAMSTER_LINE_PX * factor))
@@ -125,7 +124,7 @@ def draw_rt_trajectory(trace: Trace, heights_m: ArrayLike | None = None, *, rang
         raise InvalidInput("trace", expected="two points or more", found=str(len(points)))
     arcs = arc_lengths(points)
     wanted = np.linspace(0.0, arcs[-1], max(2, int(np.ceil(arcs[-1] / _STEP_PX)) + 1))
-    even = np.stack([np.interp(wanted, arcs, points[:, k]) for k in (0, 1)], axis=1)
+    even = points_at(points, arcs, wanted)
     columns, rows = np.clip(np.floor(even), 0, [trace.width - 1, trace.height - 1]).astype(int).T
     picture = np.zeros((trace.height, trace.width, 3), dtype=np.uint8)
     picture[rows, columns, 0] = 1 + np.round(254 * wanted / max(arcs[-1], 1e-9)).astype(int)
@@ -163,7 +162,7 @@ def read_rt_trajectory(image: Picture, camera: str, *, has_heights: bool, range_
             "RT-Trajectory picture", expected="a path in shades of red on black", found=f"{len(np.unique(levels))} shades of red"
         )
     pixels = _in_order(np.stack([columns, rows], axis=1) + np.float64(0.5), levels)
-    kept = simplify(pixels[:, :2], _JAG_PX)
+    kept = simplify_indices(pixels[:, :2], _JAG_PX)
     points = pixels[kept, :2]
     heights = None
     if has_heights:
@@ -210,12 +209,6 @@ def _events(trace: Trace) -> list[tuple[int, bool]]:
         return []
     opened = [True, *(g > 0.5 for g in trace.gripper)]
     return [(i, opened[i + 1]) for i in range(len(trace.points)) if opened[i + 1] != opened[i]]
-
-
-def _along(points: Floats, count: int) -> Floats:
-    arcs = arc_lengths(points)
-    wanted = np.linspace(0.0, arcs[-1], count)
-    return np.stack([np.interp(wanted, arcs, points[:, k]) for k in (0, 1)], axis=1)
 
 
 def _pixel(point: Floats) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.core.polylines import points_at
 from workbench.core.types import Observation, Trace
 
 WINDOW: Final = 0.15
@@ -74,7 +75,7 @@ class Path:
 
     def at(self, arcs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the points ``(K, 2)`` at lengths ``(K,)``."""
-        return np.stack([np.interp(arcs, self.arcs, self.points[:, 0]), np.interp(arcs, self.arcs, self.points[:, 1])], axis=1)
+        return points_at(self.points, self.arcs, arcs)
 
 
 @dataclass(frozen=True, eq=False)
