@@ -43,7 +43,7 @@ class GroundingDino:
         from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
         try:
-            model = AutoModelForZeroShotObjectDetection.from_pretrained(weights)
+            model = AutoModelForZeroShotObjectDetection.from_pretrained(weights, use_safetensors=True)
             reader: Any = AutoProcessor  # untyped there
             return GroundingDino(model, reader.from_pretrained(weights))
         except (OSError, ValueError, KeyError) as error:
