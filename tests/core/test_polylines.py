@@ -12,8 +12,6 @@ from workbench.core.polylines import arc_lengths, path_length, points_at, resamp
 
 places = st.integers(-40, 40).map(lambda eighths: eighths / 8)
 lines = st.integers(2, 3).flatmap(lambda dim: arrays(float, st.tuples(st.integers(2, 30), st.just(dim)), elements=places))
-    lambda dim: arrays(float, st.tuples(st.integers(2, 30), st.just(dim)), elements=st.floats(-5, 5, width=16))
-)
 quick = settings(max_examples=60, deadline=None)
 
 
