@@ -94,7 +94,7 @@ def _new_path(folder: Path, stem: str, suffix: str) -> Path:
 def _tell_export(report: DatasetReport) -> list[str]:
     cameras = ", ".join(report.cameras)
     lines = [
-        f"{report.num_episodes} episodes with {report.num_frames} frames at {report.fps} Hz, cameras {cameras}: {report.num_bytes / 1e6:.1f} MB. "
+        f"{_episodes(report.num_episodes)} with {report.num_frames} frames at {report.fps} Hz, cameras {cameras}: {report.num_bytes / 1e6:.1f} MB. "
         "Checked against the layout of LeRobotDataset v3.0."
     ]
     lines += [f"Left out: {left.reason} ({left.episode_id[:12]})." for left in report.left_out[:MAX_REASONS]]
@@ -103,17 +103,19 @@ def _tell_export(report: DatasetReport) -> list[str]:
     return lines
 
 
+def _episodes(num: int) -> str:
+    return f"{num} episode{'' if num == 1 else 's'}"
+
+
 def tell_import(taken: DatasetImport) -> list[str]:
     """Say what came in, and what of it can be done with it."""
     lines = []
     if taken.exact:
-        lines.append(f"{len(taken.exact)} episodes with their exact states: they replay bit for bit, and can be branched from.")
+        lines.append(f"{_episodes(len(taken.exact))} with exact states: to be replayed bit for bit, and branched from.")
     if taken.recorded:
-        lines.append(
-            f"{len(taken.recorded)} episodes as they were recorded: pictures and numbers, no physics. They can be looked at and rated."
-        )
+        lines.append(f"{_episodes(len(taken.recorded))} as recorded: pictures and numbers, no physics; to be looked at and rated.")
     if taken.skipped:
-        lines.append(f"{len(taken.skipped)} episodes were here already.")
+        lines.append(f"{_episodes(len(taken.skipped))} already here.")
     if not lines:
         lines.append("Nothing came in.")
     return [*lines, *taken.remarks, "Find them in the History tab."]

@@ -9,6 +9,7 @@ import gradio as gr
 import numpy as np
 
 from panels.asset_urls import scripts
+from panels.compared_paths import draw_compared
 from panels.errors import bind
 from panels.events import QUIET, SHOWN
 from panels.export import EXPORTS, export_episode, import_archive
@@ -100,7 +101,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     delete.click(bind(on_delete, app), [listing], [listing, *shown], **QUIET)
     export.click(bind(on_export, app), [kind, step, listing], [file], **SHOWN)
     stage.on_changed(bind(on_changed, app), [listing, ui], [listing])
-    listing.compare(bind(on_compare, app), [listing], [figure, compared], trigger_mode="multiple", **QUIET)
+    listing.compare(bind(on_compare, app), [listing, ui], [figure, compared], trigger_mode="multiple", **QUIET)
     archive.upload(bind(on_import, app), [archive, listing], [listing], **SHOWN)
     purge.click(bind(on_purge, app), [listing], [listing], **QUIET)
     gr.on([archive.upload, delete.click, purge.click, store_box.expand], bind(on_storage, app), None, [storage], **QUIET)
@@ -198,14 +199,18 @@ def on_export(app: AppState, kind: str, step: float | None, value: dict[str, Any
     return gr.File(value=str(path), visible=True)
 
 
-def on_compare(app: AppState, value: dict[str, Any]) -> tuple[Any, dict[str, list[str]]]:
-    """Draw the paths of the compared episodes in one figure, with their outcomes in words."""
+def on_compare(app: AppState, value: dict[str, Any], ui: UiState) -> tuple[Any, dict[str, list[str]]]:
+    """Draw the paths of the compared episodes in one figure and over the picture, with their outcomes in words."""
     ids = [str(i) for i in value.get("compared", ())][:MAX_COMPARED]
+    session = app.live.get(ui.tab_id)
     if len(ids) < 2:
+        draw_compared(session, [])
         return gr.Plot(visible=False), {"lines": []}
     app.recorder.flush()
     found = compare(app.store, ids, app.simulators.load)
-    return gr.Plot(value=paths_figure([path_of(e) for e in found.episodes]), visible=True), {"lines": comparison_lines(found)}
+    paths = [path_of(e) for e in found.episodes]
+    draw_compared(session, paths)
+    return gr.Plot(value=paths_figure(paths), visible=True), {"lines": comparison_lines(found)}
 
 
 def path_of(episode: ComparedEpisode) -> EpisodePath:

@@ -37,6 +37,7 @@ from workbench.steering.edits import edit_to_dict
 
 if TYPE_CHECKING:
     from panels.live import LiveSession
+    from workbench.steering.policy import SteeredPolicy
 
 MAX_ROWS: Final = 200
 
@@ -55,6 +56,8 @@ class Search(NoArgs):
     layers: list[int] = Field(default_factory=list, max_length=1000)
     dimension: str = Field("", max_length=40)
     sign: int = Field(1, ge=-1, le=1)
+    is_by_meaning: bool = False
+    """Those nearest in meaning to one word of the policy, nearest first, in place of those among whose first tokens it is."""
     limit: int = Field(60, ge=1, le=MAX_ROWS)
 
 
@@ -147,9 +150,11 @@ def find_neurons(session: LiveSession, args: Search) -> Result:
     opened, mine = desk.opened(), desk.live.fingerprint
     stack = args.stack or opened.policy.sites.stacks[0].name
     table = desk.lab.table(opened, mine, stack)
-    found = table.search(
-        word=args.word.strip(), layers=args.layers or None, dimension=args.dimension, sign=args.sign or 1, limit=args.limit
-    )
+    word = args.word.strip()
+    if args.is_by_meaning and word:
+        found = nearest_in_meaning(opened, stack, word, args)
+    else:
+        found = table.search(word=word, layers=args.layers or None, dimension=args.dimension, sign=args.sign or 1, limit=args.limit)
     measured = desk.lab.measured(mine, stack)
     return {
         "rows": [row_to_dict(table, flat, measured) for flat in found],
@@ -158,6 +163,17 @@ def find_neurons(session: LiveSession, args: Search) -> Result:
         "num_calls": measured.num_calls if measured else 0,
         "norms": [] if measured is None else [round(float(n), 3) for n in measured.norms],
     }
+
+
+def nearest_in_meaning(opened: SteeredPolicy, stack: str, word: str, args: Search) -> tuple[int, ...]:
+    """Return the flat ids of the neurons whose first tokens mean most nearly what a word means, in the wanted layers."""
+    from workbench.steering.selection import nearest_neurons
+    from workbench.steering.sites import as_module
+
+    found = opened.policy.sites.stack(stack)
+    everywhere = len(found.blocks) * found.inner
+    nearest = nearest_neurons(as_module(opened.policy.module), opened.policy.sites, stack, [word], neighbours=everywhere)[word]
+    return tuple(flat for flat in nearest if not args.layers or flat // found.inner in args.layers)[: args.limit]
 
 
 def save_as_concept(session: LiveSession, args: NewConcept) -> Result:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import gradio as gr
 
 from panels.compare_results import HEADERS, drawn_paths, effect_rows, run_choices, table_rows, verdict_lines
+from panels.compared_paths import draw_compared
 from panels.errors import bind
 from panels.events import QUIET
 from panels.facts import fact_lines
@@ -95,6 +96,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     cancel.click(bind(on_cancel, app), None, running, **QUIET)
     card.input(on_card, [card], [card_text], **QUIET)
     chosen.input(bind(on_choose, app), [chosen], shown, **QUIET)
+    gr.on([chosen.input, seen.change], bind(on_draw, app), [chosen, ui], None, **QUIET)
     show.click(bind(on_open, app), [episode, ui], None, **QUIET)
     stage.on_changed(bind(on_changed, app), None, [chosen, *running])
 
@@ -205,6 +207,12 @@ def on_choose(app: AppState, comparison_id: str | None) -> tuple[Any, ...]:
         gr.Dropdown(choices=runs, value=runs[0][1], visible=True),
         gr.Button(visible=True),
     )
+
+
+def on_draw(app: AppState, comparison_id: str | None, ui: UiState) -> None:
+    """Draw the paths of a comparison over the picture, as far as it has come."""
+    stored = find_comparison(app.store, comparison_id) if comparison_id else None
+    draw_compared(app.live.get(ui.tab_id), drawn_paths(stored) if stored and stored.found else [])
 
 
 def on_open(app: AppState, episode_id: str | None, ui: UiState) -> None:

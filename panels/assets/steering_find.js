@@ -28,11 +28,13 @@
       this.drawSet();
       if (!stack) return;
       this.stackBox = select(this.board.state.stacks.map((s) => [s.name, s.name]), stack.name, () => this.search());
+      this.how = select([["", "among their first words"], ["meaning", "nearest in meaning"]], "", () => this.search());
+      this.how.title = "Nearest in meaning: the first words of each neuron, weighed, against the meaning of this one word of the policy";
       const layers = Array.from({ length: stack.num_layers }, (_, i) => [i, `layer ${i}`]);
       this.layer = select([["", "every layer"], ...layers], "", () => this.search());
       this.push = select([["", "by the word's weight"], ...stack.dimensions.flatMap((d) => [[`+${d}`, `pushes +${d}`], [`-${d}`, `pushes −${d}`]])], "", () => this.search());
       this.part("form").replaceChildren(
-        field("Neurons that say", this.word), field("in", this.layer), field("in order of what", this.push),
+        field("Neurons that say", this.word), field("found", this.how), field("in", this.layer), field("in order of what", this.push),
         this.board.state.stacks.length > 1 ? field("part of the network", this.stackBox) : "",
         button("Find", "Search all neurons (Enter)", () => this.search(), "primary"),
         button("Measure activity", "Run the policy on stored steps and measure how every neuron behaves there", () => this.board.ask("start_steering_job", { kind: "activity", args: { stack: this.stackBox.value } })));
@@ -42,8 +44,10 @@
 
     get query() {
       const push = this.push.value;
-      return { stack: this.stackBox.value, word: this.word.value.trim(), layers: this.layer.value === "" ? [] : [Number(this.layer.value)], dimension: push.slice(1), sign: push.startsWith("-") ? -1 : 1 };
+      return { stack: this.stackBox.value, word: this.word.value.trim(), layers: this.layer.value === "" ? [] : [Number(this.layer.value)], dimension: push.slice(1), sign: push.startsWith("-") ? -1 : 1, is_by_meaning: this.how.value === "meaning" };
     }
+
+    get isByMeaning() { return this.query.is_by_meaning && Boolean(this.query.word); }
 
     async search() {
       const found = await this.board.ask("find_neurons", this.query);
@@ -65,6 +69,7 @@
       const hasActivity = rows.some((r) => r.activity);
       this.part("count").textContent = ranking
         ? `Measured on ${ranking.n} stored steps at ${ranking.alpha}: mean change of ${ranking.dimension} when one neuron alone is held there. 95 % of random neurons lie between ${fine(ranking.band[0])} and ${fine(ranking.band[1])}.`
+        : rows.length && this.isByMeaning ? `The ${rows.length} of ${found.num_neurons} neurons nearest in meaning to “${this.query.word}”, nearest first.`
         : rows.length ? `${rows.length} of ${found.num_neurons} neurons${found.num_calls ? `, activity over ${found.num_calls} calls` : ""}.` : "No neuron says that among its first tokens. Try a part of the word, or order by what is pushed.";
       const heads = ["", "neuron", "what it says", dimension ? `push ${dimension}` : "strongest push", "length", ...(hasActivity ? ["activity"] : []), ...(ranking ? ["effect"] : [])];
       this.part("rows").replaceChildren(

@@ -243,4 +243,8 @@ def test_an_episode_and_its_branch_are_compared_side_by_side(page, workbench):
         page.locator(f'#history li[data-id="{episode_id}"] input').check()
     page.wait_for_selector("#history-paths .plot-container", timeout=60_000)
     page.wait_for_selector("#history-compared >> text=Largest distance at equal times")
+    page.wait_for_function("document.querySelector('#stage .stage').dataset.compared === '2'")
+    assert page.locator("#stage .compared-path").count() == 2, "both ways lie over the picture as well"
+    page.get_by_role("button", name="Hide the compared paths").click()
+    assert page.locator("#stage .compared-path").count() == 0
     assert page.locator("#history li input:checked").count() == 2

@@ -105,12 +105,17 @@ def test_a_branch_starts_in_the_state_of_its_step(app, live, stored, step):
     assert live.in_simulator(lambda simulator: simulator.state()).equals(app.store.state_at(stored, at))
 
 
-def test_comparing_needs_two_and_tells_outcomes(app, live, stored, steps):
-    assert history.on_compare(app, value(compared=[stored]))[1] == {"lines": []}
+def test_comparing_needs_two_and_tells_outcomes(app, live, stored, steps, ui):
+    told = []
+    live.attach(told.append)
+    assert history.on_compare(app, value(compared=[stored]), ui)[1] == {"lines": []}
     branch_id = branch_from(app, live, stored, 3)
     steps(live, 4)
-    plot, lines = history.on_compare(app, value(compared=[stored, branch_id]))
+    plot, lines = history.on_compare(app, value(compared=[stored, branch_id]), ui)
     assert plot.visible and "cm" in lines["lines"][-1] and len(lines["lines"]) == 3
+    drawn = [message["paths"] for message in told if message["type"] == "compared"]
+    assert drawn[0] == [] and [len(path["points"]) for path in drawn[-1]] == [6, 4]
+    assert len({path["colour"] for path in drawn[-1]}) == 2 and all(len(point) == 3 for path in drawn[-1] for point in path["points"])
 
 
 def test_a_figure_is_built_of_paths_without_markup(app, stored):

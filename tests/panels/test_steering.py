@@ -167,6 +167,15 @@ def test_neurons_are_found_by_word_and_by_what_they_push(tab):
         assert row["layer"] == 1 and any("lift" in label for label, _ in row["tokens"])
 
 
+def test_neurons_are_found_by_meaning_in_the_wanted_layers_and_an_unknown_word_is_named(tab):
+    found = tab.command("find_neurons", {"word": "lift", "is_by_meaning": True, "limit": 8})["rows"]
+    assert len(found) == 8
+    (first, *_) = tab.command("find_neurons", {"word": "lift", "is_by_meaning": True, "layers": [1], "limit": 8})["rows"]
+    assert first["layer"] == 1
+    with pytest.raises(UnknownName, match="liftoff"):
+        tab.command("find_neurons", {"word": "liftoff", "is_by_meaning": True})
+
+
 def test_a_concept_is_saved_for_its_policy_exported_and_imported(tab, lab):
     kept = tab.command("save_concept", {"name": "rise", "neurons": [3, 60, 3], "strength": 7.0})
     assert kept["neurons"] == [3, 60] and kept["is_mine"] and kept["edit"]["alpha"] == 7.0

@@ -3,6 +3,7 @@
 import { Asks } from "./asks.js";
 import { AttentionLayer } from "./attention.js";
 import { CandidateLayer } from "./candidates.js";
+import { ComparedLayer } from "./compared.js";
 import { Curtain } from "./curtain.js";
 import { Dialogs } from "./dialogs.js";
 import { Drawing } from "./document.js";
@@ -70,6 +71,7 @@ class Stage {
     });
     this.attention = new AttentionLayer(this);
     this.candidates = new CandidateLayer(this);
+    this.compared = new ComparedLayer(this);
     this.asks = new Asks(this);
     this.tools = new Tools(this.surface, {
       viewport: this.viewport,
@@ -100,6 +102,7 @@ class Stage {
     this.path.connect(socket);
     VLAW.path = this.path;
     this.candidates.connect(socket);
+    this.compared.connect(socket);
     VLAW.candidates = this.candidates;
     this.masks.connect(socket);
     VLAW.masks = this.masks;
@@ -173,15 +176,9 @@ class Stage {
 
   shown(frame) {
     const name = this.cameras[frame.camera] ?? "";
-    this.overlay.setCamera(name);
-    this.intention.setCamera(name);
-    this.attention.setCamera(name);
-    this.masks.setCamera(name);
-    this.overlay.setProjection(frame.projection);
+    for (const part of [this.overlay, this.intention, this.attention, this.masks]) part.setCamera(name);
     this.projection = frame.projection;
-    this.path.setProjection(frame.projection);
-    this.candidates.setProjection(frame.projection);
-    this.hand.setProjection(frame.projection);
+    for (const part of [this.overlay, this.path, this.candidates, this.compared, this.hand]) part.setProjection(frame.projection);
     const { dataset } = this.element;
     dataset.seq = String(frame.seq);
     if (dataset.step !== String(frame.step)) dataset.step = String(frame.step);
