@@ -66,6 +66,7 @@ class GroundingDino:
             outputs, inputs["input_ids"], threshold=self._threshold, text_threshold=self._threshold, target_sizes=[pixels.shape[:2]]
         )[0]
         labels = found.get("text_labels", found["labels"])
-        rows = zip(found["boxes"].tolist(), found["scores"].tolist(), labels, strict=True)
+        # Of a picture without boxes the labels are one empty text.
+        rows = zip(found["boxes"].tolist(), found["scores"].tolist(), labels, strict=False)
         kept = [Grounded((b[0], b[1], b[2], b[3]), float(score), str(label)) for b, score, label in rows if b[0] < b[2] and b[1] < b[3]]
         return tuple(sorted(kept, key=lambda g: -g.score))
