@@ -145,7 +145,7 @@ class RemoteMapping:
         """Return the pose after each row: position in the base frame [m] and quaternion wxyz."""
         layout, offset = self._settings.action, np.array(self._settings.ee_offset)
         if layout.kind == "absolute":
-            keep = np.asarray(observation.part("ee_quaternion"), float)
+            keep = observation.ee_quaternion
             turned = [keep if layout.rotation == "none" else _quat(row[3:-1], layout) for row in rows]
             return [(row[:3] * layout.position_scale - offset, q) for row, q in zip(rows.astype(float), turned, strict=True)]
         if joint_pose is None:
@@ -280,7 +280,7 @@ def _quat(numbers: NDArray[np.float32], layout: ActionLayout) -> Floats:
 
 def _chain(poses: list[tuple[Floats, Floats]], observation: Observation) -> Floats:
     """Return ``(T, 6)`` steps that lead from the observed pose through all the poses."""
-    position, quaternion = np.asarray(observation.part("ee_position"), float), np.asarray(observation.part("ee_quaternion"), float)
+    position, quaternion = observation.ee_position, observation.ee_quaternion
     steps = np.zeros((len(poses), 6))
     for step, (next_position, next_quaternion) in zip(steps, poses, strict=True):
         step[:3] = next_position - position

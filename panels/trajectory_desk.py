@@ -349,7 +349,7 @@ def obstacles_of(config: EpisodeConfig | None) -> list[dict[str, float]]:
 def _hand(simulator: Simulator) -> tuple[NDArray[np.float64], float]:
     """Return where the end-effector is ``(3,)`` [m], and how far the gripper is told to open."""
     observation = simulator.observe(())
-    return np.asarray(observation.part("ee_position"), dtype=float), float(observation.part("gripper_command")[0])
+    return observation.ee_position, observation.gripper_command
 
 
 def _look(simulator: Simulator, cameras: list[str]) -> Observation:

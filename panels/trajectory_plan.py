@@ -86,7 +86,7 @@ def _places(simulator: Simulator, camera: str, start: Point, goal: Point) -> tup
     if camera not in simulator.spec.cameras:
         raise UnknownName("camera", camera, simulator.spec.cameras)
     observation = simulator.observe((CameraRequest(camera, LOOK_PX, LOOK_PX),))
-    picture, hand = depth_picture(observation, camera), np.asarray(observation.part("ee_position"), dtype=float)
+    picture, hand = depth_picture(observation, camera), observation.ee_position
     seen = picture.pinhole.project(hand)[0][0] / LOOK_PX
     places = []
     for place in (start, goal):

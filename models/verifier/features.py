@@ -54,7 +54,7 @@ def situation_of(occasion: Occasion) -> Floats:
             fix="Choose likelihood, or let the bench VLA drive.",
         )
     seen = occasion.observation
-    position = np.asarray(seen.part("ee_position"), dtype=np.float64)
+    position = seen.ee_position
     turn = matrix_from_quat(seen.part("ee_quaternion"))[:, :2].T.ravel()
     parts = [position, turn, seen.part("gripper"), seen.part("gripper_command")]
     for role in ROLES:

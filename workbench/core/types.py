@@ -86,6 +86,21 @@ class Observation:
         """Return one named part of the proprioception vector, for example ``ee_position`` ``(3,)`` [m]."""
         return self.proprio[PROPRIO[name]]
 
+    @property
+    def ee_position(self) -> NDArray[np.float64]:
+        """Place of the end-effector ``(3,)`` in the world [m]."""
+        return self.part("ee_position").astype(np.float64)
+
+    @property
+    def ee_quaternion(self) -> NDArray[np.float64]:
+        """Turn of the end-effector ``(4,)``, wxyz."""
+        return self.part("ee_quaternion").astype(np.float64)
+
+    @property
+    def gripper_command(self) -> float:
+        """The opening that the gripper was told last, 0 closed to 1 open."""
+        return float(self.part("gripper_command")[0])
+
 
 @dataclass(frozen=True)
 class Trace:

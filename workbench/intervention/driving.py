@@ -94,7 +94,7 @@ class Hand:
         return wish.action if isinstance(wish, _Jog) else self._along(wish, observation, period_s, limits)
 
     def _along(self, way: _Way, observation: Observation, period_s: float, limits: StepLimits) -> NDArray[np.float32]:
-        position = np.asarray(observation.part("ee_position"), dtype=np.float64)
+        position = observation.ee_position
         last = len(way.points) - 1
         index = min(self._next, last)
         while index < last and np.linalg.norm(way.points[index] - position) < 2 * REACHED:

@@ -35,7 +35,7 @@ class CandidateChecks:
 
     def refusals(self, observation: Observation, candidates: Floats) -> list[str]:
         """Return for each candidate ``(K, T, 7)`` why it must not be executed, for the person; empty for what may."""
-        position = np.asarray(observation.part("ee_position"), dtype=np.float64)
+        position = observation.ee_position
         period_s = control_period(self._simulator)
         bounds = StepBounds(MAX_LINEAR_SPEED * period_s, MAX_ANGULAR_SPEED * period_s, WORKSPACE_LOW, WORKSPACE_HIGH)
         found = refusals(candidates, position, bounds)
@@ -54,7 +54,7 @@ class CandidateChecks:
         places = ways[:, steps].reshape(-1, 3)
         solved = checker.arm.solve(places)
         gaps = np.linalg.norm(solved.positions - places, axis=1).reshape(-1, NUM_PLACES)
-        opening = float(observation.part("gripper_command")[0])
+        opening = observation.gripper_command
         touches = checker.touches(solved.joints, np.full(len(places), opening))
         reasons = []
         for index, gap in enumerate(gaps):

@@ -201,7 +201,7 @@ class Selection:
         index = choose(scores, passes, settings.beta, rng)
         if index is None:
             trouble = trouble or "None of the candidates passes the checks."
-        position = np.asarray(observation.part("ee_position"), dtype=np.float64)
+        position = observation.ee_position
         found = CandidateSet(
             episode.index,
             chunks,

@@ -118,8 +118,8 @@ def _run(
     try:
         for _ in range(num_steps + 1):
             observation = simulator.observe(cameras)
-            positions.append(np.asarray(observation.part("ee_position"), dtype=float))
-            openings.append(float(observation.part("gripper_command")[0]))
+            positions.append(observation.ee_position)
+            openings.append(observation.gripper_command)
             action = None if is_stopped() or len(physics) > num_steps else act(observation)
             if action is None:
                 break

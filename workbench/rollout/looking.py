@@ -74,11 +74,11 @@ def kinematics_of(simulator: Simulator) -> Kinematics | None:
 def situation_of(simulator: Simulator, seen: Look) -> Situation:
     """Return what the planner needs to know about the present moment."""
     observation = seen.observation
-    position = np.asarray(observation.part("ee_position"), dtype=float)
+    position = observation.ee_position
     kinematics = kinematics_of(simulator)
     room = any_turn if kinematics is None else turn_room(kinematics, np.asarray(observation.part("joints"), dtype=float))
     yaw = finger_yaw(observation.part("ee_quaternion"))
-    is_closed = float(observation.part("gripper_command")[0]) < SHUT_COMMAND
+    is_closed = observation.gripper_command < SHUT_COMMAND
     return Situation(seen.picture, position, yaw, room, is_holding=is_closed and not is_empty(observation))
 
 

@@ -108,7 +108,7 @@ class MaskFollower:
             pixels = grown(seen.picture, pixels & ~hand)
             is_hidden = bool((ndimage.binary_dilation(pixels, iterations=_MOAT_PX) & hand).any())
             pixels = pixels & ~hand
-            is_low = float(seen.observation.part("ee_position")[2]) < _HIGH_M
+            is_low = float(seen.observation.ee_position[2]) < _HIGH_M
             if np.count_nonzero(pixels) < _LEAST_PX or (is_hidden and is_low):
                 return None
         step = step_of(seen, pixels, interaction)

@@ -80,7 +80,7 @@ class Oversight:
         intention = episode.chunk.intention
         confidences = None if intention is None else intention.confidences
         situation = Situation(
-            position=np.asarray(observation.part("ee_position"), dtype=np.float64) + move,
+            position=observation.ee_position + move,
             speed=float(np.linalg.norm(move)) / period_s,
             confidence=None if confidences is None else float(np.mean(confidences)),
             places=places_of(episode.simulator) if self.gate.needs_places else {},

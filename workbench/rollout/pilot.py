@@ -124,8 +124,8 @@ class Pilot:
 
     def _remember(self, episode: LiveEpisode, observation: Observation) -> None:
         self.contact = contact_of(episode.simulator, observation)
-        position, quaternion = (np.asarray(observation.part(f"ee_{p}"), dtype=float) for p in ("position", "quaternion"))
-        moment = ways.Moment(position, quaternion, float(observation.part("gripper_command")[0]), self.contact.is_touching)
+        position = observation.ee_position
+        moment = ways.Moment(position, observation.ee_quaternion, observation.gripper_command, self.contact.is_touching)
         if self._tape and self._answered_at is not None and self._answered_at[0] == observation.step:
             self._tape.pop()  # it was asked again before the step: nothing was driven meanwhile
         self._tape.append(moment)
@@ -181,10 +181,10 @@ class Pilot:
         """Open and rise where something is still touched, or nothing was undone."""
         if self.mode is Mode.ROLLBACK and not self.contact.is_touching:
             return ()
-        return ways.lift(*_pose(observation))
+        return ways.lift(observation.ee_position, observation.ee_quaternion)
 
     def _to_start(self, observation: Observation, offset: np.ndarray) -> tuple[Waypoint, ...]:
-        start, (position, _) = self._start, _pose(observation)
+        start, position = self._start, observation.ee_position
         if start is None or float(np.linalg.norm(position - start.position - offset)) < NEAR_M:
             return ()
         return ways.to_start(position, start, offset=offset)
@@ -240,8 +240,3 @@ def _why(mode: Mode, contact: Contact, *, is_same: bool) -> str:
     if mode is Mode.ADVANCE:
         return "another instruction came while the hand was free"
     return "the same is asked for" if is_same else "what is held is what the new instruction is about"
-
-
-def _pose(observation: Observation) -> tuple[np.ndarray, np.ndarray]:
-    position, quaternion = (np.asarray(observation.part(f"ee_{p}"), dtype=float) for p in ("position", "quaternion"))
-    return position, quaternion

@@ -82,13 +82,13 @@ class PlanningPolicy:
         if self._actions:
             return self._actions.pop(0)
         if self._drive is None:  # the last bit, from where the actions ended
-            here = np.asarray(observation.part("ee_position"), dtype=float)
+            here = observation.ee_position
             self._drive = PathDrive(self._with_gripper(SpacePath(np.stack([here, self._goal])), observation), observation)
         return self._drive.act(observation, control_period(self._simulator))
 
     def _with_gripper(self, path: SpacePath, observation: Observation) -> SpacePath:
         """Return a way on which the gripper stays as it is now up to the goal, and does there what the trace's end says."""
-        now = float(observation.part("gripper_command")[0] > 0.5)
+        now = float(observation.gripper_command > 0.5)
         openings = np.full(path.num_points, now)
         openings[-1] = now if self._opening is None else self._opening
         return SpacePath(path.positions, openings)

@@ -139,7 +139,7 @@ class PlanDrive:
                 reason=f"the gripper closed on nothing {MAX_TRIES} times",
                 fix="Take over, or draw the grasp elsewhere.",
             )
-        place = np.asarray(observation.part("ee_position"), dtype=float)
+        place = observation.ee_position
         yaw = finger_yaw(observation.part("ee_quaternion"))
         self._follower = WaypointFollower(Trajectory(tuple(retreat(place, yaw, 1.0)), self._index))
         self._is_recovering = True

@@ -118,4 +118,4 @@ def blended(own: NDArray[np.float32], drawn: NDArray[np.float32], weight: float)
 def _reach(observation: Observation, actions: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return where actions ``(T, 7)`` take the end-effector, ``(T + 1, 3)`` in the world [m], from where it is."""
     moves = np.vstack([np.zeros((1, 3)), np.cumsum(actions[:, :3], axis=0)])
-    return np.asarray(observation.part("ee_position"), dtype=float) + moves
+    return observation.ee_position + moves

@@ -63,7 +63,7 @@ class TracePolicy:
 
     def ahead(self, observation: Observation, num_steps: int) -> Floats:
         """Return where it goes next, ``(N, 3)`` in the world [m]: from the end-effector along what about ``num_steps`` steps take."""
-        place = np.asarray(observation.part("ee_position"), dtype=float)
+        place = observation.ee_position
         return self._drive.ahead(place, DEFAULT_SPEED * DEFAULT_PERIOD_S * num_steps) if self._drive else place[None]
 
 

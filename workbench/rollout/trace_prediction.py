@@ -88,7 +88,7 @@ def path_of_drawing(simulator: Simulator, camera: str, points: Sequence[tuple[fl
     rays = _rays(trace, pinhole)
     places = np.asarray(points, dtype=float)
     picture = depth_picture(observation, camera)
-    hand = np.asarray(observation.part("ee_position"), dtype=float)
+    hand = observation.ee_position
     is_from_hand = float(np.linalg.norm(pinhole.project(hand)[0][0] - places[0])) < NEAR_SHARE
     first, last = (_surface(picture, place) for place in (places[0], places[-1]))
     start = float(hand[2]) if is_from_hand else DRAWN_CLEARANCE_M + (first or 0.0)
@@ -107,16 +107,14 @@ def path_of_actions(observation: Observation, actions: NDArray[np.float32]) -> D
     moves = np.vstack([np.zeros((1, 3)), np.cumsum(actions[:, :3].astype(float), axis=0)])
     openings = np.concatenate([observation.part("gripper_command"), actions[:, 6]]).astype(float)
     note = f"The next {len(actions)} steps of its actions." if len(actions) > 1 else "This driver plans one step ahead only."
-    return drawn_path(
-        SpacePath(np.asarray(observation.part("ee_position"), dtype=float) + moves, np.clip(openings, 0, 1)), source="actions", note=note
-    )
+    return drawn_path(SpacePath(observation.ee_position + moves, np.clip(openings, 0, 1)), source="actions", note=note)
 
 
 def _anchors(trace: Trace, targets: list[Target], picture: DepthPicture, observation: Observation) -> list[Anchor]:
     """Return the points of known height: where the end-effector is, at the targets, and at the end."""
     points = np.asarray(trace.points, dtype=float) / (trace.width, trace.height)
-    found = {0: Anchor(0, float(observation.part("ee_position")[2]), None)}
-    is_holding = float(observation.part("gripper_command")[0]) < 0.5
+    found = {0: Anchor(0, float(observation.ee_position[2]), None)}
+    is_holding = observation.gripper_command < 0.5
     for target in targets:
         if (target.role == "target" and is_holding) or target.role not in ("target", "goal"):
             continue
@@ -168,7 +166,7 @@ def _on_heights(pinhole: Pinhole, rays: Floats, heights: Floats) -> Floats:
 
 
 def _openings(count: int, anchors: list[Anchor], observation: Observation) -> Floats:
-    openings = np.full(count, float(observation.part("gripper_command")[0] > 0.5))
+    openings = np.full(count, float(observation.gripper_command > 0.5))
     for anchor in anchors:
         if anchor.opening is not None:
             openings[anchor.point :] = anchor.opening

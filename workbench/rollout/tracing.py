@@ -57,7 +57,7 @@ def trace_of_path(observation: Observation, path: Trajectory, camera: str) -> Tr
     """
     ways = [way for way in path.waypoints if way.phase is not Phase.RETREAT]
     positions = np.array([observation.part("ee_position"), *(way.position for way in ways)], dtype=float)
-    openings = [float(observation.part("gripper_command")[0]), *(way.gripper for way in ways)]
+    openings = [observation.gripper_command, *(way.gripper for way in ways)]
     pinhole = observation.cameras[camera]
     pixels, depths = pinhole.project(positions)
     is_seen = (depths > 0) & (pixels >= 0).all(axis=1) & (pixels <= (pinhole.width, pinhole.height)).all(axis=1)

@@ -235,7 +235,7 @@ class LiveWatch:
         if lift is None:
             return None
         period_s = 1.0 / episode.config.control_hz
-        left = lift.goal_z - float(observation.part("ee_position")[2])
+        left = lift.goal_z - float(observation.ee_position[2])
         if left < 0.005 or observation.time_s >= lift.until_s:
             self._lift = None
             drop_plans(episode)
@@ -247,7 +247,7 @@ class LiveWatch:
 
     def _act(self, episode: LiveEpisode, observation: Observation) -> None:
         if self.settings.action is AlarmAction.RETREAT:
-            z = float(observation.part("ee_position")[2])
+            z = float(observation.ee_position[2])
             self._lift = _Lift(z + LIFT_M, observation.time_s + LIFT_LIMIT_S)
         elif episode.selection is not None:
             episode.selection.ask_once()

@@ -231,7 +231,7 @@ def measured_quantities(observation: Observation, last: tuple[NDArray[np.float32
     position = observation.part("ee_position")
     found = {name: float(v) for name, v in zip("xyz", position, strict=True)}
     found |= {"height": found["z"], "gripper": float(observation.part("gripper")[0])}
-    found["gripper_command"] = float(observation.part("gripper_command")[0])
+    found["gripper_command"] = observation.gripper_command
     if last is not None and observation.time_s > last[1]:
         found["speed"] = float(np.linalg.norm(position - last[0])) / (observation.time_s - last[1])
     return found

@@ -39,8 +39,8 @@ class PathDrive:
     def __init__(self, path: SpacePath, observation: Observation) -> None:
         """Start from where the end-effector is; the path's openings are reached at their points."""
         self.path = path
-        self._turn = np.asarray(observation.part("ee_quaternion"), dtype=float)
-        opening = float(observation.part("gripper_command")[0] > 0.5)
+        self._turn = observation.ee_quaternion
+        opening = float(observation.gripper_command > 0.5)
         ways, self._arcs = _waypoints(path, self._turn, opening)
         self._follower = WaypointFollower(Trajectory(tuple(ways), 0))
         self._num_told = 0
@@ -82,7 +82,7 @@ class PathDrive:
         Raises:
             Unreachable: something keeps the gripper from several way points in a row.
         """
-        self._find_again(np.asarray(observation.part("ee_position"), dtype=float))
+        self._find_again(observation.ee_position)
         action = self._follower.act(observation, period_s)
         self._tell_trouble()
         return action

@@ -77,8 +77,8 @@ class WaypointFollower:
 
     def act(self, observation: Observation, period_s: float) -> NDArray[np.float32]:
         """Return the action ``(7,)`` of a control step that lasts ``period_s`` [s]."""
-        position = np.asarray(observation.part("ee_position"), dtype=float)
-        quaternion = np.asarray(observation.part("ee_quaternion"), dtype=float)
+        position = observation.ee_position
+        quaternion = observation.ee_quaternion
         self._locate(position, quaternion)
         while not self.is_done and self._is_reached(position, quaternion, period_s):
             self._go_on()

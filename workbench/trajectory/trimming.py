@@ -123,11 +123,11 @@ def measure(trace: Trace) -> Path:
 
 def sight_of(observation: Observation, trace: Trace) -> Sight:
     """Project the end-effector of an observation into the picture of a trace; the camera may have another size there."""
-    opening = float(observation.part("gripper_command")[0])
+    opening = observation.gripper_command
     if trace.camera not in observation.cameras:
         return Sight(observation.step, None, 0.0, opening, f"the camera {trace.camera!r} is not observed")
     pinhole = observation.cameras[trace.camera].resized(trace.width, trace.height)
-    pixels, depths = pinhole.project(np.asarray(observation.part("ee_position"), dtype=float))
+    pixels, depths = pinhole.project(observation.ee_position)
     u, v, depth = float(pixels[0, 0]), float(pixels[0, 1]), float(depths[0])
     if depth <= 0 or not (0 <= u <= trace.width and 0 <= v <= trace.height):
         return Sight(observation.step, None, depth, opening, f"the gripper is outside the picture of {trace.camera!r}")
