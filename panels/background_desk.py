@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
+import gradio as gr
+
 from panels.errors import bug_message
 from workbench.core.errors import WorkbenchError, WrongMode
 
@@ -37,6 +39,16 @@ class Job(Generic[S]):
     """Done in a thread of its own; looks at the desk's wish to cancel now and then."""
     finish: Callable[[str], None] = lambda error: None
     """Told in the end why the work failed; empty when it did not."""
+
+
+def job_updates(status: BackgroundStatus, line: str) -> tuple[Any, Any, Any, Any]:
+    """Return the updates of state line, clock, run and cancel button of a part of the page that shows a desk."""
+    return (
+        {"lines": [line] if line else []},
+        gr.Timer(active=status.is_running),
+        gr.Button(interactive=not status.is_running),
+        gr.Button(interactive=status.is_running and not status.is_cancelled),
+    )
 
 
 class BackgroundDesk(Generic[S]):

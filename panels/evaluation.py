@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import gradio as gr
 
+from panels.background_desk import job_updates
 from panels.campaign_choice import campaign_choices, chosen_campaign
 from panels.campaign_desk import is_resumable
 from panels.campaign_files import write_campaign
@@ -169,13 +170,7 @@ def asked_for(
 def running_now(app: AppState) -> tuple[Any, Any, Any, Any]:
     """Return the updates of state line, clock, run and cancel button."""
     status = app.campaigns.status()
-    can_cancel = status.is_running and not status.is_cancelled
-    return (
-        {"lines": [status.tell()]},
-        gr.Timer(active=status.is_running),
-        gr.Button(interactive=not status.is_running),
-        gr.Button(interactive=can_cancel),
-    )
+    return job_updates(status, status.tell())
 
 
 def on_run(

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import gradio as gr
 
+from panels.background_desk import job_updates
 from panels.compare_results import HEADERS, drawn_paths, effect_rows, run_choices, table_rows, verdict_lines
 from panels.compared_paths import draw_compared
 from panels.errors import bind
@@ -155,13 +156,7 @@ def on_run(
 def running_now(app: AppState) -> tuple[Any, Any, Any, Any]:
     """Return the updates of state line, clock, run and cancel button."""
     status = app.comparisons.status()
-    can_cancel = status.is_running and not status.is_cancelled
-    return (
-        {"lines": [status.tell()]},
-        gr.Timer(active=status.is_running),
-        gr.Button(interactive=not status.is_running),
-        gr.Button(interactive=can_cancel),
-    )
+    return job_updates(status, status.tell())
 
 
 def on_tick(app: AppState) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import gradio as gr
 
 from models.bench_vla.versions import version_names
+from panels.background_desk import job_updates
 from panels.errors import bind
 from panels.events import QUIET
 from panels.facts import fact_lines
@@ -130,13 +131,7 @@ def tell_corrections(found: Sequence[CorrectedEpisode]) -> str:
 def running_now(app: AppState) -> tuple[Any, Any, Any, Any]:
     """Return the updates of state line, clock, run and cancel button."""
     status = app.teaching.status()
-    line = status.tell(time.monotonic())
-    return (
-        {"lines": [line] if line else []},
-        gr.Timer(active=status.is_running),
-        gr.Button(interactive=not status.is_running),
-        gr.Button(interactive=status.is_running and not status.is_cancelled),
-    )
+    return job_updates(status, status.tell(time.monotonic()))
 
 
 def on_run(app: AppState, parent: str, which: str, length: int, weighting: str, share: float, has_eyes: bool) -> tuple[Any, ...]:
