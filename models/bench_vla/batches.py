@@ -13,14 +13,19 @@ from torch import Tensor
 from models.bench_vla.config import NUM_PROMPT_CHANNELS, NUM_ROLES, BenchVlaConfig
 from models.bench_vla.network import Batch
 from models.bench_vla.normalisation import normalise_state, to_pictures
-from models.bench_vla.prompts import NUM_AHEAD, draw_outline, draw_trace, five_points, look_along
+from models.bench_vla.prompts import NUM_AHEAD, draw_outline, draw_trace, find_low_part, five_points, look_along
 from models.bench_vla.shards import EPISODE, STATIC, TASK_NAMES, ShardSet
 from models.bench_vla.shards import Batch as Asked
 from models.bench_vla.vocabulary import Vocabulary
+from workbench.core.types import PROPRIO
+from workbench.simulation.layout import said_turn
 from workbench.simulation.manner import PLAIN, manner_of
 
 _NEEDS_WORDS: Final = frozenset(TASK_NAMES.index(name) for name in ("turn_knob", "rotate_block", "sort_two"))
 """Neither a mask nor a trace tells how far to turn, or what comes second."""
+_HAS_HEADING: Final = tuple(TASK_NAMES.index(name) for name in ("turn_knob", "rotate_block", "open_drawer"))
+_OPEN_ABOVE: Final = 0.5
+"""An opening above which nothing is held."""
 _TASK_SHARES: Final = {
     "touch": 0.8,
     "place_on_plate": 1.6,
@@ -30,8 +35,8 @@ _TASK_SHARES: Final = {
     "open_drawer": 1.2,
     "close_drawer": 0.8,
     "press_button": 0.6,
-    "turn_knob": 2.0,
-    "rotate_block": 0.9,
+    "turn_knob": 3.0,
+    "rotate_block": 1.5,
     "ambiguous_cubes": 0.6,
     "ambiguous_plates": 0.6,
     "sort_two": 0.3,
@@ -42,8 +47,6 @@ _DROP_HEIGHT: Final = 0.4
 _DROP_GRIPPER: Final = 0.3
 _SHUT_HALF: Final = 0.5
 """How often the half open gripper of a push is told as a shut one: a person who draws a push knows open and shut alone."""
-_DRAWN: Final = np.linspace(0, 31, 14).round().astype(int)
-"""Points of a path that are drawn."""
 _BRIGHTNESS: Final = 0.12
 _STATE_NOISE: Final = 0.01
 
@@ -95,6 +98,10 @@ class Labels(NamedTuple):
     """``(A, 8) bool``; false when all is done: an arm that learnt to keep still would stop short of the goal."""
     turn: Tensor
     """``(A,) float``: what the gripper must turn on before it comes down [rad]."""
+    said_turn: Tensor
+    """``(A,) float``: the turn that the words tell [rad], 0 for none."""
+    has_heading: Tensor
+    """``(A,) bool``: that turn leads to the heading of the target, which has two like ends."""
     trace: Tensor
     """``(C, 10) int64``."""
     has_trace: Tensor
@@ -168,6 +175,7 @@ class BatchMaker:
         mask_role = np.full(len(prompted), -1, dtype=np.int64)
         trace = np.full((len(tellings), 2 * self.config.num_trace_points), -1, dtype=np.int64)
         ahead = np.zeros((len(tellings), NUM_AHEAD, 6), dtype=np.float32)
+        low_part = np.zeros((len(tellings), 2, 3), dtype=np.float32)
         interaction = np.zeros(len(tellings), dtype=np.int64)
         for row, ask in enumerate(prompted):
             if tellings[ask].has_trace:
@@ -177,8 +185,9 @@ class BatchMaker:
                 path[:, 3] = np.nan if rng.random() < _DROP_GRIPPER else path[:, 3]
                 if rng.random() < _SHUT_HALF:
                     path[:, 3] = np.where(path[:, 3] == 0.5, 0.0, path[:, 3])
-                draw_trace(channels[row], path[_DRAWN])
-                ahead[ask] = look_along(path[_DRAWN])
+                draw_trace(channels[row], path)
+                ahead[ask] = look_along(path)
+                low_part[ask] = find_low_part(path)
             if tellings[ask].has_mask:
                 mask_role[row] = asks["role_now"][ask]
                 draw_outline(channels[row], _shake(asks["outlines"][ask, mask_role[row]], rng))
@@ -195,6 +204,7 @@ class BatchMaker:
             mask_role=torch.from_numpy(mask_role),
             trace=torch.from_numpy(trace),
             ahead=torch.from_numpy(ahead),
+            low_part=torch.from_numpy(low_part),
         )
 
     def _label(self, asked: Asked, tellings: list[Telling]) -> Labels:
@@ -207,11 +217,17 @@ class BatchMaker:
             [asks["is_ambiguous"][a] and t is Telling.WORDS for a, t in enumerate(tellings)]
         )
         is_masked = np.array([t.has_mask for t in tellings])[:, None] & (asks["role_now"][:, None] == np.arange(NUM_ROLES))
+        is_shown = says_all | is_masked[:, 0]
+        is_empty = asked.frames["proprio"][asked.frame][:, PROPRIO["gripper"]][:, 0] > _OPEN_ABOVE
         return Labels(
             chosen=torch.from_numpy(chosen),
             actions=torch.from_numpy(asks["actions"]),
             has_action=torch.from_numpy(asks["valid"] & ~asks["done"][:, None]),
             turn=torch.from_numpy(asks["turn"]),
+            said_turn=torch.tensor([said_turn(x) if t.has_words else 0.0 for x, t in zip(asked.texts, tellings, strict=True)]),
+            has_heading=torch.from_numpy(
+                is_shown & is_empty & np.isin(asks["ask_task"], _HAS_HEADING) & asks["valid"][:, 0] & ~asks["done"]
+            ),
             trace=torch.from_numpy(trace),
             has_trace=torch.from_numpy(asks["has_path"][chosen] & ~asks["is_detour"][chosen] & ~is_given),
             done=torch.from_numpy(asks["done"][chosen].astype(np.float32)),

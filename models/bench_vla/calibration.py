@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.bench_vla.normalisation import read_pose
+from models.bench_vla.normalisation import read_pose, read_turns
 from workbench.core.types import CameraRequest
 from workbench.simulation.build import build_model
 from workbench.simulation.cameras import make_pinhole
@@ -21,6 +21,8 @@ from workbench.simulation.scene import Scene
 
 NUM_FEATURES: Final = 9
 NUM_TURNS: Final = 6
+NUM_GRIPS: Final = NUM_TURNS + 3
+NUM_SAID: Final = 9
 NUM_RELATIONS: Final = 16 + NUM_TURNS
 _MIDDLE_YAW: Final = sum(GRIPPER_YAW) / 2
 _PLANE_M: Final = 0.03
@@ -62,14 +64,16 @@ class Calibration(nn.Module):
         position, _ = read_pose(state)
         return _scaled(self.lift_front(points, height) - position[:, None])
 
-    def relate(self, points: Tensor, state: Tensor) -> Tensor:
+    def relate(self, points: Tensor, state: Tensor, heights: tuple[float, float] = _FLAT_M) -> Tensor:
         """Return ``(A, 22)``: the way on the table from the first to the second of points ``(A, 2, 2)``, and where the arm is along it.
+
+        The points are at two heights [m].
 
         What pushes must come down behind a thing on the line to its goal, and turn across it.
         """
         position, rotation = read_pose(state)
-        heights = torch.tensor(_FLAT_M, dtype=points.dtype, device=points.device).expand(points.shape[:2])
-        spots = self.lift_front(points, heights)[..., :2]
+        levels = torch.tensor(heights, dtype=points.dtype, device=points.device).expand(points.shape[:2])
+        spots = self.lift_front(points, levels)[..., :2]
         way, offset = spots[:, 1] - spots[:, 0], position[:, :2] - spots[:, 0]
         along = functional.normalize(way, dim=-1, eps=1e-3)
         pointing = rotation[:, :2, 0]
@@ -82,8 +86,7 @@ class Calibration(nn.Module):
 
         Its fingers are alike, so of two ends it takes the one that its last joint reaches best.
         """
-        _, rotation = read_pose(state)
-        yaw = _MIDDLE_YAW + _wrap(torch.atan2(rotation[:, 1, 0], rotation[:, 0, 0]) - _MIDDLE_YAW)
+        yaw = _own_yaw(state)
         # Of short ways the angle's gradient is wild: where things are is learnt from the maps alone.
         ways = ways.detach()
         is_way = ways.norm(dim=-1) > _SHORTEST_M
@@ -93,7 +96,27 @@ class Calibration(nn.Module):
         reached = both - pi * torch.round(both / pi)
         reached = torch.where(reached < GRIPPER_YAW[0], reached + pi, reached)
         turn = (reached - yaw[:, None, None]) * is_way[..., None]
-        return torch.cat([torch.tanh(turn / scale) for scale in _SCALES_RAD], dim=-1)
+        return _scaled(turn, _SCALES_RAD)
+
+    def grips(self, heading: Tensor, state: Tensor) -> Tensor:
+        """Return ``(A, 9)``: how far the gripper must turn to grip along a heading ``(A, 2)``, see :class:`~models.bench_vla.heading.Heading`.
+
+        First so that it can turn on counter-clockwise, then so that it can turn on clockwise; then the heading itself, and how sure it is.
+        """
+        heading = heading.detach()
+        yaw = _own_yaw(state)
+        along = yaw + torch.atan2(heading[:, 1], heading[:, 0] + 1e-9) / 2
+        low, high = GRIPPER_YAW
+        ends = torch.stack([low + (along - low) % pi, high - (high - along) % pi], dim=-1)
+        sureness = heading.norm(dim=-1, keepdim=True)
+        return torch.cat(
+            [_scaled(ends - yaw[:, None], _SCALES_RAD), functional.normalize(heading, dim=-1), torch.tanh(sureness / 10)], dim=-1
+        )
+
+    def turns_said(self, angle: Tensor, state: Tensor) -> Tensor:
+        """Return ``(A, 9)``: a turn that was told ``(A,)`` [rad], and what is left of it after the turn since the last change, and the one before."""
+        angle = angle.detach()[:, None]
+        return _scaled(torch.cat([angle, angle - read_turns(state)], dim=-1), _SCALES_RAD)
 
     def from_wrist(self, points: Tensor, state: Tensor) -> Tensor:
         """Return ``(A, R, 9)``: ways from the end-effector to points ``(A, R, 2)`` in 0..1 of the wrist picture."""
@@ -119,9 +142,15 @@ def _lift(origin: Tensor, rays: Tensor, height: float | Tensor) -> Tensor:
     return origin[:, None] + length[..., None] * rays
 
 
-def _scaled(ways: Tensor) -> Tensor:
-    """Return ways ``(..., n)`` [m] at several scales, ``(..., 3 n)``."""
-    return torch.cat([torch.tanh(ways / scale) for scale in _SCALES_M], dim=-1)
+def _scaled(values: Tensor, scales: tuple[float, ...] = _SCALES_M) -> Tensor:
+    """Return ways [m] or turns [rad] ``(..., n)`` at three scales, ``(..., 3 n)``."""
+    return torch.cat([torch.tanh(values / scale) for scale in scales], dim=-1)
+
+
+def _own_yaw(state: Tensor) -> Tensor:
+    """Return ``(A,)``, how the gripper is turned [rad], within half a turn of the middle of what it reaches."""
+    _, rotation = read_pose(state)
+    return _MIDDLE_YAW + _wrap(torch.atan2(rotation[:, 1, 0], rotation[:, 0, 0]) - _MIDDLE_YAW)
 
 
 def _wrap(angle: Tensor) -> Tensor:

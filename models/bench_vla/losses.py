@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from models.bench_vla.batches import Labels
 from models.bench_vla.config import BenchVlaConfig
+from models.bench_vla.heading import heading_loss
 from models.bench_vla.network import Output
 from workbench.core.types import ACTION_DIM
 
@@ -35,6 +36,8 @@ class Weights:
     done: float = 0.2
     rough: float = 0.5
     turn: float = 0.3
+    heading: float = 0.2
+    said: float = 0.5
 
 
 class PlanHeads(nn.Module):
@@ -78,6 +81,8 @@ def find_losses(output: Output, planned: tuple[Tensor, Tensor], labels: Labels, 
         "done": functional.binary_cross_entropy_with_logits(output.done.float(), labels.done),
         "rough": _mean(_bin_loss(rough, bins), labels.has_action),
         "turn": _mean(-(turns * turn.float().log_softmax(-1)).sum(-1), labels.has_action[:, 0]),
+        "said": functional.smooth_l1_loss(output.said_turn, labels.said_turn, beta=0.1),
+        "heading": _mean(heading_loss(output.heading, labels.turn), labels.has_heading),
     }
 
 

@@ -23,11 +23,12 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaModel
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
-from models.bench_vla.calibration import NUM_FEATURES, NUM_RELATIONS, NUM_TURNS, Calibration
-from models.bench_vla.config import NUM_PROMPT_CHANNELS, NUM_ROLES, STATE_DIM, BenchVlaConfig
+from models.bench_vla.calibration import NUM_FEATURES, NUM_GRIPS, NUM_RELATIONS, NUM_SAID, NUM_TURNS, Calibration
+from models.bench_vla.config import NUM_ROLES, STATE_DIM, BenchVlaConfig
+from models.bench_vla.heading import Heading
 from models.bench_vla.normalisation import read_pose
 from models.bench_vla.prompts import NUM_AHEAD
-from models.bench_vla.stem import NUM_GLIMPSED, Pyramid, Stem, Window, fourier, local_mean, look_closely, sample_at
+from models.bench_vla.stem import NUM_GLIMPSED, PromptStem, Pyramid, Stem, Window, fourier, local_mean, look_closely, sample_at
 from models.bench_vla.vocabulary import Vocabulary
 from workbench.core.types import ACTION_DIM, Interaction
 
@@ -37,8 +38,11 @@ _POINT_FEATURES: Final = 24
 _KEY_WIDTH: Final = 32
 _PATCH: Final = 16
 """Side of the part of a picture that one token stands for [px]."""
-_NUM_LED: Final = NUM_RELATIONS + NUM_AHEAD * (NUM_FEATURES + 3) + (NUM_AHEAD - 1) * NUM_TURNS
-"""How the targets lie to each other; the points of a given trace: way, is its height told, opening, is it told; turns to its parts."""
+_TOOL_M: Final = (0.02, 0.02)
+"""Height of the end-effector where it pushes or pulls."""
+_NUM_LED: Final = NUM_RELATIONS + NUM_AHEAD * (NUM_FEATURES + 3) + (NUM_AHEAD - 1) * NUM_TURNS + NUM_GRIPS + NUM_RELATIONS + NUM_SAID
+"""How the targets lie to each other; the points of a given trace: way, is its height told, opening, is it told; turns to its parts; turns
+to grip the target along its heading; where the arm is along the low part of the trace; what is left of a turn that was told."""
 _CLOSE_WIDTH: Final = 96
 _PEAK_CELLS: Final = 0.6
 """Width of the peak that a mask puts into a target map, as wide as that of a trained map [cells]."""
@@ -68,6 +72,8 @@ class Batch:
     """``(A, 10) int64`` given coordinates u1 v1 ... u5 v5, -1 where no trace is given."""
     ahead: Tensor
     """``(A, 7, 6) float``: the given trace point by point, see :func:`models.bench_vla.prompts.look_along`; zeros where none is given."""
+    low_part: Tensor
+    """``(A, 2, 3) float``: ends of its low part, see :func:`models.bench_vla.prompts.find_low_part`."""
 
 
 class Targets(NamedTuple):
@@ -86,6 +92,8 @@ class Sight(NamedTuple):
     """``(A, max_words, width)``."""
     roles: Tensor
     """``(A, 2, width)``: what the words say of target and goal."""
+    turn: Tensor
+    """``(A,)``: the turn that the words say [rad], 0 for none."""
     front: Targets
     wrist: Targets
     front_seen: Tensor
@@ -110,6 +118,8 @@ class Plan(NamedTuple):
     """``(A, 2, width)``."""
     whole: Tensor
     """``(A, width)``: what action and trace tokens begin with."""
+    heading: Tensor
+    """``(A, 2)``: how the target lies, see :class:`~models.bench_vla.heading.Heading`."""
 
 
 class Output(NamedTuple):
@@ -125,6 +135,10 @@ class Output(NamedTuple):
     wrist: Targets
     plan: Tensor
     """``(A, width)`` of all asks, also those that did not go through the decoder."""
+    heading: Tensor
+    """``(A, 2)`` of all asks: how the target lies, see :class:`~models.bench_vla.heading.Heading`."""
+    said_turn: Tensor
+    """``(A,)`` of all asks: the turn that the words say [rad]."""
 
 
 class BenchVla(nn.Module):
@@ -153,6 +167,7 @@ class BenchVla(nn.Module):
         self.segment = nn.Parameter(0.02 * torch.randn(self.token_slices["action"].stop, width))
         self.decoder = LlamaModel(_llama_config(config, self.vocabulary.size))
         self.close = nn.Sequential(nn.Linear(NUM_GLIMPSED, _CLOSE_WIDTH), nn.GELU())
+        self.heading = Heading(seen)
         self.aim = Aim(2 * NUM_ROLES * seen, width)
         for layer in self.decoder.layers:
             cast(LlamaDecoderLayer, layer).self_attn.is_causal = False
@@ -192,7 +207,7 @@ class BenchVla(nn.Module):
         front_picture, wrist_picture = self.front_stem(batch.front), self.wrist_stem(batch.wrist)
         prompt_keys, prompt_tokens = self.prompt_stem(batch.prompt)
         words = self.decoder.embed_tokens(batch.words)
-        roles = self.text(words)  # (A, 2, width)
+        roles, turn = self.text(words)
         front = self._attend(front_picture, self.front_query(roles), self.null_logit[0], (batch, prompt_keys))
         front_seen = _describe(front_picture, front, batch.state, self.calibration.from_front)
         wrist = self._attend(wrist_picture, self.wrist_query(torch.cat([roles, front_seen], -1)), self.null_logit[1], None)
@@ -202,7 +217,7 @@ class BenchVla(nn.Module):
         front_tokens = front_picture.tokens.repeat_interleave(per_frame, dim=0)
         front_tokens = front_tokens.index_add(0, batch.prompted, prompt_tokens.to(front_tokens.dtype))
         wrist_tokens = wrist_picture.tokens.repeat_interleave(per_frame, dim=0)
-        return Sight(words, roles, front, wrist, front_seen, wrist_seen, glimpses, front_tokens, wrist_tokens)
+        return Sight(words, roles, turn, front, wrist, front_seen, wrist_seen, glimpses, front_tokens, wrist_tokens)
 
     def make_plan(self, batch: Batch, sight: Sight) -> Plan:
         """Put together where the targets are from the arm, what is told, and where a given trace leads."""
@@ -210,10 +225,23 @@ class BenchVla(nn.Module):
         has_goal = 1 - sight.front.logits[:, 1].softmax(-1)[:, :1]
         relations = has_goal * self.calibration.relate(sight.front.window.point, batch.state)
         seen = torch.cat([sight.front_seen, sight.wrist_seen], dim=1).flatten(1)
-        led = torch.cat([relations, self._read_ahead(batch)], dim=-1)
+        heading = self.heading(
+            (sight.glimpses[:, 0], sight.glimpses[:, NUM_ROLES]), (sight.front_seen[:, 0], sight.wrist_seen[:, 0]), batch.state
+        )
+        low_part = batch.low_part[:, 0, 2:] * self.calibration.relate(batch.low_part[..., :2], batch.state, _TOOL_M)
+        led = torch.cat(
+            [
+                relations,
+                self._read_ahead(batch),
+                self.calibration.grips(heading, batch.state),
+                low_part,
+                self.calibration.turns_said(sight.turn, batch.state),
+            ],
+            dim=-1,
+        )
         aim = self.aim(seen, sight.roles.flatten(1), led, torch.cat([self.close(sight.glimpses).flatten(1), batch.state], dim=-1))
         parts = torch.cat([state[:, None], front, wrist], dim=1)
-        return Plan(state, front, wrist, self.plan(parts.flatten(1)) + aim)
+        return Plan(state, front, wrist, self.plan(parts.flatten(1)) + aim, heading)
 
     def embed(self, batch: Batch, sight: Sight, plan: Plan, chosen: Tensor) -> Tensor:
         """Return the token sequences ``(C, num_tokens, width)`` of some asks."""
@@ -250,7 +278,7 @@ class BenchVla(nn.Module):
         bins = table[self.vocabulary.first_action :].view(ACTION_DIM, config.num_bins, config.width)
         logits = torch.einsum("ahdw,dbw->ahdb", actions, bins)
         done = self.done(hidden[:, slices["proprio"]][:, 0])[:, 0]
-        return Output(logits, trace, done, sight.front, sight.wrist, plan.whole)
+        return Output(logits, trace, done, sight.front, sight.wrist, plan.whole, plan.heading, sight.turn)
 
     def _read_ahead(self, batch: Batch) -> Tensor:
         """Return ``(A, 120)``: ways from the end-effector to the points of a given trace, openings, turns; zeros without one."""
@@ -304,7 +332,7 @@ class Aim(nn.Module):
 
 
 class TextRoles(nn.Module):
-    """Reads from the words which thing plays which role: two queries for the target maps."""
+    """Reads from the words which thing plays which role: two queries for the target maps; and how far something shall be turned."""
 
     def __init__(self, config: BenchVlaConfig) -> None:
         super().__init__()
@@ -312,36 +340,17 @@ class TextRoles(nn.Module):
         self.position = nn.Parameter(0.02 * torch.randn(config.max_words, width))
         self.mixer = nn.TransformerEncoderLayer(width, config.num_heads, 2 * width, 0.0, "gelu", batch_first=True, norm_first=True)
         self.roles = nn.Parameter(0.02 * torch.randn(NUM_ROLES, width))
+        self.turn_query = nn.Parameter(0.02 * torch.randn(1, width))
+        self.turn = _mlp(width, width // 2, 1)
         self.attention = nn.MultiheadAttention(width, config.num_heads, batch_first=True)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, words: Tensor) -> Tensor:
-        """Map word vectors ``(A, max_words, width)`` to ``(A, 2, width)``."""
+    def forward(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Map word vectors ``(A, max_words, width)`` to ``(A, 2, width)`` and turns ``(A,)`` [rad]."""
         mixed = self.mixer(words + self.position)
-        queries = self.roles.expand(len(words), -1, -1)
-        roles: Tensor = self.norm(queries + self.attention(queries, mixed, mixed, need_weights=False)[0])
-        return roles
-
-
-class PromptStem(nn.Module):
-    """Reads mask and trace channels; its last convolutions start at zero, so that an untrained prompt changes nothing."""
-
-    def __init__(self, width: int, key_width: int) -> None:
-        super().__init__()
-        self.fine = nn.Conv2d(NUM_PROMPT_CHANNELS, 24, 4, stride=2, padding=1)
-        self.medium = nn.Conv2d(24, 48, 3, stride=2, padding=1)
-        self.coarse = nn.Conv2d(48, 64, 4, stride=4)
-        self.to_keys = nn.Conv2d(24, key_width, 1)
-        self.to_tokens = nn.Conv2d(64, width, 1)
-        for last in (self.to_keys, self.to_tokens):
-            for parameter in last.parameters():
-                nn.init.zeros_(parameter)
-
-    def forward(self, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        """Map ``(P, 4, 128, 128)`` to what is added to the picture's keys ``(P, key, 64, 64)`` and tokens ``(P, 64, width)``."""
-        fine = functional.relu(self.fine(prompt))
-        coarse = functional.relu(self.coarse(functional.relu(self.medium(fine))))
-        return self.to_keys(fine), self.to_tokens(coarse).flatten(2).transpose(1, 2)
+        queries = torch.cat([self.roles, self.turn_query]).expand(len(words), -1, -1)
+        read = self.norm(queries + self.attention(queries, mixed, mixed, need_weights=False)[0])
+        return read[:, :NUM_ROLES], self.turn(read[:, NUM_ROLES])[:, 0].float()
 
 
 def _describe(picture: Pyramid, targets: Targets, state: Tensor, find_ways: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

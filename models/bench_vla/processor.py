@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.bench_vla.config import NUM_PROMPT_CHANNELS, BenchVlaConfig
 from models.bench_vla.network import Batch
 from models.bench_vla.normalisation import normalise_state, to_pictures
-from models.bench_vla.prompts import MASK, NUM_AHEAD, draw_trace, five_points, look_along, shrink_mask
+from models.bench_vla.prompts import MASK, NUM_AHEAD, draw_trace, find_low_part, five_points, look_along, shrink_mask
 from models.bench_vla.vocabulary import Vocabulary
 from workbench.core.errors import InvalidInput, InvalidShape
 from workbench.core.geometry import Pinhole
@@ -36,12 +36,14 @@ def read_inputs(
     channels = np.zeros((1, NUM_PROMPT_CHANNELS, config.front_side, config.front_side), dtype=np.float32)
     coordinates = np.full((1, 2 * config.num_trace_points), -1, dtype=np.int64)
     ahead = np.zeros((1, NUM_AHEAD, 6), dtype=np.float32)
+    low_part = np.zeros((1, 2, 3), dtype=np.float32)
     role = -1
     if prompt.trace is not None and len(prompt.trace.points) >= 2:
         path = read_path(prompt.trace, observation.cameras[FRONT])
         draw_trace(channels[0], path)
         coordinates[0] = five_points(path, config.num_trace_points, config.num_coordinates)
         ahead[0] = look_along(path)
+        low_part[0] = find_low_part(path)
     if prompt.mask is not None and prompt.mask.pixels.any():
         if prompt.mask.camera != FRONT:
             raise InvalidInput("mask", expected=f"one on the camera {FRONT!r}", found=f"one on {prompt.mask.camera!r}")
@@ -60,6 +62,7 @@ def read_inputs(
         mask_role=torch.full((int(has_prompt),), role),
         trace=torch.from_numpy(coordinates),
         ahead=torch.from_numpy(ahead),
+        low_part=torch.from_numpy(low_part),
     )
 
 

@@ -20,6 +20,10 @@ _LINE_PX: Final = 3
 _LOOK_AHEAD: Final = np.array([0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 9.0])
 """Distances along a trace at which it is read point by point, in sides of the picture; the last is its end."""
 NUM_AHEAD: Final = len(_LOOK_AHEAD)
+_LOW_M: Final = 0.045
+"""Below this height a path leads along the table: something is pushed or pulled."""
+_SHORTEST_LEG: Final = 0.03
+"""A shorter low part is a coming down or a going up, in sides of the picture."""
 _LEG: Final = 0.03
 """Longest leg that is drawn in one shade, in sides of the picture."""
 _LEAST: Final = 0.15
@@ -97,6 +101,25 @@ def look_along(path: ArrayLike) -> NDArray[np.float32]:
         is_known = np.isfinite(values)
         ahead[:, column], ahead[:, column + 1] = np.where(is_known, values, 0.0), is_known
     return ahead
+
+
+def find_low_part(path: ArrayLike) -> NDArray[np.float32]:
+    """Return ``(2, 3)``: u, v in 0..1 and 1 of both ends of the longest low part of a path; zeros where there is none or no height is known.
+
+    Args:
+        path: ``(n, 4)``: u, v in 0..1, height [m], opening 0..1; nan where height or opening are not known.
+    """
+    found = np.zeros((2, 3), dtype=np.float32)
+    points, arcs = _finely(np.asarray(path, dtype=float))
+    is_low = np.concatenate([[False], points[:, 2] < _LOW_M, [False]])
+    starts, stops = np.flatnonzero(is_low[1:] & ~is_low[:-1]), np.flatnonzero(is_low[:-1] & ~is_low[1:]) - 1
+    if len(starts) == 0:
+        return found
+    longest = int(np.argmax(arcs[stops] - arcs[starts]))
+    ends = [starts[longest], stops[longest]]
+    if arcs[ends[1]] - arcs[ends[0]] >= _SHORTEST_LEG:
+        found[:, :2], found[:, 2] = points[ends, :2], 1.0
+    return found
 
 
 def five_points(path: ArrayLike, num_points: int, num_coordinates: int) -> NDArray[np.int64]:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.bench_vla.config import NUM_PROMPT_CHANNELS
+
 
 class Pyramid(NamedTuple):
     """Features of pictures."""
@@ -72,6 +74,27 @@ class Stem(nn.Module):
         second = functional.relu(second + _double(self.up_to_second(third)))
         fine = functional.relu(self.first_to_keys(first) + _double(self.up_to_first(second)))
         return Pyramid(self.to_keys(fine), self.to_fine(fine), third, self.to_tokens(fourth).flatten(2).transpose(1, 2))
+
+
+class PromptStem(nn.Module):
+    """Reads mask and trace channels; its last convolutions start at zero, so that an untrained prompt changes nothing."""
+
+    def __init__(self, width: int, key_width: int) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(NUM_PROMPT_CHANNELS, 24, 4, stride=2, padding=1)
+        self.medium = nn.Conv2d(24, 48, 3, stride=2, padding=1)
+        self.coarse = nn.Conv2d(48, 64, 4, stride=4)
+        self.to_keys = nn.Conv2d(24, key_width, 1)
+        self.to_tokens = nn.Conv2d(64, width, 1)
+        for last in (self.to_keys, self.to_tokens):
+            for parameter in last.parameters():
+                nn.init.zeros_(parameter)
+
+    def forward(self, prompt: Tensor) -> tuple[Tensor, Tensor]:
+        """Map ``(P, 4, 128, 128)`` to what is added to the picture's keys ``(P, key, 64, 64)`` and tokens ``(P, 64, width)``."""
+        fine = functional.relu(self.fine(prompt))
+        coarse = functional.relu(self.coarse(functional.relu(self.medium(fine))))
+        return self.to_keys(fine), self.to_tokens(coarse).flatten(2).transpose(1, 2)
 
 
 def _double(picture: Tensor) -> Tensor:

@@ -142,6 +142,7 @@ def bench_vla():
         mask_role=torch.zeros(0, dtype=torch.int64),
         trace=torch.full((1, 10), -1),
         ahead=torch.zeros(1, 7, 6),
+        low_part=torch.zeros(1, 2, 3),
     )
     return network, lambda: network(batch)
 

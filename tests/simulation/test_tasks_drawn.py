@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from workbench.core.types import CameraRequest, EpisodeConfig
-from workbench.simulation.layout import FOOTPRINT, GRIPPER_YAW, Want, cubes, draw_layout, draw_turn, grasp_yaw, turn_words
+from workbench.simulation.layout import FOOTPRINT, GRIPPER_YAW, Want, cubes, draw_layout, draw_turn, grasp_yaw, said_turn, turn_words
 from workbench.simulation.scene import COLOURS, PropKind
 from workbench.simulation.simulator import BenchSimulator
 from workbench.simulation.task import Task
@@ -166,3 +166,15 @@ def test_validity_of_a_layout_is_asked_for():
     for _ in range(20):
         props = draw_layout(rng, cubes(["red", "blue"]), is_valid=lambda props: props[0].x < props[1].x)
         assert props[0].x < props[1].x
+
+
+@pytest.mark.parametrize("task", ["turn_knob", "rotate_block"])
+@pytest.mark.parametrize("seed", range(10))
+def test_the_turn_is_read_back_from_the_instruction(task, seed):
+    instance = TASKS.load(task).sample(np.random.default_rng(seed))
+    assert said_turn(instance.instruction) == pytest.approx(instance.numbers["angle_rad"], abs=np.deg2rad(0.51))
+
+
+@pytest.mark.parametrize("instruction", ["", "pick the red cube", "turn the red knob clockwise", "wait 30 degrees"])
+def test_an_instruction_without_angle_or_sense_tells_no_turn(instruction):
+    assert said_turn(instruction) == 0.0

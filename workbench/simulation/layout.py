@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot, pi
@@ -36,6 +37,7 @@ QUARTER_TURN: Final[Range] = (-pi / 4, pi / 4)
 GRIPPER_YAW: Final[Range] = (-1.3, 2.5)
 """Yaw [rad] that the gripper reaches everywhere on the table, 0 as at the start: the last joint's limits, less the first joint's turn."""
 
+_ANGLE_SAID: Final = re.compile(r"\b(\d+) degrees")
 CUBE_COLOURS: Final = ("red", "green", "blue", "yellow", "purple", "orange")
 DISH_COLOURS: Final = ("white", "black", "pink")
 """Colours of plates and bowls."""
@@ -133,6 +135,14 @@ def turn_words(angle_rad: float) -> dict[str, str]:
         "angle": f"{abs(np.rad2deg(angle_rad)):.0f}",
         "direction": "counter-clockwise" if angle_rad > 0 else "clockwise",
     }
+
+
+def said_turn(instruction: str) -> float:
+    """Return the signed angle [rad] that the words of :func:`turn_words` tell, 0 where they tell none."""
+    angle = _ANGLE_SAID.search(instruction)
+    if angle is None or "clockwise" not in instruction:
+        return 0.0
+    return float(np.deg2rad(float(angle.group(1)))) * (1 if "counter-clockwise" in instruction else -1)
 
 
 def grasp_yaw(heading: float, turn_rad: float = 0.0) -> float | None:

@@ -39,6 +39,7 @@ def make_batch(num_frames=2, per_frame=2, prompted=()):
         mask_role=torch.full((len(prompted),), -1),
         trace=torch.full((num_asks, 10), -1),
         ahead=torch.from_numpy(rng.random((num_asks, NUM_AHEAD, 6)).astype(np.float32)),
+        low_part=torch.from_numpy(rng.random((num_asks, 2, 3)).astype(np.float32)),
     )
 
 
@@ -136,6 +137,8 @@ def make_labels(points):
         actions=torch.zeros(num, 8, ACTION_DIM),
         has_action=torch.ones(num, 8, dtype=torch.bool),
         turn=torch.linspace(-1.0, 1.0, num),
+        said_turn=torch.zeros(num),
+        has_heading=torch.ones(num, dtype=torch.bool),
         trace=torch.zeros(num, 10, dtype=torch.int64),
         has_trace=torch.zeros(num, dtype=torch.bool),
         done=torch.zeros(num),

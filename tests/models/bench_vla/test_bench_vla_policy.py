@@ -9,7 +9,7 @@ import torch
 from models.bench_vla.config import BenchVlaConfig
 from models.bench_vla.network import BenchVla
 from models.bench_vla.policy import BenchVlaPolicy, _between, _values
-from models.bench_vla.prompts import HEIGHT, MASK, TIME, draw_trace, five_points, look_along, shrink_mask
+from models.bench_vla.prompts import HEIGHT, MASK, TIME, draw_trace, find_low_part, five_points, look_along, shrink_mask
 from models.bench_vla.training import known_words
 from models.bench_vla.vocabulary import Vocabulary
 from workbench.core.errors import InvalidInput
@@ -166,3 +166,19 @@ def test_a_mask_of_one_pixel_is_still_seen():
     mask = np.zeros((480, 480), dtype=bool)
     mask[100, 200] = True
     assert shrink_mask(mask, 128).sum() == 1
+
+
+def test_the_low_part_of_a_path_is_its_longest_way_along_the_table():
+    push = [[0.2, 0.5, 0.3, 0.5], [0.4, 0.6, 0.2, 0.5], [0.4, 0.7, 0.02, 0.5], [0.7, 0.7, 0.02, 0.5], [0.7, 0.6, 0.2, 1.0]]
+    start, end = find_low_part(push)
+    np.testing.assert_allclose(start, [0.4, 0.7, 1.0], atol=0.02)
+    np.testing.assert_allclose(end, [0.7, 0.7, 1.0], atol=0.02)
+
+
+@pytest.mark.parametrize("height", [0.2, np.nan])
+def test_a_path_that_stays_high_or_tells_no_height_has_no_low_part(height):
+    assert not find_low_part([[0.2, 0.5, height, 1.0], [0.7, 0.5, height, 1.0]]).any()
+
+
+def test_coming_down_and_going_up_again_is_no_low_part():
+    assert not find_low_part([[0.5, 0.4, 0.3, 1.0], [0.5, 0.5, 0.02, 0.0], [0.5, 0.4, 0.3, 0.0]]).any()
