@@ -37,7 +37,7 @@ from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind
 from workbench.core.protocols import PolicyFactory
 from workbench.core.types import Actor, Step
 from workbench.intervention.handover import SHARE
-from workbench.rollout.bench import SwayPolicy
+from workbench.rollout.bench import SwayPolicy, percentiles
 from workbench.rollout.hold import HoldPolicy
 from workbench.simulation.controllers import MAX_LINEAR_SPEED
 from workbench.simulation.simulator import SLICE_PERIOD_S
@@ -152,8 +152,8 @@ def bench_human(*, tries: int = TRIES, tabs: int = TABS) -> dict[str, Any]:
             "policy_steps_begun_after_the_command": {name: sum(t.num_late for t in made) for name, made in found.items()},
             "within_one_period": {name: int((values <= period_ms).sum()) for name, values in delays.items()},
             "within_one_period_by_the_robots_clock": {name: int((values <= period_ms + ROUND_MS).sum()) for name, values in moved.items()},
-            "delays_ms": {name: _percentiles(values) for name, values in delays.items()},
-            "delays_by_the_robots_clock_ms": {name: _percentiles(values) for name, values in moved.items()},
+            "delays_ms": {name: percentiles(values) for name, values in delays.items()},
+            "delays_by_the_robots_clock_ms": {name: percentiles(values) for name, values in moved.items()},
             "largest_velocity_jump_percent_of_limit": round(100 * max(t.jump for t in drives), 2),
             "allowed_velocity_jump_percent_of_limit": 100 * SHARE,
         },
@@ -202,10 +202,6 @@ def _jump(steps: list[Step], index: int) -> float:
         return 0.0
     change: NDArray[np.float32] = steps[index].action[:3] - steps[index - 1].action[:3]
     return float(np.linalg.norm(change)) / (MAX_LINEAR_SPEED * PERIOD_S)
-
-
-def _percentiles(values: NDArray[np.float64]) -> dict[str, float]:
-    return {name: round(float(np.percentile(values, q)), 2) for name, q in (("p50", 50), ("p95", 95), ("p99", 99), ("max", 100))}
 
 
 @contextmanager

@@ -43,6 +43,11 @@ TELLINGS: Final = ("words", "words:slow", "words:quick", "words:high", "words:lo
 HEADERS: Final = ("Task", "Condition", "Solved", "n", "Success [%]", "95 % interval [%]", "Came near first [%]", "Policy call [ms]")
 POLL_S: Final = 1.5
 MAX_LISTED_TRIALS: Final = 500
+_TO_RESULTS: Final = """() => {
+  setTimeout(() => document.querySelector("#evaluation-campaign")?.scrollIntoView({ behavior: "smooth" }), 300);
+  return [];
+}"""
+"""What a campaign came to stands below what was asked."""
 
 
 def build(app: AppState, stage: Stage, ui: gr.State) -> None:
@@ -51,20 +56,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
         what = gr.Dropdown([("My own choice", OWN), *choices(STUDIES, {})], value=OWN, label="What", elem_id="evaluation-what")
         policies = gr.Dropdown(choices(app.policies, POLICY_TITLES), multiselect=True, label="Who drives", elem_id="evaluation-policies")
         with gr.Column() as own:
-            tasks = gr.Dropdown(choices(app.tasks, {}), multiselect=True, label="Tasks", elem_id="evaluation-tasks")
-            prompts = gr.Dropdown(
-                list(TELLINGS), value=["words"], multiselect=True, allow_custom_value=True, label="Told by", elem_id="evaluation-prompts"
-            )
-            changes = gr.Dropdown(
-                perturbation_choices(),
-                multiselect=True,
-                allow_custom_value=True,
-                label="Also with the world changed",
-                elem_id="evaluation-changes",
-            )
-            edits = gr.Dropdown(
-                edits_choices(app), multiselect=True, allow_custom_value=True, label="Also steered by", elem_id="evaluation-edits"
-            )
+            own_choices = _place_own_choices(app)
         with gr.Row(elem_classes="tight"):
             episodes = gr.Number(20, label="Episodes each", precision=0, minimum=1, elem_id="evaluation-episodes", min_width=90)
             seed = gr.Number(0, label="First seed", precision=0, minimum=0, elem_id="evaluation-seed", min_width=110)
@@ -82,7 +74,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
         funnel = gr.Plot(show_label=False, visible=False, elem_id="evaluation-funnel")
         with gr.Row(elem_classes="tight"):
             trial = gr.Dropdown([], value=None, label="One episode", elem_id="evaluation-trial", scale=4)
-            show = gr.Button("Open on the stage", elem_id="evaluation-open", min_width=120)
+            show = gr.Button("Open on the stage", elem_id="evaluation-open", min_width=160)
         comparison = place_comparison(app, chosen)
         with gr.Row(elem_classes="tight"):
             kind = gr.Dropdown(
@@ -95,18 +87,34 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     running, campaigns = [state, clock, run, cancel], [chosen, comparison.other]
     shown = [results, findings, table, success, funnel, trial, comparison.first, comparison.second, resume]
     what.input(on_what, [what], [own], **QUIET)
-    started = run.click(
-        bind(on_run, app), [what, policies, tasks, prompts, changes, edits, episodes, seed], [*campaigns, *running], **QUIET
-    )
+    started = run.click(bind(on_run, app), [what, policies, *own_choices, episodes, seed], [*campaigns, *running], **QUIET)
     resumed = resume.click(bind(on_resume, app), [chosen], running, **QUIET)
     cancel.click(bind(on_cancel, app), None, running, **QUIET)
     ticked = clock.tick(bind(on_tick, app), [chosen], [*campaigns, *running], **QUIET)
     for event in (started.then, resumed.then, ticked.then):
         event(bind(on_news, app), [chosen, seen], [seen, *shown], **QUIET)
     chosen.input(bind(on_choose, app), [chosen], shown, **QUIET)
+    seen.change(None, None, None, js=_TO_RESULTS, **QUIET)
     show.click(bind(on_open, app), [trial, ui], None, **QUIET)
     make.click(bind(on_make, app), [chosen, kind], [file], **SHOWN)
     stage.on_changed(bind(on_changed, app), None, [*campaigns, *running])
+
+
+def _place_own_choices(app: AppState) -> list[gr.Dropdown]:
+    """Place tasks, ways of telling, changes of the world and edits, in this order."""
+    tasks = gr.Dropdown(choices(app.tasks, {}), multiselect=True, label="Tasks", elem_id="evaluation-tasks")
+    prompts = gr.Dropdown(
+        list(TELLINGS), value=["words"], multiselect=True, allow_custom_value=True, label="Told by", elem_id="evaluation-prompts"
+    )
+    changes = gr.Dropdown(
+        perturbation_choices(),
+        multiselect=True,
+        allow_custom_value=True,
+        label="Also with the world changed",
+        elem_id="evaluation-changes",
+    )
+    edits = gr.Dropdown(edits_choices(app), multiselect=True, allow_custom_value=True, label="Also steered by", elem_id="evaluation-edits")
+    return [tasks, prompts, changes, edits]
 
 
 FILES: Final = {

@@ -25,7 +25,7 @@ from sessions.archive_rows import ArchivedEpisode
 from sessions.files import new_file
 from sessions.records import EpisodeQuery
 from sessions.store import Store
-from workbench.core.errors import InvalidInput, NotStored, TooLarge
+from workbench.core.errors import InvalidInput, TooLarge
 from workbench.core.events import new_id
 
 OnProgress = Callable[[int, int], None]
@@ -159,7 +159,7 @@ def _take_in(store: Store, chosen: _Chosen, sessions: dict[str, tuple[str, float
     for number, folder in enumerate(chosen.folders, 1):
         episode = archive_rows.parse_episode(chosen.reader, folder)
         old_id, old_session = episode.start.episode_id, episode.start.session_id
-        if not _is_stored(store, old_id):
+        if not store.has_episode(old_id):
             used[old_session] = None
         elif existing == "skip":
             skipped.append(old_id)
@@ -174,14 +174,6 @@ def _take_in(store: Store, chosen: _Chosen, sessions: dict[str, tuple[str, float
         imported.append(episode.start.episode_id)
         on_progress(number, len(chosen.folders))
     return ImportReport(tuple(imported), tuple(skipped), tuple(used))
-
-
-def _is_stored(store: Store, episode_id: str) -> bool:
-    try:
-        store.episode(episode_id)
-    except NotStored:
-        return False
-    return True
 
 
 def _store(store: Store, episode: ArchivedEpisode, session_name: str, session_started: float) -> None:

@@ -25,7 +25,7 @@ from sessions.lerobot_layout import ACTION, INFO_PATH, STATE, STATES_PATH, WORKB
 from sessions.lerobot_reader import DatasetFiles, EpisodeEntry, open_dataset
 from sessions.recorded import RECORDED, frame_state
 from sessions.store import Store
-from workbench.core.errors import InvalidInput, NotStored, StoreError, TooLarge
+from workbench.core.errors import InvalidInput, StoreError, TooLarge
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, Outcome
 from workbench.core.types import ACTION_DIM, ACTION_NAMES, Actor, EpisodeConfig, Step
 
@@ -214,7 +214,7 @@ def _import_recorded(
     skipped: list[str] = []
     for number, entry in enumerate(entries, 1):
         episode_id = naming.episode_id(entry)
-        if _is_stored(store, episode_id):
+        if store.has_episode(episode_id):
             skipped.append(episode_id)
         else:
             if not new:
@@ -223,14 +223,6 @@ def _import_recorded(
             new.append(episode_id)
         on_progress(number, len(entries))
     return tuple(new), tuple(skipped)
-
-
-def _is_stored(store: Store, episode_id: str) -> bool:
-    try:
-        store.episode(episode_id)
-    except NotStored:
-        return False
-    return True
 
 
 def _keep_files(root: Path, target: Path) -> None:

@@ -137,6 +137,14 @@ class Store:
             rows = connection.execute(listing, [*values, query.limit, query.offset]).fetchall()
         return EpisodePage(tuple(episode_from_row(row) for row in rows), int(total))
 
+    def has_episode(self, episode_id: str) -> bool:
+        """Tell whether an episode is stored."""
+        try:
+            self.episode(episode_id)
+        except NotStored:
+            return False
+        return True
+
     def episode(self, episode_id: str) -> EpisodeInfo:
         """Return one episode, deleted or not; raises NotStored when there is none of that id."""
         with self.reading() as connection:

@@ -2,8 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.core.events import Event, EventKind
-from workbench.core.types import Actor
-from workbench.intervention.segments import SegmentKind, intervention_rate, interventions_of, kinds_of_steps
+from workbench.intervention.segments import SegmentKind, interventions_of, kinds_of_steps
 
 
 def event(kind, step, **payload):
@@ -64,10 +63,3 @@ def test_the_parts_of_a_correction_cover_it_without_gap_or_overlap(story):
         edges = [found.start] + [s.stop for s in found.segments]
         assert edges[-1] == found.stop or found.start == found.stop
         assert all(s.start == e and s.stop > s.start for s, e in zip(found.segments, edges, strict=False))
-
-
-def test_the_rate_counts_what_was_driven_and_not_what_was_held():
-    actors = [Actor.HOLD, Actor.HUMAN, Actor.HUMAN, Actor.POLICY, Actor.POLICY, Actor.HUMAN, Actor.HOLD, Actor.HUMAN]
-    rate = intervention_rate(actors)
-    assert (rate.num_interventions, rate.num_human_steps, rate.num_steps) == (2, 4, 6)
-    assert intervention_rate([]).share == 0.0

@@ -86,6 +86,12 @@ def quat_from_matrix(R: ArrayLike) -> Array:
     return q if q[0] >= 0 else -q
 
 
+def shortened(vector: Array, longest: float) -> Array:
+    """Return a vector ``(N,)``, or one along it of the length ``longest`` where it is longer."""
+    length = float(np.linalg.norm(vector))
+    return vector if length <= longest else vector * (longest / length)
+
+
 def wrap_angle(angle: float) -> float:
     """Return ``angle`` [rad] folded into [-pi, pi)."""
     return float((angle + np.pi) % (2 * np.pi) - np.pi)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -19,7 +18,7 @@ from workbench.core.types import CameraRequest
 from workbench.simulation.build import build_model
 from workbench.simulation.cameras import SceneRenderer
 from workbench.simulation.scene import COLOURS, Prop, PropKind, Scene
-from workbench.sketch.colours import to_lab
+from workbench.sketch.colours import through_jpeg, to_lab
 from workbench.sketch.raster import draw_sketch
 
 SIZE_PX: Final = 480
@@ -71,14 +70,8 @@ def make_pictures(n: int, seed: int) -> Iterator[SketchPicture]:
         drawn = draw_sketch(clean, truth, rng)
         is_compressed = bool(rng.random() < 0.5)
         if is_compressed:
-            drawn = _through_jpeg(drawn, int(rng.integers(75, 96)))
+            drawn = through_jpeg(drawn, int(rng.integers(75, 96)))
         yield SketchPicture(kind, "scene" if is_scene else "procedural", truth, clean, drawn, is_compressed)
-
-
-def _through_jpeg(image: Image8, quality: int) -> Image8:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
-    return np.asarray(Image.open(buffer).convert("RGB"), dtype=np.uint8)
 
 
 def random_sketch(rng: np.random.Generator, kind: str, clean: Image8, *, is_geometric: bool, width_px: float) -> Sketch:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from workbench.core.events import Event, EventKind
-from workbench.core.types import Actor
 
 REASONS: Final = ("wrong object", "wrong place", "collision ahead", "missed grasp", "dropped it", "stuck", "too slow", "unsafe")
 """Reasons that a person can choose; others are typed."""
@@ -117,24 +116,3 @@ def kinds_of_steps(interventions: Iterable[Intervention], num_steps: int) -> lis
         for step in range(max(0, segment.start), min(segment.stop, num_steps)):
             kinds[step] = segment.kind
     return kinds
-
-
-class InterventionRate(NamedTuple):
-    """How much a policy was helped."""
-
-    num_interventions: int
-    num_human_steps: int
-    num_steps: int
-    """Of policy and human together; steps in which nobody drove do not count."""
-
-    @property
-    def share(self) -> float:
-        """Part of the steps that a person drove, 0..1."""
-        return self.num_human_steps / self.num_steps if self.num_steps else 0.0
-
-
-def intervention_rate(actors: Sequence[Actor]) -> InterventionRate:
-    """Count who acted in an episode; an intervention begins where a human step follows another one's or none."""
-    acting = [actor for actor in actors if actor is not Actor.HOLD]
-    rises = sum(a is Actor.HUMAN and (i == 0 or acting[i - 1] is not Actor.HUMAN) for i, a in enumerate(acting))
-    return InterventionRate(rises, sum(a is Actor.HUMAN for a in acting), len(acting))

@@ -122,14 +122,15 @@ def bench_halt(*, tries: int = 1000) -> dict[str, Any]:
         "n": len(delays_ms),
         "details": {
             "within_one_period": int((delays_ms <= period_ms).sum()),
-            "simulated_ms_until_frozen": _percentiles(moved_ms),
-            "quiet_ms": _percentiles(1e3 * quiet),
-            "with_two_busy_processes_ms": _percentiles(1e3 * loaded),
+            "simulated_ms_until_frozen": percentiles(moved_ms),
+            "quiet_ms": percentiles(1e3 * quiet),
+            "with_two_busy_processes_ms": percentiles(1e3 * loaded),
         },
     }
 
 
-def _percentiles(values: NDArray[np.float64]) -> dict[str, float]:
+def percentiles(values: NDArray[np.float64]) -> dict[str, float]:
+    """Return the median, two high percentiles and the greatest of values ``(N,)``."""
     return {name: round(float(np.percentile(values, q)), 2) for name, q in (("p50", 50), ("p95", 95), ("p99", 99), ("max", 100))}
 
 

@@ -136,7 +136,7 @@ def _numbers(what: str, value: object, *, width: int) -> list[tuple[float, ...]]
     if len(value) > MAX_POINTS:
         raise TooLarge(what, limit=f"{MAX_POINTS} points", found=str(len(value)))
     for row in value:
-        if not isinstance(row, list | tuple) or len(row) != width or not all(_is_number(n) for n in row):
+        if not isinstance(row, list | tuple) or len(row) != width or not all(is_number(n) for n in row):
             raise InvalidInput(what, expected=f"rows of {width} numbers", found=repr(row)[:60])
     return [tuple(float(n) for n in row) for row in value]
 
@@ -144,7 +144,7 @@ def _numbers(what: str, value: object, *, width: int) -> list[tuple[float, ...]]
 def _per_point(name: str, value: object, num_points: int) -> tuple[float, ...] | None:
     if value is None:
         return None
-    is_row = isinstance(value, list | tuple) and len(value) == num_points and all(_is_number(n) for n in value)
+    is_row = isinstance(value, list | tuple) and len(value) == num_points and all(is_number(n) for n in value)
     if not is_row:
         raise InvalidInput(f"trace, {name}", expected=f"{num_points} numbers", found=repr(value)[:60])
     assert isinstance(value, list | tuple)
@@ -152,7 +152,7 @@ def _per_point(name: str, value: object, num_points: int) -> tuple[float, ...] |
 
 
 def _share(what: str, value: object) -> float:
-    if not _is_number(value) or not 0 <= value <= 1:  # type: ignore[operator]
+    if not is_number(value) or not 0 <= value <= 1:  # type: ignore[operator]
         raise InvalidInput(what, expected="0 to 1", found=repr(value)[:60])
     return float(value)  # type: ignore[arg-type]
 
@@ -161,5 +161,6 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Tell whether a value of JSON is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

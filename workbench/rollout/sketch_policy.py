@@ -16,7 +16,8 @@ from workbench.core.errors import Unreachable
 from workbench.core.protocols import PolicySpec, Simulator
 from workbench.core.sketches import PlanStep, Point, SketchPlan, Verb
 from workbench.core.trajectories import Phase, Trajectory
-from workbench.core.types import ACTION_DIM, ActionChunk, Observation, Prompt
+from workbench.core.types import ActionChunk, Observation, Prompt
+from workbench.rollout.hold import hold_action
 from workbench.rollout.looking import Look, is_empty, look, situation_of
 from workbench.sketch.grounding import Anchor, find_anchor, make_anchor
 from workbench.trajectory.follower import WaypointFollower
@@ -59,7 +60,7 @@ class SketchPolicy:
         """
         period_s = observation.time_s / observation.step if observation.step > 0 else DEFAULT_PERIOD_S
         if prompt.plan is None:
-            return ActionChunk(_stay(observation)[None], 1.0 / period_s)
+            return ActionChunk(hold_action(observation)[None], 1.0 / period_s)
         if self._drive is None or self._drive.plan.id != prompt.plan.id:
             self._drive = PlanDrive(self._simulator, prompt.plan)
         action = self._drive.act(observation, period_s)
@@ -99,7 +100,7 @@ class PlanDrive:
         """Return the next action ``(7,)``."""
         self._turn_over(observation)
         if self.is_done:
-            return _stay(observation)
+            return hold_action(observation)
         if self._follower is None:
             self._follower = WaypointFollower(self._plan_present_step())
         return self._follower.act(observation, period_s)
@@ -143,12 +144,6 @@ class PlanDrive:
         yaw = finger_yaw(observation.part("ee_quaternion"))
         self._follower = WaypointFollower(Trajectory(tuple(retreat(place, yaw, 1.0)), self._index))
         self._is_recovering = True
-
-
-def _stay(observation: Observation) -> NDArray[np.float32]:
-    action = np.zeros(ACTION_DIM, dtype=np.float32)
-    action[6] = observation.part("gripper_command")[0]
-    return action
 
 
 class StepAnchors(NamedTuple):

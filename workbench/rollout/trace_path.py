@@ -6,7 +6,6 @@ thing in metres, so that a point can be dragged in any camera, and its height be
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -18,6 +17,7 @@ from workbench.core.errors import InvalidInput, TooLarge
 from workbench.core.events import new_id
 from workbench.core.geometry import Pinhole
 from workbench.core.types import Trace
+from workbench.rollout.prompts import is_number
 from workbench.trajectory.paths import SpacePath, project_path, speeds_of, with_speeds
 from workbench.trajectory.trace_editing import smooth
 
@@ -126,7 +126,7 @@ def _point(row: object, index: int) -> PathPoint:
     if not isinstance(row, Mapping) or not set(row) <= _POINT_FIELDS:
         raise InvalidInput(what, expected=f"fields {', '.join(sorted(_POINT_FIELDS))}", found=repr(row)[:60])
     position = row.get("position")
-    if not isinstance(position, list | tuple) or len(position) != 3 or not all(_is_number(c) and abs(c) <= BOX_M for c in position):
+    if not isinstance(position, list | tuple) or len(position) != 3 or not all(is_number(c) and abs(c) <= BOX_M for c in position):
         raise InvalidInput(what, expected=f"three finite numbers within {BOX_M:g} m", found=repr(position)[:60])
     name = row.get("id", f"p{index}")
     if not isinstance(name, str) or not 1 <= len(name) <= 40:
@@ -142,13 +142,9 @@ def _point(row: object, index: int) -> PathPoint:
 def _optional(what: str, value: object, limits: tuple[float, float]) -> float | None:
     if value is None:
         return None
-    if not _is_number(value) or not limits[0] <= float(value) <= limits[1]:  # type: ignore[arg-type]
+    if not is_number(value) or not limits[0] <= float(value) <= limits[1]:  # type: ignore[arg-type]
         raise InvalidInput(what, expected=f"{limits[0]:g} to {limits[1]:g}, or nothing", found=repr(value)[:40])
     return float(value)  # type: ignore[arg-type]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def with_start(path: DrawnPath, position: Floats, num_passed: int) -> DrawnPath:

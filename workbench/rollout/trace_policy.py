@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.protocols import PolicySpec, Simulator
-from workbench.core.types import ACTION_DIM, ActionChunk, Observation, Prompt
+from workbench.core.types import ActionChunk, Observation, Prompt
+from workbench.rollout.hold import hold_action
 from workbench.rollout.sketch_policy import DEFAULT_PERIOD_S
 from workbench.trajectory.drive import PathDrive
 from workbench.trajectory.paths import DEFAULT_SPEED, lift_trace
@@ -56,7 +57,7 @@ class TracePolicy:
             trace, self._told = prompt.trace, told
             self._drive = None if trace is None else PathDrive(lift_trace(trace, observation.cameras[trace.camera]), observation)
         if self._drive is None:
-            return ActionChunk(_stay(observation)[None], 1.0 / period_s)
+            return ActionChunk(hold_action(observation)[None], 1.0 / period_s)
         action = self._drive.act(observation, period_s)
         scores = {"waypoint": float(self._drive.next_point), "done": float(self._drive.is_done)}
         return ActionChunk(action[None], 1.0 / period_s, scores)
@@ -65,9 +66,3 @@ class TracePolicy:
         """Return where it goes next, ``(N, 3)`` in the world [m]: from the end-effector along what about ``num_steps`` steps take."""
         place = observation.ee_position
         return self._drive.ahead(place, DEFAULT_SPEED * DEFAULT_PERIOD_S * num_steps) if self._drive else place[None]
-
-
-def _stay(observation: Observation) -> NDArray[np.float32]:
-    action = np.zeros(ACTION_DIM, dtype=np.float32)
-    action[6] = observation.part("gripper_command")[0]
-    return action

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.core.errors import InvalidInput, InvalidShape, Unreachable
-from workbench.core.geometry import quat_conjugate, quat_from_matrix, quat_from_rotvec, quat_multiply, rotvec_from_quat
+from workbench.core.geometry import quat_conjugate, quat_from_matrix, quat_from_rotvec, quat_multiply, rotvec_from_quat, shortened
 from workbench.core.types import ACTION_DIM
 from workbench.simulation.rig import Rig, find_rig
 from workbench.simulation.robot import EE_SITE, HOME
@@ -205,8 +205,8 @@ class DeltaPoseController:
     def begin(self, action: NDArray[np.float32]) -> None:
         """Take the action ``(7,)`` of a control step."""
         values = check_action(action)
-        move = _shorten(values[:3], MAX_LINEAR_SPEED * self.period_s)
-        turn = _shorten(values[3:6], MAX_ANGULAR_SPEED * self.period_s)
+        move = shortened(values[:3], MAX_LINEAR_SPEED * self.period_s)
+        turn = shortened(values[3:6], MAX_ANGULAR_SPEED * self.period_s)
         self.gripper = float(np.clip(values[6], 0.0, 1.0))
         self.position = np.clip(self.position + move, WORKSPACE_LOW, WORKSPACE_HIGH)
         if np.any(turn):
@@ -221,9 +221,9 @@ class DeltaPoseController:
     def _pull_back(self) -> None:
         """Keep the commanded pose near what the joints reached, so that it does not wind up."""
         position, quaternion = self.kinematics.pose(self.joints)
-        self.position = position + _shorten(self.position - position, MAX_LEAD)
+        self.position = position + shortened(self.position - position, MAX_LEAD)
         turn = rotvec_from_quat(quat_multiply(self.quaternion, quat_conjugate(quaternion)))
-        self.quaternion = quat_multiply(quat_from_rotvec(_shorten(turn, MAX_LEAD_ANGLE)), quaternion)
+        self.quaternion = quat_multiply(quat_from_rotvec(shortened(turn, MAX_LEAD_ANGLE)), quaternion)
 
     def write(self, controls: Floats, fractions: Floats) -> None:
         """Write the actuators' targets into ``controls`` ``(k, nu)`` for points ``fractions`` ``(k,)``, 0..1, of the control step.
@@ -281,8 +281,3 @@ def check_action(action: NDArray[np.float32]) -> Floats:
     if not np.all(np.isfinite(values)):
         raise InvalidInput("action", expected="finite numbers", found=str(values.tolist()))
     return values
-
-
-def _shorten(vector: Floats, longest: float) -> Floats:
-    length = float(np.linalg.norm(vector))
-    return vector if length <= longest else vector * (longest / length)

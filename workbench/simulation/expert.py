@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from workbench.core.errors import UnknownName
-from workbench.core.geometry import quat_conjugate, quat_multiply, rotvec_from_quat
+from workbench.core.geometry import quat_conjugate, quat_multiply, rotvec_from_quat, shortened
 from workbench.core.protocols import PolicySpec
 from workbench.core.types import ActionChunk, Observation, Prompt
 from workbench.simulation.expert_motion import Command, Floats, down_quaternion, gripper_yaw
@@ -88,14 +88,9 @@ def _follow(world: World, command: Command, manner: Manner, control_hz: float) -
     position = world.ee_position
     is_near = command.contact is not None and float(np.linalg.norm(command.contact - position)) < NEAR_CONTACT
     pace = min(command.pace, CAREFUL_PACE) if manner.is_careful and is_near else command.pace
-    move = _shorten(APPROACH_GAIN * (command.position - position), min(pace * manner.speed / control_hz, MAX_STEP))
+    move = shortened(APPROACH_GAIN * (command.position - position), min(pace * manner.speed / control_hz, MAX_STEP))
     yaw = gripper_yaw(world)
     most = MAX_TURN_SPEED / control_hz
     wanted = down_quaternion(yaw + float(np.clip(command.yaw - yaw, -most, most)))
-    turn = _shorten(rotvec_from_quat(quat_multiply(wanted, quat_conjugate(world.ee_quaternion))), 1.5 * most)
+    turn = shortened(rotvec_from_quat(quat_multiply(wanted, quat_conjugate(world.ee_quaternion))), 1.5 * most)
     return np.concatenate([move, turn, [command.gripper]])
-
-
-def _shorten(vector: Floats, longest: float) -> Floats:
-    length = float(np.linalg.norm(vector))
-    return vector if length <= longest else vector * (longest / length)

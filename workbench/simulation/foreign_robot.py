@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import InvalidInput
 from workbench.core.geometry import matrix_from_quat, quat_from_matrix
+from workbench.simulation.rig import is_below
 from workbench.simulation.robot import EE_SITE, HOME, PHYSICS_PERIOD_S, ROBOT_PREFIX
 
 MIN_JOINTS: Final = 3
@@ -127,7 +128,7 @@ def _find_arm(model: mujoco.MjModel, path: str) -> _Arm:
     mujoco.mj_kinematics(model, data)
     home = data.qpos[model.jnt_qposadr[joints]].copy()
     link = int(model.jnt_bodyid[joints[-1]])
-    below = [b for b in range(model.nbody) if _is_below(model, b, link)]
+    below = [b for b in range(model.nbody) if is_below(model, b, link)]
     fingers = [b for b in below if b != link and model.body_jntnum[b] > 0 and not _has_joint_between(model, b, link)]
     site = next((s for s in range(model.nsite) if model.site_bodyid[s] in below and _TCP_WORDS.search(model.site(s).name)), -1)
     if fingers:
@@ -161,16 +162,10 @@ def _without_fingers(model: mujoco.MjModel, joints: list[int]) -> list[int]:
     for count in range(min(_MAX_FINGER_JOINTS, len(joints) - MIN_JOINTS), 0, -1):
         palm = int(model.body_parentid[model.jnt_bodyid[joints[-count]]])
         branches = [b for b in range(1, model.nbody) if model.body_parentid[b] == palm]
-        is_jointed = [any(model.body_jntnum[b] > 0 and _is_below(model, b, branch) for b in range(model.nbody)) for branch in branches]
+        is_jointed = [any(model.body_jntnum[b] > 0 and is_below(model, b, branch) for b in range(model.nbody)) for branch in branches]
         if sum(is_jointed) > 1:
             return joints[:-count]
     return joints
-
-
-def _is_below(model: mujoco.MjModel, body: int, ancestor: int) -> bool:
-    while body > 0 and body != ancestor:
-        body = int(model.body_parentid[body])
-    return body == ancestor
 
 
 def _has_joint_between(model: mujoco.MjModel, body: int, ancestor: int) -> bool:
@@ -217,7 +212,7 @@ def _corners(model: mujoco.MjModel, data: mujoco.MjData, finger: int) -> Floats:
     signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=float)
     found = [np.zeros((0, 3))]
     for geom in range(model.ngeom):
-        if _is_below(model, int(model.geom_bodyid[geom]), finger):
+        if is_below(model, int(model.geom_bodyid[geom]), finger):
             centre, half = model.geom_aabb[geom, :3], model.geom_aabb[geom, 3:]
             found.append((centre + signs * half) @ data.geom_xmat[geom].reshape(3, 3).T + data.geom_xpos[geom])
     return np.concatenate(found)

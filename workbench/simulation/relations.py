@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from workbench.simulation.scene import TaskInstance
+    from workbench.simulation.task import Vector
     from workbench.simulation.world import World
 
 REST_SPEED: Final = 0.02
@@ -63,3 +65,8 @@ def placing_scores(world: World, name: str, goal: str) -> dict[str, float]:
         "lift": lift(world, name),
         "distance_to_goal": distance(world, name, goal),
     }
+
+
+def measure_placing(world: World, instance: TaskInstance, memory: Vector) -> dict[str, float]:
+    """Measure the pick-and-place of a task that has one."""
+    return placing_scores(world, instance.roles["pick"], instance.roles["place"])

@@ -142,7 +142,7 @@ def _find_gripper(model: mujoco.MjModel, link: int, taken: set[int]) -> tuple[In
     for actuator in range(model.nu):
         if actuator in taken or not model.actuator(actuator).name.startswith(ROBOT_PREFIX):
             continue
-        moved = [j for j in _moved_joints(model, actuator) if _is_below(model, int(model.jnt_bodyid[j]), link)]
+        moved = [j for j in _moved_joints(model, actuator) if is_below(model, int(model.jnt_bodyid[j]), link)]
         if moved:
             grippers.append(actuator)
             fingers |= {j for j in moved if model.jnt_limited[j]}
@@ -160,7 +160,8 @@ def _moved_joints(model: mujoco.MjModel, actuator: int) -> list[int]:
     return []
 
 
-def _is_below(model: mujoco.MjModel, body: int, ancestor: int) -> bool:
+def is_below(model: mujoco.MjModel, body: int, ancestor: int) -> bool:
+    """Tell whether a body is another one, or hangs from it."""
     while body > 0 and body != ancestor:
         body = int(model.body_parentid[body])
     return body == ancestor

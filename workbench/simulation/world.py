@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import UnknownName
 from workbench.core.geometry import quat_from_matrix
-from workbench.simulation.rig import Rig
+from workbench.simulation.rig import Rig, is_below
 from workbench.simulation.robot import ROBOT_PREFIX
 from workbench.simulation.scene import Prop, PropKind, Scene
 
@@ -182,15 +182,7 @@ def geom_owners(model: mujoco.MjModel, scene: Scene, rig: Rig) -> list[str]:
         body = model.body(int(model.geom_bodyid[geom])).name
         head = name.split("/")[0]
         if name.startswith(ROBOT_PREFIX) or body.startswith(ROBOT_PREFIX):
-            owners.append(GRIPPER if _is_below(model, int(model.geom_bodyid[geom]), rig.hand) else ARM)
+            owners.append(GRIPPER if is_below(model, int(model.geom_bodyid[geom]), rig.hand) else ARM)
         else:
             owners.append(head if head in names or head else body)
     return owners
-
-
-def _is_below(model: mujoco.MjModel, body: int, ancestor: int) -> bool:
-    while body > 0:
-        if body == ancestor:
-            return True
-        body = int(model.body_parentid[body])
-    return False

@@ -118,7 +118,7 @@ def _compare(image: NDArray[np.uint8], clean: NDArray[np.uint8]) -> Change | Non
     else:
         # What compression alone does to the clean picture is no change; beside edges it differs from one time to the next.
         for quality in (75, 90):
-            difference = np.minimum(difference, _difference(image, _compressed(clean, quality)))
+            difference = np.minimum(difference, _difference(image, through_jpeg(clean, quality)))
         contrast = np.max(
             [ndimage.maximum_filter(c, 9).astype(int) - ndimage.minimum_filter(c, 9) for c in np.moveaxis(clean, -1, 0)], axis=0
         )
@@ -165,7 +165,8 @@ def _difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int16]
     return np.asarray(np.abs(a.astype(np.int16) - b.astype(np.int16)).max(axis=-1))
 
 
-def _compressed(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+def through_jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """Return a picture ``(H, W, 3) uint8`` as JPEG keeps it at a quality of 1 to 95."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=quality)
     return np.asarray(Image.open(buffer).convert("RGB"), dtype=np.uint8)

@@ -14,7 +14,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.core.geometry import matrix_from_quat, quat_conjugate, quat_from_rotvec, quat_multiply, rotvec_from_quat, signed_angle
+from workbench.core.geometry import (
+    matrix_from_quat,
+    quat_conjugate,
+    quat_from_rotvec,
+    quat_multiply,
+    rotvec_from_quat,
+    shortened,
+    signed_angle,
+)
 from workbench.core.trajectories import Phase, Trajectory, Waypoint
 from workbench.core.types import ACTION_DIM, Observation
 
@@ -158,8 +166,8 @@ class WaypointFollower:
         left = goal.position - measured
         if goal.phase is Phase.PRESS or np.linalg.norm(left) < 0.5 * goal.tolerance:
             return np.zeros(3)
-        wanted = self._correction + _shortened(CORRECTION_GAIN * left, MAX_CORRECTION_STEP_M)
-        move = _shortened(wanted, MAX_CORRECTION_M) - self._correction
+        wanted = self._correction + shortened(CORRECTION_GAIN * left, MAX_CORRECTION_STEP_M)
+        move = shortened(wanted, MAX_CORRECTION_M) - self._correction
         self._correction = self._correction + move
         return np.asarray(move)
 
@@ -201,8 +209,3 @@ def signed_turn(start: NDArray[np.float64], end: NDArray[np.float64]) -> float:
 def _turn_between(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rotation vector ``(3,)`` [rad] in the world that turns ``start`` into ``end``."""
     return rotvec_from_quat(quat_multiply(end, quat_conjugate(start)))
-
-
-def _shortened(vector: NDArray[np.float64], longest: float) -> NDArray[np.float64]:
-    length = float(np.linalg.norm(vector))
-    return vector if length <= longest else vector * (longest / length)

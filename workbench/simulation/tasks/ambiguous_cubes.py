@@ -36,9 +36,6 @@ def holds(world: World, instance: TaskInstance, memory: Vector) -> bool:
     return relations.is_on_plate(world, roles["pick"], roles["place"]) and not world.is_touching(roles["other"], roles["place"])
 
 
-def measure(world: World, instance: TaskInstance, memory: Vector) -> dict[str, float]:
-    """Measure the pick-and-place of the meant cube."""
-    return relations.placing_scores(world, instance.roles["pick"], instance.roles["place"])
-
-
-TASK = Task("ambiguous_cubes", "Put one of two equal cubes on a plate", TEMPLATES, sample, holds, measure, 20.0, is_ambiguous=True)
+TASK = Task(
+    "ambiguous_cubes", "Put one of two equal cubes on a plate", TEMPLATES, sample, holds, relations.measure_placing, 20.0, is_ambiguous=True
+)

@@ -34,9 +34,13 @@ def holds(world: World, instance: TaskInstance, memory: Vector) -> bool:
     return relations.is_on_plate(world, instance.roles["pick"], instance.roles["place"])
 
 
-def measure(world: World, instance: TaskInstance, memory: Vector) -> dict[str, float]:
-    """Measure the pick-and-place onto the meant plate."""
-    return relations.placing_scores(world, instance.roles["pick"], instance.roles["place"])
-
-
-TASK = Task("ambiguous_plates", "Put a cube on one of two equal plates", TEMPLATES, sample, holds, measure, 20.0, is_ambiguous=True)
+TASK = Task(
+    "ambiguous_plates",
+    "Put a cube on one of two equal plates",
+    TEMPLATES,
+    sample,
+    holds,
+    relations.measure_placing,
+    20.0,
+    is_ambiguous=True,
+)

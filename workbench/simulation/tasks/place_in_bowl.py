@@ -40,9 +40,4 @@ def holds(world: World, instance: TaskInstance, memory: Vector) -> bool:
     return relations.is_put_on(world, instance.roles["pick"], instance.roles["place"], BOWL_RADIUS)
 
 
-def measure(world: World, instance: TaskInstance, memory: Vector) -> dict[str, float]:
-    """Measure the pick-and-place."""
-    return relations.placing_scores(world, instance.roles["pick"], instance.roles["place"])
-
-
-TASK = Task("place_in_bowl", "Put a cube in a bowl", TEMPLATES, sample, holds, measure, 20.0)
+TASK = Task("place_in_bowl", "Put a cube in a bowl", TEMPLATES, sample, holds, relations.measure_placing, 20.0)

@@ -39,9 +39,4 @@ def holds(world: World, instance: TaskInstance, memory: Vector) -> bool:
     return relations.is_put_on(world, upper, lower, STACK_RADIUS) and world.position(upper)[2] > world.position(lower)[2]
 
 
-def measure(world: World, instance: TaskInstance, memory: Vector) -> dict[str, float]:
-    """Measure the pick-and-place."""
-    return relations.placing_scores(world, instance.roles["pick"], instance.roles["place"])
-
-
-TASK = Task("stack", "Stack a cube on another", TEMPLATES, sample, holds, measure, 20.0)
+TASK = Task("stack", "Stack a cube on another", TEMPLATES, sample, holds, relations.measure_placing, 20.0)
