@@ -67,9 +67,7 @@ class Calibration(nn.Module):
     def relate(self, points: Tensor, state: Tensor, heights: tuple[float, float] = _FLAT_M) -> Tensor:
         """Return ``(A, 22)``: the way on the table from the first to the second of points ``(A, 2, 2)``, and where the arm is along it.
 
-        The points are at two heights [m].
-
-        What pushes must come down behind a thing on the line to its goal, and turn across it.
+        ``heights`` are those of the two points [m]. What pushes must come down behind a thing on the line to its goal, and turn across it.
         """
         position, rotation = read_pose(state)
         levels = torch.tensor(heights, dtype=points.dtype, device=points.device).expand(points.shape[:2])

@@ -23,11 +23,11 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaModel
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
-from models.bench_vla.calibration import NUM_FEATURES, NUM_GRIPS, NUM_RELATIONS, NUM_SAID, NUM_TURNS, Calibration
+from models.bench_vla.aim import CLOSE_WIDTH, Aim, mlp
+from models.bench_vla.calibration import NUM_FEATURES, Calibration
 from models.bench_vla.config import NUM_ROLES, STATE_DIM, BenchVlaConfig
 from models.bench_vla.heading import Heading
 from models.bench_vla.normalisation import read_pose
-from models.bench_vla.prompts import NUM_AHEAD
 from models.bench_vla.stem import NUM_GLIMPSED, PromptStem, Pyramid, Stem, Window, fourier, local_mean, look_closely, sample_at
 from models.bench_vla.vocabulary import Vocabulary
 from workbench.core.types import ACTION_DIM, Interaction
@@ -40,10 +40,6 @@ _PATCH: Final = 16
 """Side of the part of a picture that one token stands for [px]."""
 _TOOL_M: Final = (0.02, 0.02)
 """Height of the end-effector where it pushes or pulls."""
-_NUM_LED: Final = NUM_RELATIONS + NUM_AHEAD * (NUM_FEATURES + 3) + (NUM_AHEAD - 1) * NUM_TURNS + NUM_GRIPS + NUM_RELATIONS + NUM_SAID
-"""How the targets lie to each other; the points of a given trace: way, is its height told, opening, is it told; turns to its parts; turns
-to grip the target along its heading; where the arm is along the low part of the trace; what is left of a turn that was told."""
-_CLOSE_WIDTH: Final = 96
 _PEAK_CELLS: Final = 0.6
 """Width of the peak that a mask puts into a target map, as wide as that of a trained map [cells]."""
 
@@ -155,18 +151,18 @@ class BenchVla(nn.Module):
         self.text = TextRoles(config)
         seen = _KEY_WIDTH + self.front_stem.middle_width + _POINT_FEATURES + NUM_FEATURES + STATE_DIM + 1
         self.front_query = nn.Linear(width, _KEY_WIDTH)
-        self.wrist_query = _mlp(width + seen, 2 * width, _KEY_WIDTH)
+        self.wrist_query = mlp(width + seen, 2 * width, _KEY_WIDTH)
         self.null_logit = nn.Parameter(torch.zeros(2, NUM_ROLES))
-        self.front_target = _mlp(seen, 2 * width, width)
-        self.wrist_target = _mlp(seen, 2 * width, width)
-        self.state = _mlp(STATE_DIM, 2 * width, width)
+        self.front_target = mlp(seen, 2 * width, width)
+        self.wrist_target = mlp(seen, 2 * width, width)
+        self.state = mlp(STATE_DIM, 2 * width, width)
         self.interaction = nn.Embedding(NUM_INTERACTIONS, width)
         self.done = nn.Linear(width, 1)
         self.calibration = Calibration()
         self.plan = nn.Linear((1 + 2 * NUM_ROLES) * width, width)
         self.segment = nn.Parameter(0.02 * torch.randn(self.token_slices["action"].stop, width))
         self.decoder = LlamaModel(_llama_config(config, self.vocabulary.size))
-        self.close = nn.Sequential(nn.Linear(NUM_GLIMPSED, _CLOSE_WIDTH), nn.GELU())
+        self.close = nn.Sequential(nn.Linear(NUM_GLIMPSED, CLOSE_WIDTH), nn.GELU())
         self.heading = Heading(seen)
         self.aim = Aim(2 * NUM_ROLES * seen, width)
         for layer in self.decoder.layers:
@@ -311,26 +307,6 @@ class BenchVla(nn.Module):
         return torch.where((trace >= 0)[..., None], given, plan[:, None])
 
 
-class Aim(nn.Module):
-    """What is seen at the targets and closely around them, where they are from the arm, what is said, where a trace leads; starts at zero."""
-
-    def __init__(self, num_seen: int, width: int) -> None:
-        super().__init__()
-        self.seen = _mlp(num_seen, 4 * width, 4 * width)
-        self.last = nn.Linear(4 * width, width)
-        self.said = nn.Linear(NUM_ROLES * width, 4 * width)
-        self.led = _mlp(_NUM_LED, 2 * width, 4 * width)
-        self.closely = _mlp(2 * NUM_ROLES * _CLOSE_WIDTH + STATE_DIM, 2 * width, 4 * width)
-        for layer in (self.last, self.said, self.led[-1], self.closely[-1]):
-            for parameter in layer.parameters():
-                nn.init.zeros_(parameter)
-
-    def forward(self, seen: Tensor, said: Tensor, led: Tensor, close: Tensor) -> Tensor:
-        """Map ``(A, num_seen)``, ``(A, 2 * width)``, ``(A, num_led)`` and glimpses with the state to ``(A, width)``."""
-        aim: Tensor = self.last(functional.gelu(self.seen(seen) + self.said(said) + self.led(led) + self.closely(close)))
-        return aim
-
-
 class TextRoles(nn.Module):
     """Reads from the words which thing plays which role: two queries for the target maps; and how far something shall be turned."""
 
@@ -341,7 +317,7 @@ class TextRoles(nn.Module):
         self.mixer = nn.TransformerEncoderLayer(width, config.num_heads, 2 * width, 0.0, "gelu", batch_first=True, norm_first=True)
         self.roles = nn.Parameter(0.02 * torch.randn(NUM_ROLES, width))
         self.turn_query = nn.Parameter(0.02 * torch.randn(1, width))
-        self.turn = _mlp(width, width // 2, 1)
+        self.turn = mlp(width, width // 2, 1)
         self.attention = nn.MultiheadAttention(width, config.num_heads, batch_first=True)
         self.norm = nn.LayerNorm(width)
 
@@ -385,10 +361,6 @@ def _put_masks(cells: Tensor, batch: Batch, size: tuple[int, int]) -> Tensor:
     is_given = (batch.mask_role[:, None] == torch.arange(NUM_ROLES, device=area.device)) & (total > 0)[:, None]  # (P, 2)
     own = torch.where(is_given[..., None], peak, cells[batch.prompted].float())
     return cells.index_copy(0, batch.prompted, own.to(cells.dtype))
-
-
-def _mlp(num_inputs: int, hidden: int, num_outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(num_inputs, hidden), nn.GELU(), nn.Linear(hidden, num_outputs))
 
 
 def _llama_config(config: BenchVlaConfig, vocabulary_size: int) -> LlamaConfig:
