@@ -38,11 +38,11 @@ arrows. What you do is recorded step by step beside what the policy wanted; whil
 <button data-do="say" title="Say it (Enter)">Say</button></div></section>
 <section><details><summary>When it asks first</summary><ul data-is="rules"></ul><div class="row"><select data-is="rule-kind" aria-label="What the rule looks at">
 <option value="region">a region</option><option value="object">a thing</option><option value="speed">speed</option><option value="confidence">low confidence</option></select>
-<span class="row" data-for="region">x <input type="number" data-is="x0"> to <input type="number" data-is="x1"> y <input type="number" data-is="y0"> to
-<input type="number" data-is="y1"> z <input type="number" data-is="z0"> to <input type="number" data-is="z1"> cm</span>
-<span class="row" data-for="object">nearer than <input type="number" data-is="near" value="6" min="1"> cm to the <input data-is="thing" placeholder="red cube" maxlength="80"></span>
-<span class="row" data-for="speed">faster than <input type="number" data-is="speed" value="25" min="1"> cm/s</span>
-<span class="row" data-for="confidence">less sure than <input type="number" data-is="sure" value="50" min="1" max="100"> %</span>
+<span class="row" data-for="region">x <input type="number" data-is="x0" aria-label="Least x [cm]"> to <input type="number" data-is="x1" aria-label="Largest x [cm]"> y <input type="number" data-is="y0" aria-label="Least y [cm]"> to
+<input type="number" data-is="y1" aria-label="Largest y [cm]"> z <input type="number" data-is="z0" aria-label="Least z [cm]"> to <input type="number" data-is="z1" aria-label="Largest z [cm]"> cm</span>
+<span class="row" data-for="object">nearer than <input type="number" data-is="near" aria-label="Distance [cm]" value="6" min="1"> cm to the <input data-is="thing" aria-label="Thing" placeholder="red cube" maxlength="80"></span>
+<span class="row" data-for="speed">faster than <input type="number" data-is="speed" aria-label="Speed [cm/s]" value="25" min="1"> cm/s</span>
+<span class="row" data-for="confidence">less sure than <input type="number" data-is="sure" aria-label="Certainty [%]" value="50" min="1" max="100"> %</span>
 <button data-do="rule-add">Add</button></div>
 <p class="facts">The robot stops before such a step and asks on the picture. Without an answer it stays paused. x is ahead of the robot's base, y to
 its left, z up; an empty field does not limit.</p></details></section>
@@ -50,7 +50,7 @@ its left, z up; an empty field does not limit.</p></details></section>
 <div class="row"><button data-do="procedure-start" title="Tell step after step to what drives">Follow it</button><button data-do="procedure-stop" disabled>Stop following</button></div>
 <p class="facts" data-is="procedure-note" hidden></p><ol data-is="procedure"></ol>
 <p class="facts">A step is ticked when the measure of its task holds, when the policy says that it is finished, or by hand.</p></details></section>
-<section><h4>How much it was helped</h4><p class="hint" data-is="no-help">Once an episode has ended, this shows for each policy how often and how long a person drove.</p>
+<section><h4>How much people helped</h4><p class="hint" data-is="no-help">Once an episode has ended, this shows for each policy how often and how long a person drove.</p>
 <table data-is="help"></table></section></div>"""
 
 

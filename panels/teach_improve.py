@@ -34,6 +34,11 @@ LENGTHS: Final = (("Short try, 20 steps", 20), ("Usual, 300 steps", 300), ("Long
 SHOWN_AFTER: Final = ("episode", "versions")
 """What must have changed for this part to look again."""
 POLL_S: Final = 1.0
+WEIGHTING_TITLES: Final = {
+    Weighting.UNIFORM: "Every step alike",
+    Weighting.IWR: "Steps by hand more (IWR)",
+    Weighting.SIRIUS: "By hand more, lead-up less (Sirius)",
+}
 
 
 def build(app: AppState, stage: Stage, ui: gr.State) -> None:
@@ -45,7 +50,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     with gr.Row(elem_classes="tight"):
         length = gr.Dropdown(list(LENGTHS), value=300, label="How long", elem_id="teach-length", scale=1)
         weighting = gr.Dropdown(
-            [(w.words.split(":")[0], w.value) for w in Weighting],
+            [(WEIGHTING_TITLES[w], w.value) for w in Weighting],
             value=Weighting.SIRIUS.value,
             label="What counts how much",
             elem_id="teach-weighting",

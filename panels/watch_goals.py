@@ -25,9 +25,9 @@ skip them. Each is told to the policy, looked at until it is done, tried again w
 <ol data-is="list" aria-label="Sub-goals"></ol>
 <details><summary>How it is followed</summary>
 <div class="row"><label class="field" title="By the measure of the task that the step is, which reads the simulator's truth; otherwise the policy's own word is taken">
-<input type="checkbox" data-is="is_verifying"> Look whether a step is done, every <input type="number" data-is="verify_every" min="1" max="200" step="1"> control steps</label></div>
+<input type="checkbox" data-is="is_verifying"> Look whether a step is done, every <input type="number" data-is="verify_every" aria-label="Control steps between two looks" min="1" max="200" step="1"> control steps</label></div>
 <div class="row"><label class="field" title="Lift, go back to the start, and begin again, when the hand stands still, nothing comes nearer, or the time is over">
-<input type="checkbox" data-is="is_recovering"> When stuck: lift, go back, try again; at most <input type="number" data-is="max_attempts" min="1" max="10" step="1"> attempts</label></div>
+<input type="checkbox" data-is="is_recovering"> When stuck: lift, go back, try again; at most <input type="number" data-is="max_attempts" aria-label="Attempts at most" min="1" max="10" step="1"> attempts</label></div>
 <div class="row"><label class="field" title="SwitchVLA: back along the way that was driven while something is touched; else to the start; then the policy begins afresh">
 <input type="checkbox" data-is="is_switching"> When you change the instruction on the way: undo first what the hand holds</label></div></details>
 <details><summary>Let a language model plan</summary>

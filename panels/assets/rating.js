@@ -36,7 +36,7 @@
       this.element.dataset.raters = String(raters.length);
       this.part("empty").hidden = raters.length > 0;
       this.part("body").hidden = raters.length === 0;
-      this.part("count").textContent = `${episodes} episodes rated, ${pairs} pairs compared.`;
+      this.part("count").textContent = `${episodes} ${episodes === 1 ? "episode" : "episodes"} rated, ${pairs} ${pairs === 1 ? "pair" : "pairs"} compared.`;
       this.part("raters").replaceChildren(head(["Rater", "Ratings", "Comparisons"]), ...raters.map((r) => make("tr", {}, cell(r.name, false), cell(String(r.num_ratings)), cell(String(r.num_preferences)))));
       this.part("agreement").replaceChildren(head(["Answer", "Judged twice", "Alpha", "Kappa", "Meaning"]), ...agreement.map((a) => make("tr", {}, cell(NAMES[a.name] ?? a.name, false), cell(String(a.num_items)), cell(two(a.alpha)), cell(two(a.cohen ?? a.fleiss)), cell(meant(a.alpha)))));
       this.part("no-ranking").hidden = ranking.length > 0;

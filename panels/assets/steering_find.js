@@ -28,13 +28,13 @@
       this.drawSet();
       if (!stack) return;
       this.stackBox = select(this.board.state.stacks.map((s) => [s.name, s.name]), stack.name, () => this.search());
-      this.how = select([["", "among their first words"], ["meaning", "nearest in meaning"]], "", () => this.search());
+      this.how = select([["", "their first words"], ["meaning", "nearest meaning"]], "", () => this.search());
       this.how.title = "Nearest in meaning: the first words of each neuron, weighed, against the meaning of this one word of the policy";
       const layers = Array.from({ length: stack.num_layers }, (_, i) => [i, `layer ${i}`]);
       this.layer = select([["", "every layer"], ...layers], "", () => this.search());
-      this.push = select([["", "by the word's weight"], ...stack.dimensions.flatMap((d) => [[`+${d}`, `pushes +${d}`], [`-${d}`, `pushes −${d}`]])], "", () => this.search());
+      this.push = select([["", "the word's weight"], ...stack.dimensions.flatMap((d) => [[`+${d}`, `pushes +${d}`], [`-${d}`, `pushes −${d}`]])], "", () => this.search());
       this.part("form").replaceChildren(
-        field("Neurons that say", this.word), field("found", this.how), field("in", this.layer), field("in order of what", this.push),
+        field("Neurons that say", this.word), field("matched by", this.how), field("in", this.layer), field("ordered by", this.push),
         this.board.state.stacks.length > 1 ? field("part of the network", this.stackBox) : "",
         button("Find", "Search all neurons (Enter)", () => this.search(), "primary"),
         button("Measure activity", "Run the policy on stored steps and measure how every neuron behaves there", () => this.board.ask("start_steering_job", { kind: "activity", args: { stack: this.stackBox.value } })));

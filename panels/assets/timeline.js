@@ -96,7 +96,8 @@
       live.numSteps = status.num_steps;
       if (status.num_steps > known && !this.isStored) {
         const last = this.actors[this.actors.length - 1];
-        if (!last || last[1] !== status.actor) this.actors.push([known, status.actor]);
+        if (!["autonomous", "correcting"].includes(status.mode)) this.fetch(shown, false); // who acted in them is not who acts now
+        else if (!last || last[1] !== status.actor) this.actors.push([known, status.actor]);
       }
       this.draw();
     }

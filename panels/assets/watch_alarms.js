@@ -158,7 +158,7 @@
       label(String(Math.round(first)), LEFT, "start", HEIGHT - 3);
       label(`step ${Math.round(last)}`, WIDTH - RIGHT, "end", HEIGHT - 3);
       label(high.toFixed(high < 10 ? 2 : 0), LEFT - 4, "end", TOP + 6);
-      if (bounds.length) label("alarm", WIDTH - RIGHT, "end", clamp(y(bounds.at(-1)[1]) - 4, TOP + 6, HEIGHT - BOTTOM));
+      if (bounds.length) label("alarm above this line", WIDTH - RIGHT, "end", clamp(y(bounds.at(-1)[1]) + 14, TOP + 6, HEIGHT - BOTTOM - 4));
       this.part("plot").replaceChildren(svg);
     }
   }

@@ -32,11 +32,16 @@ function hintOf({ status, drawing, masks, path, driver, commits, isFresh, loadin
   if (path.isActive) return pathHint(path, commits);
   if (status.is_success && commits < NUM_LESSONS) return "Solved, and kept in the History tab; R begins anew";
   if (!strokes.length && !commits && status.step === 0) {
-    return status.driver?.reads.includes("text") ? "Tell it what to do (Scene tab), or press Space to let it go" : "Draw an arrow from a cube to a plate, then press Enter";
+    return status.driver?.reads.includes("text") ? "Tell it what to do (Scene tab), or press Space to let it go" : drawHint(status.instruction);
   }
   if (!isFresh || !strokes.length || commits >= NUM_LESSONS) return "";
   if (reading.problems.length) return "The red note says what is in the way; undo (Ctrl+Z) or move it";
   return reading.plan?.steps.length ? "Press Enter to let the robot do it" : "";
+}
+
+function drawHint(instruction) {
+  if (/plate|bowl/.test(instruction)) return `Draw an arrow from a cube to a ${/plate/.test(instruction) ? "plate" : "bowl"}, then press Enter`;
+  return "Draw an arrow, or a circle on a thing, then press Enter";
 }
 
 function pathHint({ model, picking }, commits) {
