@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import plotly.graph_objects as go
 
+from panels.render.colours import GRID, INK
 from panels.render.paths import COLOURS
 from workbench.evaluation.campaign import CellResult
 from workbench.evaluation.conditions import TaskComparison, by_condition
@@ -23,7 +24,7 @@ STAGES: Final[Mapping[str, str]] = {
 SYMBOLS: Final = ("circle", "diamond", "square", "triangle-up", "x", "star", "cross", "hexagon")
 
 
-def success_figure(results: Sequence[CellResult], *, is_dark: bool = False) -> go.Figure:
+def success_figure(results: Sequence[CellResult]) -> go.Figure:
     """Return success by task with 95 % Wilson intervals, one mark a condition."""
     figure = go.Figure()
     for i, (condition, cells) in enumerate(by_condition(results).items()):
@@ -50,10 +51,10 @@ def success_figure(results: Sequence[CellResult], *, is_dark: bool = False) -> g
         )
     figure.update_layout(scattermode="group", scattergap=0.4)
     figure.update_yaxes(title="Success [%], 95 % interval", range=[-3, 103])
-    return _styled(figure, is_dark)
+    return _styled(figure)
 
 
-def funnel_figure(results: Sequence[CellResult], *, is_dark: bool = False) -> go.Figure:
+def funnel_figure(results: Sequence[CellResult]) -> go.Figure:
     """Return which share of the episodes of each condition came how far."""
     figure = go.Figure()
     for i, (condition, cells) in enumerate(by_condition(results).items()):
@@ -74,10 +75,10 @@ def funnel_figure(results: Sequence[CellResult], *, is_dark: bool = False) -> go
             )
         )
     figure.update_yaxes(title="Episodes [%]", range=[-3, 103])
-    return _styled(figure, is_dark)
+    return _styled(figure)
 
 
-def comparison_figure(found: Sequence[TaskComparison], *, is_dark: bool = False) -> go.Figure:
+def comparison_figure(found: Sequence[TaskComparison]) -> go.Figure:
     """Return the difference of two conditions by task, in points of success, with its 95 % interval."""
     values = [100 * c.difference for _, c in found]
     figure = go.Figure(
@@ -99,19 +100,18 @@ def comparison_figure(found: Sequence[TaskComparison], *, is_dark: bool = False)
     figure.add_vline(x=0, line={"dash": "dot", "width": 1})
     figure.update_xaxes(title="Success, second less first [points], 95 % interval")
     figure.update_yaxes(autorange="reversed")
-    return _styled(figure, is_dark, height=90 + 26 * len(found))
+    return _styled(figure, height=90 + 26 * len(found))
 
 
-def _styled(figure: go.Figure, is_dark: bool, **layout: Any) -> go.Figure:
-    ink, grid = ("#dde1e8", "#363d4c") if is_dark else ("#363d4c", "#dde1e8")
+def _styled(figure: go.Figure, **layout: Any) -> go.Figure:
     figure.update_layout(
         **{"height": 320, **layout},
         margin={"l": 44, "r": 8, "t": 16, "b": 30},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 11, "color": ink},
+        font={"family": "system-ui, sans-serif", "size": 11, "color": INK},
         legend={"orientation": "h", "y": -0.35, "x": 0},
     )
-    figure.update_xaxes(gridcolor=grid, zeroline=False, automargin=True)
-    figure.update_yaxes(gridcolor=grid, zeroline=False, automargin=True)
+    figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True)
+    figure.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True)
     return figure

@@ -9,13 +9,14 @@ from typing import Any, Final
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from panels.render.colours import GRID, INK
 from panels.render.paths import COLOURS
 
 NOTHING: Final = "#9aa3b2"
 """Of effects whose interval holds 0."""
 
 
-def effects_figure(rows: Sequence[Mapping[str, Any]], title: str, *, is_dark: bool = False) -> go.Figure:
+def effects_figure(rows: Sequence[Mapping[str, Any]], title: str) -> go.Figure:
     """Return the change of one quantity by arm with its 95 % interval; ``rows`` have ``arm``, ``change``, ``low``, ``high``, ``n``."""
     figure = go.Figure(
         go.Scatter(
@@ -36,10 +37,10 @@ def effects_figure(rows: Sequence[Mapping[str, Any]], title: str, *, is_dark: bo
     figure.add_vline(x=0, line={"dash": "dot", "width": 1})
     figure.update_xaxes(title=f"{html.escape(title)}, less that without edits; grey: no effect found")
     figure.update_yaxes(autorange="reversed")
-    return _styled(figure, is_dark, height=90 + 30 * len(rows))
+    return _styled(figure, height=90 + 30 * len(rows))
 
 
-def sweep_figure(points: Sequence[Mapping[str, Any]], title: str, *, is_dark: bool = False) -> go.Figure:
+def sweep_figure(points: Sequence[Mapping[str, Any]], title: str) -> go.Figure:
     """Return change and success over the dose, steered and random, on one plot; ``points`` have ``dose``, ``kind``, ``change``, ``success``."""
     figure = make_subplots(specs=[[{"secondary_y": True}]])
     for i, kind in enumerate(dict.fromkeys(str(p["kind"]) for p in points)):
@@ -62,7 +63,7 @@ def sweep_figure(points: Sequence[Mapping[str, Any]], title: str, *, is_dark: bo
     )
     figure.update_yaxes(title=html.escape(f"{title}, change"), secondary_y=False)
     figure.update_yaxes(title="Solved [%]", range=[-3, 103], showgrid=False, secondary_y=True)
-    return _styled(figure, is_dark, height=300)
+    return _styled(figure, height=300)
 
 
 def _gap(high: float | None, low: float | None) -> float:
@@ -70,17 +71,15 @@ def _gap(high: float | None, low: float | None) -> float:
     return 0.0 if high is None or low is None else max(0.0, high - low)
 
 
-def _styled(figure: go.Figure, is_dark: bool, *, height: int) -> go.Figure:
-    # Without knowing the page's colours: a grey that is read on light and dark.
-    ink, grid = ("#dde1e8" if is_dark else "#76808f"), "rgba(127, 127, 127, 0.25)"
+def _styled(figure: go.Figure, *, height: int) -> go.Figure:
     figure.update_layout(
         height=height,
         margin={"l": 44, "r": 8, "t": 16, "b": 30},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 11, "color": ink},
+        font={"family": "system-ui, sans-serif", "size": 11, "color": INK},
         legend={"orientation": "h", "y": -0.3, "x": 0},
     )
-    figure.update_xaxes(gridcolor=grid, zeroline=False, automargin=True)
-    figure.update_yaxes(gridcolor=grid, zeroline=False, automargin=True)
+    figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True)
+    figure.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True)
     return figure
