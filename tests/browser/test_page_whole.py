@@ -238,6 +238,7 @@ def test_an_episode_and_its_branch_are_compared_side_by_side(page, workbench):
     run_some_steps(page, workbench, 8)
     branch = session.controller.status().episode_id
     page.evaluate("window.VLAW.run('reset')")
+    page.wait_for_function("id => document.querySelector('#stage .stage').dataset.episode !== id", arg=branch)
     open_tab(page, "History")
     for episode_id in (parent, branch):
         page.locator(f'#history li[data-id="{episode_id}"] input').check()

@@ -23,6 +23,7 @@ export class ComparedLayer {
 
   connect(socket) {
     socket.on("compared", (m) => this.take(m.paths));
+    socket.on("episode", (m) => { if (!m.parent_id) this.take([]); }); // another scene begins, where they lead past nothing
   }
 
   setProjection(projection) {
