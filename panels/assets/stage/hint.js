@@ -25,7 +25,7 @@ function hintOf({ status, drawing, masks, path, driver, commits, isFresh, loadin
   if (loading) return `Loading ${loading} …`;
   if (status?.mode === "halted") return "Halted: nothing moves until Space, and Space again";
   if (status?.mode === "idle") return "Choose a task in the Scene tab to begin";
-  if (status?.mode === "correcting") return driver.hasDriven ? "" : "You drive: arrows, Page Up and Down, X grips; Tab hands back";
+  if (status?.mode === "correcting") return driver.hasDriven ? "" : "Drive: arrows, Page Up/Down, X grips; Tab hands back";
   const isIdle = status?.mode === "paused" && status.shown_step === null;
   if (!isIdle) return "";
   if (masks.isActive) return masks.state.objects.length ? "" : "Click a thing to mask it, or drag a box around it";
@@ -35,7 +35,7 @@ function hintOf({ status, drawing, masks, path, driver, commits, isFresh, loadin
     return status.driver?.reads.includes("text") ? "Tell it what to do (Scene tab), or press Space to let it go" : drawHint(status.instruction);
   }
   if (!isFresh || !strokes.length || commits >= NUM_LESSONS) return "";
-  if (reading.problems.length) return "The red note says what is in the way; undo (Ctrl+Z) or move it";
+  if (reading.problems.length) return "The red note says why not; Ctrl+Z takes it back";
   return reading.plan?.steps.length ? "Press Enter to let the robot do it" : "";
 }
 

@@ -99,7 +99,7 @@ export class MaskTool {
     this.pixels = new Map(message.objects.map((o) => [o.id, pixelsOf(o)]));
     for (const fn of this.listeners) fn(message);
     this.refresh();
-    if (this.isActive) this.stage.hud?.showTools();
+    if (this.isActive) this.stage.showTools();
   }
 
   get selected() {
