@@ -68,7 +68,7 @@ def recognise(points: Sequence[Point] | ArrayLike, width: int, height: int) -> R
     extent = float(np.hypot(*np.ptp(pixels, axis=0))) if len(pixels) else 0.0
     if extent < SMALLEST * np.hypot(width, height):
         return Recognition(StrokeKind.FREEHAND, given, 0.0)
-    path = resample(thin_out(pixels, 0.008 * extent), NUM_SAMPLES)
+    path = thin_out(resample(pixels, NUM_SAMPLES), 0.008 * extent)
     head = _find_head_at_scales(path, extent)
     if head is None or not head.is_two_sided:
         circle = _as_circle(path, width, height)
