@@ -6,6 +6,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from panels.render.masks import object_to_dict
 from workbench.core.errors import InvalidInput
 from workbench.core.types import Interaction
@@ -13,6 +16,7 @@ from workbench.rollout.mask_program import MaskProgram, ProgramStep
 from workbench.rollout.tracking import ObjectTracking
 from workbench.rollout.tracking_requests import Asked
 from workbench.segmentation.media import MediaMasks
+from workbench.segmentation.objects import Sight
 from workbench.segmentation.pool import SegmenterPool
 
 if TYPE_CHECKING:
@@ -88,6 +92,13 @@ class MaskDesk:
         """Change the list without running it; the step that runs goes on."""
         self.program.change(tuple(ProgramStep(str(s["object"]), Interaction(str(s["interaction"]))) for s in steps))
         return self.program.to_dict()
+
+    def shown_on(self, camera: str) -> list[NDArray[np.bool_]]:
+        """Return the masks ``(H, W)`` that are drawn on a camera's picture now."""
+        if self._tracking is None:
+            return []
+        objects = self._tracking.view().state.objects
+        return [o.mask for o in objects if o.camera == camera and not o.is_hidden and o.sight is not Sight.LOST and o.mask.any()]
 
     # --- what the page is shown ---
 

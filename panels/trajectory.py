@@ -38,7 +38,7 @@ Shift or by the blue arrow up and down; click the line to add a point, Alt+click
 <div class="row"><button data-do="grip-close" title="Close the gripper on arrival (X goes through them)">Close here</button><button data-do="grip-open" title="Open the gripper on arrival">Open here</button>
 <button data-do="grip-none" title="Leave the gripper as it is">Neither</button><button data-do="delete" title="Remove this point (Delete)">Delete</button>
 <label class="field" title="Speed on the way to this point; without one selected, along the whole path">Speed <input type="number" data-is="speed" min="1" max="60" step="1"> cm/s</label>
-<button data-do="snap" aria-pressed="false" title="A point that is dragged onto a thing goes to its surface">Snap to things</button></div>
+<button data-do="snap" aria-pressed="false" title="A point that is dragged onto a masked object goes onto it, else to the surface behind it">Snap to things</button></div>
 <div class="row"><button data-do="smooth" title="Leave out points that lie this near to the line of the others">Smooth</button>
 <input type="range" data-is="tolerance" min="1" max="40" value="5" aria-label="Tolerance of smoothing in millimetres"><span class="facts" data-is="tolerance-text"></span></div>
 <div class="run"><div class="row" data-is="drivers" role="radiogroup" aria-label="Who follows the path">

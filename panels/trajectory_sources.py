@@ -20,7 +20,7 @@ from workbench.rollout.trace_prediction import LOOK_PX, path_of_drawing
 from workbench.rollout.tracing import TRACE_CAMERA, TRACE_PX
 from workbench.trajectory.lift import depth_picture
 from workbench.trajectory.paths import SpacePath, lift_trace
-from workbench.trajectory.trace_editing import smooth, snap_to_surface
+from workbench.trajectory.trace_editing import smooth, snap_to_thing
 from workbench.trajectory.trace_formats import Frame, read_trace_text
 
 if TYPE_CHECKING:
@@ -171,12 +171,13 @@ def smooth_path(desk: TrajectoryDesk, tolerance_m: float) -> dict[str, Any]:
 
 
 def snapped(session: LiveSession, path: DrawnPath, point_id: str, camera: str) -> DrawnPath:
-    """Return the path with one point on the surface of what the camera shows behind it; where nothing is measured, as it was."""
+    """Return the path with one point on the masked object that it was dropped on, or on the surface that the camera shows behind it."""
     index = next((i for i, p in enumerate(path.points) if p.id == point_id), -1)
+    masks = session.masks.shown_on(camera)
 
     def snap(simulator: Simulator) -> SpacePath:
         observation = simulator.observe((CameraRequest(camera, LOOK_PX, LOOK_PX),))
-        return snap_to_surface(space_path(path, 1.0), index, depth_picture(observation, camera), clearance_m=SNAP_OVER_M)
+        return snap_to_thing(space_path(path, 1.0), index, masks, depth_picture(observation, camera), clearance_m=SNAP_OVER_M)
 
     moved = session.trajectory.in_copy(snap).result(WAIT_S).positions[index]
     points = list(path.points)

@@ -25,6 +25,7 @@ from workbench.trajectory.trace_editing import (
     smooth,
     snap_to_mask,
     snap_to_surface,
+    snap_to_thing,
 )
 
 CAMERA = look_down()
@@ -108,6 +109,18 @@ def test_a_point_snaps_to_the_surface_under_it_and_to_the_inside_of_a_mask():
     assert onto.positions[1, 2] == pytest.approx(0.07, abs=0.004) and np.abs(onto.positions[1, :2] - [0.45, 0.0]).max() < 0.05
     with pytest.raises(InvalidInput, match="mask"):
         snap_to_mask(path, 1, np.zeros((4, 4), bool), picture)
+
+
+def test_a_point_goes_onto_the_masked_thing_that_it_was_dropped_beside_and_else_to_the_surface():
+    picture = cast(CAMERA, [Box(0.45, 0.0, 0.0, (0.1, 0.1, 0.06))])
+    path = SpacePath(np.array([[0.4, -0.2, 0.1], [0.4, 0.2, 0.15]]))
+    box = picture.world(slice(0, 480), slice(0, 480))[..., 2] > 0.05
+    rows, columns = np.nonzero(box)
+    left = CAMERA.unproject(np.array([[columns.min() - 4.0, rows.mean()]]), np.array([0.8]))[0]
+    beside = SpacePath(np.array([path.positions[0], left]))
+    assert snap_to_thing(beside, 1, [box], picture).positions[1, 2] == pytest.approx(0.06, abs=0.004)
+    assert np.array_equal(snap_to_thing(path, 0, [box], picture).positions, snap_to_surface(path, 0, picture).positions)
+    assert np.array_equal(snap_to_thing(path, 0, [], picture).positions, snap_to_surface(path, 0, picture).positions)
 
 
 @quick

@@ -5,6 +5,9 @@ A path without times keeps none. In one with times, the speed on the way to each
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
@@ -60,6 +63,10 @@ def smooth(path: SpacePath, tolerance_m: float) -> SpacePath:
 # --- Snapping ------------------------------------------------------------------------------------------------------------------------
 
 
+_BESIDE: Final = 0.02
+"""A point this near to a mask is meant for it, in sides of the picture."""
+
+
 def snap_to_surface(path: SpacePath, index: int, picture: DepthPicture, *, clearance_m: float = 0.0) -> SpacePath:
     """Return the path with a point moved along the camera's ray onto what is seen there, and up by a clearance [m].
 
@@ -99,6 +106,37 @@ def snap_to_mask(path: SpacePath, index: int, mask: NDArray[np.bool_], picture: 
     best = int(np.argmin(np.hypot(columns + 0.5 - u, rows + 0.5 - v)))
     pixel = np.array([columns[best] + 0.5, rows[best] + 0.5]) / scale
     return move_point(path, index, _raised(lift_pixel(picture, pixel, "centre"), clearance_m))
+
+
+def snap_to_thing(
+    path: SpacePath, index: int, masks: Sequence[NDArray[np.bool_]], picture: DepthPicture, *, clearance_m: float = 0.0
+) -> SpacePath:
+    """Return the path with a point moved onto the masked object that it was dropped on or beside, or else onto what is seen there.
+
+    Args:
+        path: what is edited.
+        index: of the point.
+        masks: ``(H, W) bool`` each, on the picture's camera, any size.
+        picture: depth of that camera.
+        clearance_m: how far above the surface.
+
+    Raises:
+        InvalidInput: there is no such point.
+        Unreachable: the camera does not show the point, or measured no depth there.
+    """
+    _check_index(path, index)
+    u, v = picture.pinhole.project(path.positions[index])[0][0] / (picture.pinhole.width, picture.pinhole.height)
+    gaps = [_gap(mask, float(u), float(v)) for mask in masks]
+    if gaps and min(gaps) <= _BESIDE:
+        return snap_to_mask(path, index, masks[int(np.argmin(gaps))], picture, clearance_m=clearance_m)
+    return snap_to_surface(path, index, picture, clearance_m=clearance_m)
+
+
+def _gap(mask: NDArray[np.bool_], u: float, v: float) -> float:
+    """Return how far a place in 0..1 is from a mask, in sides of the picture."""
+    rows, columns = np.nonzero(mask)
+    height, width = mask.shape
+    return float(np.hypot((columns + 0.5) / width - u, (rows + 0.5) / height - v).min()) if len(rows) else np.inf
 
 
 def _raised(point: Floats, clearance_m: float) -> Floats:
