@@ -41,3 +41,11 @@ def test_seeds_are_consecutive_and_start_at_the_published_ones():
 def test_no_episode_is_refused():
     with pytest.raises(InvalidInput, match="at least 1"):
         draw_seeds(0)
+
+
+def test_trials_that_ended_in_an_error_are_counted_apart():
+    trials = (TrialResult(0, True, 9), TrialResult(1, False, 40, "error: KeyError: ball"), TrialResult(2, False, 40, "distance 0.1"))
+    result = CellResult(Cell("expert", "touch", "words", (0, 1, 2)), trials)
+    assert result.num_errors == result.to_dict()["num_errors"] == 1
+    assert "1 ended in an error" in result.tell()
+    assert "error" not in CellResult(result.cell, trials[:1]).tell()

@@ -13,6 +13,7 @@ from workbench.evaluation.settings import Setting
 from workbench.rollout.hold import HoldPolicy
 from workbench.simulation.expert import ScriptedExpert
 from workbench.simulation.manner import MANNERS
+from workbench.simulation.scene import PropKind
 
 SEED = 1000
 
@@ -131,3 +132,12 @@ def test_a_policy_that_follows_traces_hears_only_what_lies_ahead(simulator):
     heard = []
     trial = run_trial(simulator, Listening(simulator), "place_on_plate", SEED, "trace")
     assert trial.is_success and len(heard[0].points) > len(heard[-1].points) and heard[-1].gripper[-1] == 1.0
+
+
+@pytest.mark.parametrize("seed", [3, 7, 8])
+def test_an_episode_among_other_things_of_any_kind_is_measured(simulator, seed):
+    options = {"distractors": {"num": 4, "seed": seed}}
+    result = run_trial(simulator, ScriptedExpert(simulator), "touch", SEED, "words", options=options)
+    assert result.is_success and result.measures["went"] == 1.0
+    kinds = {p.kind for p in simulator.world.scene.props}
+    assert kinds & {PropKind.BALL, PropKind.CYLINDER, PropKind.CORNER}

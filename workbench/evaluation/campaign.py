@@ -54,6 +54,10 @@ class Trial:
     setting: str = ""
 
 
+ERROR: Final = "error: "
+"""A note that begins so tells of a trial that could not be run to its end; it counts as not solved."""
+
+
 @dataclass(frozen=True)
 class TrialResult:
     """What became of one seeded episode."""
@@ -84,12 +88,18 @@ class CellResult:
         """How many trials were solved."""
         return sum(t.is_success for t in self.trials)
 
+    @property
+    def num_errors(self) -> int:
+        """How many trials could not be run to their end."""
+        return sum(t.note.startswith(ERROR) for t in self.trials)
+
     def tell(self) -> str:
-        """Return one line: the condition, successes, n, interval."""
+        """Return one line: the condition, successes, n, interval, and errors where there were any."""
         cell, n = self.cell, len(self.trials)
         low, high = wilson_interval(self.num_successes, n)
         condition = " · ".join(text for text in (cell.policy, cell.task, cell.prompt, cell.edits, cell.perturbation, cell.setting) if text)
-        return f"{condition}: {self.num_successes} of {n} solved, 95 % interval {100 * low:.0f} to {100 * high:.0f} %"
+        errors = f", {self.num_errors} ended in an error" if self.num_errors else ""
+        return f"{condition}: {self.num_successes} of {n} solved, 95 % interval {100 * low:.0f} to {100 * high:.0f} %{errors}"
 
     def summaries(self) -> dict[str, MeanInterval]:
         """Return the mean of every measure over the trials that have it, with its 95 % interval; in the order of the measures."""
@@ -109,6 +119,7 @@ class CellResult:
             "setting": self.cell.setting,
             "n": len(self.trials),
             "success": self.num_successes,
+            "num_errors": self.num_errors,
             "low": low,
             "high": high,
             "median_steps": float(np.median(steps)) if steps else None,

@@ -50,8 +50,11 @@ _TOPS: Final[Mapping[PropKind, float]] = {
     PropKind.KNOB: KNOB_HEIGHT,
     PropKind.ZONE: 0.0,
     PropKind.DOT: 0.0,
+    PropKind.BALL: 0.0,
+    PropKind.CYLINDER: 0.0,
+    PropKind.CORNER: 0.0,
 }
-"""Height above a thing's own position at which somebody points [m]; cubes are pointed at in their middle."""
+"""Height above a thing's own position at which somebody points [m]; cubes and the like are pointed at in their middle."""
 
 
 def draw_prompt(simulator: BenchSimulator, instruction: str, style: str, seed: int) -> Prompt:

@@ -68,7 +68,8 @@ def _cells(cells: Sequence[Mapping[str, Any]]) -> str:
 def _cell(cell: Mapping[str, Any]) -> str:
     went = cell.get("measures", {}).get("went")
     share = "" if went is None else f"{100 * went['mean']:.0f} %"
+    errors = f" ({cell['num_errors']} ended in an error)" if cell.get("num_errors") else ""
     return (
         f"| {cell['policy']} | {cell['task']} | {cell['prompt']} | {cell.get('edits', '')} | {cell.get('perturbation', '')} | {cell.get('setting', '')} "
-        f"| {cell['success']} of {cell['n']} | {100 * cell['low']:.0f} to {100 * cell['high']:.0f} % | {share} |"
+        f"| {cell['success']} of {cell['n']}{errors} | {100 * cell['low']:.0f} to {100 * cell['high']:.0f} % | {share} |"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from workbench.core.errors import InvalidInput, MissingDependency, ServiceFailed
-from workbench.evaluation.campaign import Trial, TrialResult
+from workbench.evaluation.campaign import ERROR, Trial, TrialResult
 from workbench.evaluation.runners import POLL_S, IsCancelled, never
 from workbench.evaluation.worker import ATTEMPTS, TrialOutcome, TrialWorker, WorkerSetup
 
@@ -74,7 +74,7 @@ class RayRunner:
                         if deaths[trial] < ATTEMPTS:
                             waiting.appendleft(trial)
                             continue
-                        note = f"error: the worker died {deaths[trial]} times: {error}"
+                        note = f"{ERROR}the worker died {deaths[trial]} times: {error}"
                         outcome = TrialOutcome(trial, TrialResult(trial.seed, False, 0, note))
                     else:
                         idle.append(worker)

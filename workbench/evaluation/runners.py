@@ -18,7 +18,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Final, Protocol
 
 from workbench.core.errors import InvalidInput
-from workbench.evaluation.campaign import Trial, TrialResult
+from workbench.evaluation.campaign import ERROR, Trial, TrialResult
 from workbench.evaluation.worker import ATTEMPTS, TrialOutcome, TrialWorker, WorkerSetup
 
 log: Final = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class ProcessRunner:
             if deaths[trial] < ATTEMPTS:
                 waiting.appendleft(trial)
             else:
-                note = f"error: the worker process ended with status {helper.process.exitcode}, {deaths[trial]} times"
+                note = f"{ERROR}the worker process ended with status {helper.process.exitcode}, {deaths[trial]} times"
                 yield TrialOutcome(trial, TrialResult(trial.seed, False, 0, note))
         else:
             helper.give(waiting)  # it runs the next one while this one is kept

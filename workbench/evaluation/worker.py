@@ -14,7 +14,7 @@ from workbench.core.errors import InvalidInput, WorkbenchError
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event
 from workbench.core.protocols import Policy, PolicyFactory, Segmenter, SteerablePolicy
 from workbench.core.types import EpisodeConfig, Step
-from workbench.evaluation.campaign import Trial, TrialResult
+from workbench.evaluation.campaign import ERROR, Trial, TrialResult
 from workbench.evaluation.episodes import run_trial
 from workbench.evaluation.perturbing import happenings_of, options_of
 from workbench.evaluation.settings import FAILURE, Setting, parse_setting
@@ -122,7 +122,7 @@ class TrialWorker:
                 log.exception("Trial %s failed, attempt %d of %d", trial, attempt, ATTEMPTS)
                 self._policies.pop(trial.policy, None)
                 self._finders.pop(trial.policy, None)
-                note = f"error: {type(error).__name__}: {error}"
+                note = f"{ERROR}{type(error).__name__}: {error}"
         return TrialOutcome(trial, TrialResult(trial.seed, False, 0, note))
 
     def close(self) -> None:
