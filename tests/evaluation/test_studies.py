@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from workbench.core.errors import InvalidInput
-from workbench.evaluation.campaign import CellResult, TrialResult
+from workbench.evaluation.campaign import Cell, CellResult, TrialResult
 from workbench.evaluation.cards import STUDIES, actionvos
 from workbench.evaluation.cards.fas import frequency_averaged_score, span_score
 from workbench.evaluation.conditions import compare_conditions, tell_comparison
 from workbench.evaluation.driver import CampaignRun
 from workbench.evaluation.pages import NOT_YET, study_page
-from workbench.evaluation.studies import Finding, StudyOptions, study_report
+from workbench.evaluation.studies import Finding, StudyOptions, mean_of, study_report
 
 PUBLISHED = (1, *range(2, 31, 2))
 """The sixteen horizons of the frequency-averaged score's publication."""
@@ -115,3 +115,11 @@ def test_a_single_pair_has_no_interval_and_no_clear_effect():
     assert "too few for an interval" in finding.tell() and finding.is_clear is None
     assert not finding.to_dict()["has_interval"]
     assert Finding("success", 1.0, 0.21, 1.0, 1, "%").has_interval
+
+
+def test_the_interval_of_a_mean_share_stays_a_share():
+    trials = tuple(TrialResult(seed, False, 10, measures={"share": share}) for seed, share in enumerate((1.0, 1.0, 0.5)))
+    cell = CellResult(Cell("expert", "touch", "words", (0, 1, 2)), trials)
+    finding = mean_of("share", [cell], "share", unit="%")
+    assert finding.low >= 0.0 and finding.high == 1.0 and finding.value == pytest.approx(2.5 / 3)
+    assert mean_of("length", [cell], "share", unit="m").high > 1.0

@@ -117,7 +117,13 @@ def mean_of(
 ) -> Finding | None:
     """Return the mean of a measure over all trials that have it, or None when none has."""
     values = [t.measures[measure] for r in results for t in r.trials if measure in t.measures]
-    return None if not values else _finding(name, mean_interval(values), unit, target, goal)
+    if not values:
+        return None
+    found = mean_interval(values)
+    if unit == "%" and 0 <= min(values) and max(values) <= 1:
+        # Student's interval of a few shares may reach beyond what a share can be.
+        found = found._replace(low=max(found.low, 0.0), high=min(found.high, 1.0))
+    return _finding(name, found, unit, target, goal)
 
 
 def paired_of(
