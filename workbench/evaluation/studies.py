@@ -120,7 +120,7 @@ def mean_of(
     if not values:
         return None
     found = mean_interval(values)
-    if unit == "%" and 0 <= min(values) and max(values) <= 1:
+    if unit == "%" and min(values) >= 0 and max(values) <= 1:
         # Student's interval of a few shares may reach beyond what a share can be.
         found = found._replace(low=max(found.low, 0.0), high=min(found.high, 1.0))
     return _finding(name, found, unit, target, goal)
