@@ -72,6 +72,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     clock.tick(bind(show, app), None, shown, **QUIET)
     there.focus(bind(on_focus, app), None, [there], **QUIET)
     stage.on_changed(bind(on_changed, app), [session], [session])
+    session.focus(bind(offered, app), [session], [session], **QUIET)
 
 
 def session_choices(app: AppState) -> list[tuple[str, str]]:
@@ -144,8 +145,12 @@ def show(app: AppState) -> tuple[Any, ...]:
 
 def on_changed(app: AppState, chosen: str | None, event: gr.EventData) -> Any:
     """Offer the sessions anew after an episode began; what is chosen stays."""
-    if event._data.get("what") != "episode":
-        return gr.skip()
+    return offered(app, chosen) if event._data.get("what") == "episode" else gr.skip()
+
+
+def offered(app: AppState, chosen: str | None) -> Any:
+    """Offer the sessions with all that was driven until now; what is chosen stays."""
+    app.recorder.flush()
     found = session_choices(app)
     kept = chosen if chosen in [id for _, id in found] else (found[0][1] if found else None)
     return gr.Dropdown(choices=found, value=kept)

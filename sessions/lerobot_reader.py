@@ -177,7 +177,9 @@ def read_table(root: Path, name: str, columns: Sequence[str] | None = None) -> p
             if size > MAX_TABLE_BYTES or meta.num_rows > MAX_FRAMES:
                 raise TooLarge(name, limit=f"{MAX_TABLE_BYTES // 2**20} MB", found=f"{size // 2**20} MB and {meta.num_rows:,} rows")
             there = file.schema_arrow.names
-            return file.read(columns=None if columns is None else [c for c in dict.fromkeys(columns) if c in there])
+            table = file.read(columns=None if columns is None else [c for c in dict.fromkeys(columns) if c in there])
+            table.validate(full=True)  # for example that texts are texts
+            return table
     except FileNotFoundError as error:
         raise InvalidInput("dataset", expected=f"a file {name}", found="none") from error
     except _Broken as error:

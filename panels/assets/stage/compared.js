@@ -49,7 +49,7 @@ export class ComparedLayer {
 
   ghost({ colour, points }) {
     const places = points.map((p) => this.lens.project(p)).filter(Boolean).map((uv) => this.stage.viewport.toScreen(uv));
-    if (places.length < 2) return null;
+    if (!places.length) return null; // of an arm that stood still there is one place
     const d = places.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
     const shape = { d, fill: "none", "stroke-linecap": "round", "stroke-linejoin": "round" }, [x, y] = places.at(-1);
     return svg("g", { class: "compared-path" }, [
