@@ -16,7 +16,7 @@ from sessions.lerobot_export import Cancelled, DatasetOptions, ExportWatch, expo
 from sessions.lerobot_import import import_dataset, is_dataset
 from sessions.lerobot_layout import Feature
 from sessions.lerobot_pictures import open_pictures
-from sessions.lerobot_reader import open_dataset
+from sessions.lerobot_reader import open_dataset, read_table
 from sessions.lerobot_writer import DatasetSetup, new_dataset
 from sessions.recorded import RECORDED, with_recordings
 from sessions.replay import render_step, replay
@@ -270,6 +270,13 @@ def test_a_film_in_an_unknown_code_is_named(made, tmp_path):
     assert b"avc1" in content
     film.write_bytes(content.replace(b"avc1", b"zzz1"))
     assert any("a code that is not known" in problem for problem in check_dataset(root).problems)
+
+
+def test_a_table_whose_texts_are_no_texts_is_named(tmp_path):
+    text = pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, 2], np.int32)), pa.py_buffer(b"\x80\x81"))
+    pq.write_table(pa.table({"task": text}), tmp_path / "broken.parquet")
+    with pytest.raises(InvalidInput, match="damaged"):
+        read_table(tmp_path, "broken.parquet")
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
