@@ -217,24 +217,23 @@ class BatchMaker:
             [asks["is_ambiguous"][a] and t is Telling.WORDS for a, t in enumerate(tellings)]
         )
         is_masked = np.array([t.has_mask for t in tellings])[:, None] & (asks["role_now"][:, None] == np.arange(NUM_ROLES))
-        is_shown = says_all | is_masked[:, 0]
+        has_action = asks["valid"] & ~asks["done"][:, None]
+        is_shown = says_all[:, None] | is_masked
         is_empty = asked.frames["proprio"][asked.frame][:, PROPRIO["gripper"]][:, 0] > _OPEN_ABOVE
         return Labels(
             chosen=torch.from_numpy(chosen),
             actions=torch.from_numpy(asks["actions"]),
-            has_action=torch.from_numpy(asks["valid"] & ~asks["done"][:, None]),
+            has_action=torch.from_numpy(has_action),
             turn=torch.from_numpy(asks["turn"]),
             said_turn=torch.tensor([said_turn(x) if t.has_words else 0.0 for x, t in zip(asked.texts, tellings, strict=True)]),
-            has_heading=torch.from_numpy(
-                is_shown & is_empty & np.isin(asks["ask_task"], _HAS_HEADING) & asks["valid"][:, 0] & ~asks["done"]
-            ),
+            has_heading=torch.from_numpy(is_shown[:, 0] & is_empty & np.isin(asks["ask_task"], _HAS_HEADING) & has_action[:, 0]),
             trace=torch.from_numpy(trace),
             has_trace=torch.from_numpy(asks["has_path"][chosen] & ~asks["is_detour"][chosen] & ~is_given),
             done=torch.from_numpy(asks["done"][chosen].astype(np.float32)),
             front=torch.from_numpy(asks["front_targets"]),
             wrist=torch.from_numpy(asks["wrist_targets"]),
             has_front=torch.from_numpy(says_all[:, None] & ~is_masked),
-            has_wrist=torch.from_numpy(says_all[:, None] | is_masked),
+            has_wrist=torch.from_numpy(is_shown),
         )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.core.geometry import Pinhole
+from workbench.core.polylines import simplify_indices
 from workbench.core.types import CameraRequest, Prompt, Trace
 from workbench.simulation.expert import ScriptedExpert
 from workbench.simulation.manner import MANNERS, PLAIN
@@ -95,22 +95,4 @@ def _corners(path: PlannedPath) -> list[int]:
     """Return the samples that a simplified path keeps: ends, changes of the opening, corners."""
     changes = np.flatnonzero(np.diff(path.openings)) + 1
     ends = [0, *(int(c) for c in changes), len(path.openings) - 1]
-    kept = set(ends)
-    for first, last in pairwise(ends):
-        kept |= _split(path.positions, first, last)
-    return sorted(kept)
-
-
-def _split(points: Floats, first: int, last: int) -> set[int]:
-    """Return the corners of the part of a path between two samples (Source: Douglas and Peucker 1973, here in three dimensions)."""
-    if last - first < 2:
-        return set()
-    chord, inner = points[last] - points[first], points[first + 1 : last] - points[first]
-    length2 = float(chord @ chord)
-    along = np.clip(inner @ chord / length2, 0.0, 1.0) if length2 > 0 else np.zeros(len(inner))
-    gaps = np.linalg.norm(inner - along[:, None] * chord, axis=1)
-    worst = int(np.argmax(gaps))
-    if gaps[worst] <= _TOLERANCE:
-        return set()
-    middle = first + 1 + worst
-    return {middle} | _split(points, first, middle) | _split(points, middle, last)
+    return simplify_indices(path.positions, _TOLERANCE, fixed=ends)
