@@ -17,8 +17,9 @@ pictures of 256 x 256 pixels.
 - **Held out**: three shapes (ball, cylinder, corner) and the hues from turquoise to cyan are never trained on.
 - **Trained** for {minutes} minutes and {steps:,} steps. Again: `python app.py train sam2-bench`
 - **Differs from the paper's training**: attention starts as a look at what is near (`network.look_near_first`); pixels of one thing are
-  drawn together in the finest features (`losses.affinity_loss`); first windows of 128 pixels, then whole pictures,
-  then clips of {num_frames} frames as well.
+  drawn together in the finest features (`losses.affinity_loss`); what is like the clicked pixel in them goes in with the first prompt as the
+  rough mask that SAM 2 takes beside clicks (`heads.guess_mask`); first windows of 128 pixels, then whole pictures; clips of {num_frames}
+  frames as well after {clips_after_min:.0f} minutes, for the memory.
 {note}- **Limits**: it knows the bench's world alone; things below a thousandth of the picture are found poorly.
 """
 _GOALS: Final = {"click": 0.85, "box": 0.90, "corrected": 0.90}

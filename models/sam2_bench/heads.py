@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
-from models.sam2_bench.clicks import Points
+from models.sam2_bench.clicks import BOX_CORNERS, Points
+from workbench.core.masks import EXCLUDE, INCLUDE
+
+_FINE_STRIDE: Final = 4
+"""Pixels to one of the finest features."""
+_LIKE: Final = 1.0
+"""Squared distance of features below which a pixel counts as one of the clicked thing; they are trained for that, see ``affinity_loss``."""
+_STEEP: Final = 4.0
+_MOST: Final = 8.0
+"""How sharp a first guess is, and the greatest logit in it."""
 
 
 class Features(NamedTuple):
@@ -44,6 +53,35 @@ def embed(network: SAM2Base, pictures: Tensor) -> Features:
     return Features(deep, (levels[0], levels[1]))
 
 
+def guess_mask(fine: Tensor, points: Points) -> Tensor:
+    """Return logits ``(N, 1, s, s)`` of what looks like an including click (like the middle of a box that has none) and lies in the box.
+
+    SAM 2's prompt encoder takes a rough mask beside clicks, and uses it to refine what it said before. Here it gets one with the first
+    click already: the finest features tell things apart long before the decoder has learnt to find a click's thing by itself.
+
+    Args:
+        fine: ``(N, C, s, s)``, the finest features of each prompt's picture.
+        points: prompts in pixels of these pictures: a box, its corners first, or clicks, or both.
+    """
+    side, first = fine.shape[-1], points.labels[0].tolist()
+    places, labels = points.coordinates.to(fine.device) / _FINE_STRIDE, points.labels.to(fine.device)
+    box = places[:, :2] if first[0] == BOX_CORNERS[0] else None
+    if box is not None and INCLUDE not in first:
+        places = torch.cat([places, box.mean(1, keepdim=True)], dim=1)
+        labels = torch.cat([labels, torch.full_like(labels[:, :1], INCLUDE)], dim=1)
+    at = places.floor().long().clamp(0, side - 1)
+    flat = fine.flatten(2)
+    clicked = flat.gather(2, (at[..., 1] * side + at[..., 0])[:, None].expand(-1, fine.shape[1], -1))  # (N, C, P)
+    apart = (flat[:, :, None] - clicked[..., None]).square().sum(1)  # (N, P, s * s)
+    wanted, other = (apart.masked_fill((labels != label)[..., None], torch.inf).amin(1) for label in (INCLUDE, EXCLUDE))
+    logits = (_STEEP * (_LIKE - wanted)).clamp(-_MOST, _MOST).masked_fill(other < wanted, -_MOST).view(-1, 1, side, side)
+    if box is None:
+        return logits
+    cells = torch.arange(side, device=fine.device)
+    inside = (cells + 1 > box[:, 0, :, None]) & (cells < box[:, 1, :, None] + 1 / _FINE_STRIDE)  # (N, uv, s)
+    return logits.masked_fill(~(inside[:, 1, :, None] & inside[:, 0, None, :])[:, None], -_MOST)
+
+
 def run_heads(
     network: SAM2Base,
     features: Features,
@@ -60,11 +98,13 @@ def run_heads(
         features: of the pictures, or of windows of them.
         points: prompts, in pixels of the picture or window.
         is_ambiguous: whether a person would be shown three masks.
-        logits: ``(N, 1, 4s, 4s)`` of the mask before.
+        logits: ``(N, 1, 4s, 4s)`` of the mask before; a first guess is made when there is none.
         origin: where in the whole picture a window stands (u, v) [px].
     """
     device, side = features.deep.device, features.deep.shape[-1]
     prompts = network.sam_prompt_encoder
+    if logits is None:
+        logits = guess_mask(features.fine[0].detach(), points)
     coordinates = points.coordinates + torch.tensor(origin, dtype=torch.float32)
     sparse, dense = prompts(points=(coordinates.to(device), points.labels.to(device)), boxes=None, masks=logits)
     column, row = (at // (network.image_size // prompts.image_embedding_size[0]) for at in origin)

@@ -7,6 +7,8 @@ from typing import Final
 
 import torch
 
+from models.sam2_bench.clicks import Points
+from models.sam2_bench.heads import guess_mask
 from models.sam2_bench.weights import find_weights, load_network, read_about
 from models.sam2_segmenter import Sam2Segmenter
 from workbench.core.protocols import SegmenterSpec
@@ -24,4 +26,5 @@ def load_segmenter(path: Path | None = None) -> Sam2Segmenter:
     path = path or find_weights()
     network = load_network(path).to("cuda" if torch.cuda.is_available() else "cpu")
     about = f"SAM 2 in small, trained on this bench's pictures, {network.image_size} px: for live work without a GPU"
-    return Sam2Segmenter(network, SegmenterSpec(NAME, about, tracks_by=read_about(path).get("tracks_by", "association")))
+    spec = SegmenterSpec(NAME, about, tracks_by=read_about(path).get("tracks_by", "association"))
+    return Sam2Segmenter(network, spec, lambda fine, places, labels: guess_mask(fine, Points(places, labels)))

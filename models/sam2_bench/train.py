@@ -49,13 +49,13 @@ class Settings:
     masks_a_picture: int = 4
     window: int = 128
     """Side of the windows that are learnt from at first: a quarter of the work, and most things fit in [px]."""
-    whole_from: float = 0.6
+    whole_from: float = 0.7
     """Share of the schedule after which whole pictures are learnt from."""
     num_frames: int = 6
     """Of a clip."""
     masks_a_clip: int = 4
-    clips_from: float = 0.75
-    """Share of the schedule after which clips are learnt from."""
+    clips_after_min: float = 85.0
+    """Minutes after which clips are learnt from as well: a memory of poor masks is worth nothing."""
     clip_share: float = 0.6
     """How often then."""
     learning_rate: float = 8e-4
@@ -173,7 +173,7 @@ def train(trainer: Trainer, shards: ShardSet, *, progress: Progress, on_save: On
     side = trainer.config.image_side
     first, refreshed = trainer.step, time.monotonic()
     while trainer.share < 1.0:
-        if shards.clips and trainer.share >= settings.clips_from and rng.random() < settings.clip_share:
+        if shards.clips and trainer.seconds > 60 * settings.clips_after_min and rng.random() < settings.clip_share:
             trainer.learn_clip(draw_clip(shards, rng, num_frames=settings.num_frames, num_masks=settings.masks_a_clip), rng)
         else:
             window = settings.window if trainer.share < settings.whole_from else side

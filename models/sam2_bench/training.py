@@ -79,6 +79,8 @@ def run_training(order: TrainingOrder) -> dict[str, Any]:
         "minutes": round(trainer.seconds / 60, 1),
         "pictures": len(shards.stills),
         "clips": len(shards.clips),
+        "num_frames": settings.num_frames,
+        "clips_after_min": settings.clips_after_min,
     }
     num_episodes = plan.episodes if order.episodes is None else order.episodes
     report = evaluate(out / WEIGHTS_NAME, plan.prompts, num_episodes, plan.frames, progress) if num_episodes else {}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models.sam2_bench.clicks import Points, bounding_box, correct, deepest, draw_boxes, draw_clicks, draw_corrections
 from models.sam2_bench.config import Sam2BenchConfig
 from models.sam2_bench.data import draw_clip, draw_images
-from models.sam2_bench.heads import embed, run_heads
+from models.sam2_bench.heads import embed, guess_mask, run_heads
 from models.sam2_bench.losses import affinity_loss, find_losses
 from models.sam2_bench.network import build_network
 from models.sam2_bench.scenes import HELD_OUT_HUES, HELD_OUT_KINDS, draw_set
@@ -20,9 +20,12 @@ from models.sam2_bench.shards import ShardSet, generate
 from models.sam2_bench.studio import CLIP_LENGTH
 from models.sam2_bench.training import run_training
 from models.sam2_bench.weights import load_network, note_about, read_about, save_weights
+from models.sam2_segmenter import Sam2Segmenter
 from models.training_order import TrainingOrder
-from tests.models.tiny_sam2 import TINY
+from tests.models.tiny_sam2 import TINY, noise_picture
 from workbench.core.errors import InvalidInput, NotStored
+from workbench.core.masks import MaskPrompt
+from workbench.core.protocols import SegmenterSpec
 
 SIDE = 64
 
@@ -205,9 +208,57 @@ def test_the_heads_are_those_of_sam2():
         features = embed(network, torch.randn(1, 3, SIDE, SIDE))
         ours = run_heads(network, features, points, is_ambiguous=True)
         for is_ambiguous, kept in ((True, slice(1, None)), (False, slice(0, 1))):
-            theirs = network._forward_sam_heads(features.deep, points.as_inputs(), None, list(features.fine), is_ambiguous)
+            guess = guess_mask(features.fine[0], points)
+            theirs = network._forward_sam_heads(features.deep, points.as_inputs(), guess, list(features.fine), is_ambiguous)
             assert torch.allclose(ours.logits[:, kept], theirs[0], atol=1e-5)
             assert torch.allclose(ours.ious[:, kept], theirs[2], atol=1e-6)
+
+
+def two_things():
+    """Features of a picture of two things, one on the left and one on the right, on a ground."""
+    fine = torch.zeros(1, 3, 16, 16)
+    fine[:, 0, 4:12, 2:6] = 3.0
+    fine[:, 1, 4:12, 10:14] = 3.0
+    return fine
+
+
+def said(*places, labels):
+    return Points(torch.tensor([places], dtype=torch.float32), torch.tensor([labels], dtype=torch.int32))
+
+
+def test_the_first_guess_at_a_click_is_what_looks_like_it():
+    guess = guess_mask(two_things(), said((16.0, 32.0), labels=[1]))[0, 0] > 0
+    expected = torch.zeros(16, 16, dtype=torch.bool)
+    expected[4:12, 2:6] = True
+    assert torch.equal(guess, expected)
+
+
+def test_the_first_guess_at_a_box_is_what_looks_like_its_middle_and_lies_in_it():
+    guess = guess_mask(two_things(), said((40.0, 24.0), (52.0, 40.0), labels=[2, 3]))[0, 0] > 0
+    rows, columns = torch.nonzero(guess, as_tuple=True)
+    assert (rows.min(), rows.max()) == (6, 10) and (columns.min(), columns.max()) == (10, 13)
+
+
+def test_what_looks_more_like_an_excluding_click_is_not_guessed():
+    fine = two_things()
+    fine[:, 0, 4:12, 4:6] = 3.6  # the right half of the left thing looks a little different
+    with_all = guess_mask(fine, said((9.0, 32.0), labels=[1])) > 0
+    without = guess_mask(fine, said((9.0, 32.0), (20.0, 32.0), labels=[1, 0])) > 0
+    assert with_all[0, 0, 8, 4] and not without[0, 0, 8, 4] and without[0, 0, 8, 2]
+
+
+def test_a_segmenter_makes_the_same_first_guess_as_training():
+    torch.manual_seed(0)
+    given = []
+    guess = lambda fine, places, labels: given.append(guess_mask(fine, Points(places, labels))) or given[-1]  # noqa: E731
+    segmenter = Sam2Segmenter(build_network(TINY), SegmenterSpec("tiny"), guess)
+    embedding = segmenter.embed(noise_picture(width=SIDE, height=SIDE))
+    found = segmenter.segment(embedding, MaskPrompt(((20.0, 10.0),), (1,), box=(8.0, 4.0, 40.0, 30.0)))[0]
+    fine = embedding.data.features["high_res_feats"][0]
+    expected = guess_mask(fine, said((8.0, 4.0), (40.0, 30.0), (20.0, 10.0), labels=[2, 3, 1]))
+    assert torch.equal(given[0], expected)
+    segmenter.segment(embedding, MaskPrompt(((20.0, 10.0),), (1,), logits=found.logits))
+    assert len(given) == 1  # what was found before is the better guess
 
 
 def test_weights_come_back_as_they_were_and_tell_how_they_were_made(tmp_path):
