@@ -34,16 +34,17 @@ class _Looked(NamedTuple):
     size: list[tuple[int, int]]
 
 
-FirstGuess = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From the finest features ``(1, C, s, s)``, places ``(1, P, 2)`` [px of the network's picture] and labels ``(1, P)`` to logits ``(1, 1, s, s)``."""
+Guess = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+"""Which rough mask goes in with clicks: from the finest features ``(1, C, s, s)``, places ``(1, P, 2)`` [px of the network's picture], labels
+``(1, P)`` and the logits ``(1, 1, s, s)`` before, if any, to logits ``(1, 1, s, s)``."""
 
 
 class Sam2Segmenter:
     """Masks from clicks and boxes by a SAM 2; one call at a time."""
 
-    def __init__(self, network: SAM2Base, spec: SegmenterSpec, first_guess: FirstGuess | None = None) -> None:
-        """Take a network, what it is called, and what rough mask it was trained to be given with a first prompt, if any."""
-        self._network, self._spec, self._first_guess = network.eval(), spec, first_guess
+    def __init__(self, network: SAM2Base, spec: SegmenterSpec, guess: Guess | None = None) -> None:
+        """Take a network, what it is called, and how it was trained to be given a rough mask with clicks, if so."""
+        self._network, self._spec, self._guess = network.eval(), spec, guess
         self._predictor = SAM2ImagePredictor(network)
         # The package assumes pictures of 1,024 pixels.
         self._predictor._bb_feat_sizes = [(network.image_size // s,) * 2 for s in _CONTEXT_STRIDES]
@@ -91,8 +92,8 @@ class Sam2Segmenter:
                 self._given_logits(prompt),
                 normalize_coords=True,
             )
-            if given is None and self._first_guess is not None:
-                given = self._guess(looked, points, labels, box)
+            if self._guess is not None:
+                given = self._guess(looked.features["high_res_feats"][0], *_join(points, labels, box), given)
             # As the package's `predict`, without turning masks into numbers and back.
             found = predictor._predict(points, labels, box, given, multimask_output=prompt.is_ambiguous)
         masks, scores, logits = (tensor[0].cpu().numpy() for tensor in found)
@@ -106,15 +107,6 @@ class Sam2Segmenter:
     def make_memory_tracker(self) -> Sam2Tracker:
         """Return a tracker by SAM 2's own memory."""
         return Sam2Tracker(self)
-
-    def _guess(self, looked: _Looked, points: Tensor | None, labels: Tensor | None, box: Tensor | None) -> Tensor:
-        """Return the first guess ``(1, 1, s, s)`` at what a prompt means."""
-        assert self._first_guess is not None
-        fine = looked.features["high_res_feats"][0]
-        corners = torch.tensor([_BOX_CORNERS], dtype=torch.int, device=fine.device)
-        places = [p for p in (None if box is None else box.reshape(1, 2, 2), points) if p is not None]
-        names = [n for n in (None if box is None else corners, labels) if n is not None]
-        return self._first_guess(fine, torch.cat(places, dim=1), torch.cat(names, dim=1))
 
     def _given_logits(self, prompt: MaskPrompt) -> NDArray[np.float32] | None:
         side = self._predictor._bb_feat_sizes[0][0]
@@ -130,6 +122,17 @@ class Sam2Segmenter:
         small = F.interpolate(torch.from_numpy(mask).float()[None, None], size=(side, side), mode="bilinear", antialias=True)
         found: NDArray[np.float32] = (_SURE_LOGIT * (2 * small[0] - 1)).numpy()
         return found
+
+
+def _join(points: Tensor | None, labels: Tensor | None, box: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the corners of a box and clicks as one list of places ``(1, P, 2)`` with labels ``(1, P)``, corners first."""
+    if box is None:
+        assert points is not None and labels is not None
+        return points, labels
+    corners, names = box.reshape(1, 2, 2), torch.tensor([_BOX_CORNERS], dtype=torch.int, device=box.device)
+    if points is None or labels is None:
+        return corners, names
+    return torch.cat([corners, points], dim=1), torch.cat([names, labels], dim=1)
 
 
 def check_prompt(prompt: MaskPrompt, picture: Picture) -> None:

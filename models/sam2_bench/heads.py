@@ -53,16 +53,23 @@ def embed(network: SAM2Base, pictures: Tensor) -> Features:
     return Features(deep, (levels[0], levels[1]))
 
 
-def guess_mask(fine: Tensor, points: Points) -> Tensor:
+def guess_mask(fine: Tensor, points: Points, before: Tensor | None = None) -> Tensor:
     """Return logits ``(N, 1, s, s)`` of what looks like an including click (like the middle of a box that has none) and lies in the box.
 
     SAM 2's prompt encoder takes a rough mask beside clicks, and uses it to refine what it said before. Here it gets one with the first
-    click already: the finest features tell things apart long before the decoder has learnt to find a click's thing by itself.
+    click already: the finest features tell things apart long before the decoder has learnt to find a click's thing by itself. With a
+    correcting click, both kinds of evidence are added.
 
     Args:
         fine: ``(N, C, s, s)``, the finest features of each prompt's picture.
         points: prompts in pixels of these pictures: a box, its corners first, or clicks, or both.
+        before: ``(N, 1, s, s)`` logits of the mask before, if there was one.
     """
+    guess = _find_alike(fine, points)
+    return guess if before is None else (guess + before.clamp(-_MOST, _MOST)).clamp(-_MOST, _MOST)
+
+
+def _find_alike(fine: Tensor, points: Points) -> Tensor:
     side, first = fine.shape[-1], points.labels[0].tolist()
     places, labels = points.coordinates.to(fine.device) / _FINE_STRIDE, points.labels.to(fine.device)
     box = places[:, :2] if first[0] == BOX_CORNERS[0] else None
@@ -98,15 +105,14 @@ def run_heads(
         features: of the pictures, or of windows of them.
         points: prompts, in pixels of the picture or window.
         is_ambiguous: whether a person would be shown three masks.
-        logits: ``(N, 1, 4s, 4s)`` of the mask before; a first guess is made when there is none.
+        logits: ``(N, 1, 4s, 4s)`` of the mask before.
         origin: where in the whole picture a window stands (u, v) [px].
     """
     device, side = features.deep.device, features.deep.shape[-1]
     prompts = network.sam_prompt_encoder
-    if logits is None:
-        logits = guess_mask(features.fine[0].detach(), points)
+    guess = guess_mask(features.fine[0].detach(), points, logits)
     coordinates = points.coordinates + torch.tensor(origin, dtype=torch.float32)
-    sparse, dense = prompts(points=(coordinates.to(device), points.labels.to(device)), boxes=None, masks=logits)
+    sparse, dense = prompts(points=(coordinates.to(device), points.labels.to(device)), boxes=None, masks=guess)
     column, row = (at // (network.image_size // prompts.image_embedding_size[0]) for at in origin)
     # All four masks, where the decoder itself would return those asked for: all of them learn from every prompt.
     low, ious, _, scores = network.sam_mask_decoder.predict_masks(

@@ -27,4 +27,4 @@ def load_segmenter(path: Path | None = None) -> Sam2Segmenter:
     network = load_network(path).to("cuda" if torch.cuda.is_available() else "cpu")
     about = f"SAM 2 in small, trained on this bench's pictures, {network.image_size} px: for live work without a GPU"
     spec = SegmenterSpec(NAME, about, tracks_by=read_about(path).get("tracks_by", "association"))
-    return Sam2Segmenter(network, spec, lambda fine, places, labels: guess_mask(fine, Points(places, labels)))
+    return Sam2Segmenter(network, spec, lambda fine, places, labels, before: guess_mask(fine, Points(places, labels), before))

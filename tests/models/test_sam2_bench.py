@@ -247,18 +247,31 @@ def test_what_looks_more_like_an_excluding_click_is_not_guessed():
     assert with_all[0, 0, 8, 4] and not without[0, 0, 8, 4] and without[0, 0, 8, 2]
 
 
-def test_a_segmenter_makes_the_same_first_guess_as_training():
+def test_what_was_found_before_and_what_looks_like_a_click_are_added():
+    before = torch.full((1, 1, 16, 16), -3.0)
+    before[..., 4:8, 2:6] = 3.0
+    points = said((16.0, 32.0), labels=[1])
+    first, both = guess_mask(two_things(), points), guess_mask(two_things(), points, before)
+    assert torch.equal(both, (first + before).clamp(-8, 8))
+
+
+def test_a_segmenter_guesses_as_training_does():
     torch.manual_seed(0)
     given = []
-    guess = lambda fine, places, labels: given.append(guess_mask(fine, Points(places, labels))) or given[-1]  # noqa: E731
+
+    def guess(fine, places, labels, before):
+        given.append((guess_mask(fine, Points(places, labels), before), before))
+        return given[-1][0]
+
     segmenter = Sam2Segmenter(build_network(TINY), SegmenterSpec("tiny"), guess)
     embedding = segmenter.embed(noise_picture(width=SIDE, height=SIDE))
-    found = segmenter.segment(embedding, MaskPrompt(((20.0, 10.0),), (1,), box=(8.0, 4.0, 40.0, 30.0)))[0]
-    fine = embedding.data.features["high_res_feats"][0]
-    expected = guess_mask(fine, said((8.0, 4.0), (40.0, 30.0), (20.0, 10.0), labels=[2, 3, 1]))
-    assert torch.equal(given[0], expected)
-    segmenter.segment(embedding, MaskPrompt(((20.0, 10.0),), (1,), logits=found.logits))
-    assert len(given) == 1  # what was found before is the better guess
+    fine, click, box = embedding.data.features["high_res_feats"][0], ((20.0, 10.0),), (8.0, 4.0, 40.0, 30.0)
+    found = segmenter.segment(embedding, MaskPrompt(click, (1,), box=box))[0]
+    assert torch.equal(given[0][0], guess_mask(fine, said((8.0, 4.0), (40.0, 30.0), (20.0, 10.0), labels=[2, 3, 1])))
+    segmenter.segment(embedding, MaskPrompt(click, (1,), logits=found.logits))
+    assert given[0][1] is None and np.array_equal(given[1][1].numpy()[0], found.logits)
+    segmenter.segment(embedding, MaskPrompt(box=box))
+    assert torch.equal(given[2][0], guess_mask(fine, said((8.0, 4.0), (40.0, 30.0), labels=[2, 3])))
 
 
 def test_weights_come_back_as_they_were_and_tell_how_they_were_made(tmp_path):
