@@ -3,7 +3,7 @@
 Every tab runs a moving robot, has a socket, and gets its pictures. One more tab is asked to halt and to take over, a thousand times each,
 at random moments. Delays are told by two clocks: by real time, which includes what the operating system gives to other programs, and by
 the robot's, which stands still while the stepping thread waits: how far it moved on from the moment that was shown when the command arrived
-until its targets froze, or until the first step by hand.
+until its targets froze, or until the hand moved it: within the step that had begun, or from the next one on.
 """
 
 from __future__ import annotations
@@ -116,13 +116,13 @@ class Try(NamedTuple):
     """One halt or one take-over."""
 
     delay_s: float
-    """From the command's arrival until the halt is on the timeline, or the first step by hand begins, in real time."""
+    """From the command's arrival until the halt is on the timeline, or the hand moves the robot, in real time."""
     moved_s: float
-    """By the robot's clock: until the targets froze, or the first step by hand began."""
+    """By the robot's clock: until the targets froze, or the hand moved it."""
     num_late: int
     """Steps of the policy that began after the command had arrived."""
     jump: float
-    """How much the commanded velocity changed at the first step by hand, in parts of its limit; 0 for a halt."""
+    """How much the commanded velocity changed until the first whole step by hand, in parts of its limit; 0 for a halt."""
 
 
 def bench_human(*, tries: int = TRIES, tabs: int = TABS) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def _tries(session: LiveSession, watch: Watch, socket: Connection, name: str, tr
         else:
             socket.send(message)
             first = watch.wait_hand(begun)
-            done_s, stood_s, jump = watch.steps[first].wall_time, watch.steps[first].time_s, _jump(watch.steps, first)
+            (done_s, stood_s), jump = _moved_by_hand(watch.steps, first), _jump(watch.steps, first)
             watch.wait_event(EventKind.HANDBACK, session.controller.hand_back)
         num_late = sum(s.actor is not Actor.HUMAN and s.wall_time > watch.arrived_s for s in watch.steps[begun:])
         found.append(Try(done_s - watch.arrived_s, stood_s - watch.shown_s, num_late, jump))
@@ -194,6 +194,15 @@ def _let_act(session: LiveSession, watch: Watch) -> None:
 def _frozen_s(step: Step) -> float:
     """Return the simulated time [s] from which the targets stood still."""
     return step.time_s + (PERIOD_S if step.halt_slice is None else step.halt_slice * SLICE_PERIOD_S)
+
+
+def _moved_by_hand(steps: list[Step], first: int) -> tuple[float, float]:
+    """Return when the hand moved the robot, whose first whole step by hand is ``first``: in real time [Unix s], and simulated [s]."""
+    begun = steps[first - 1] if first else None
+    if begun is None or begun.takeover is None:
+        return steps[first].wall_time, steps[first].time_s
+    part = begun.takeover.slice * SLICE_PERIOD_S / PERIOD_S
+    return begun.wall_time + part * begun.step_ms / 1e3, begun.time_s + part * PERIOD_S
 
 
 def _jump(steps: list[Step], index: int) -> float:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from workbench.core.errors import InvalidInput, TooLarge
 
 FORMAT: Final = "vla-workbench-archive"
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_MANIFEST_BYTES: Final = 64 * 2**20
 MAX_MEMBER_BYTES: Final = 2**30
 _MEMBER: Final = re.compile(

@@ -22,7 +22,7 @@ from sessions.store import MAX_TEXT, MAX_THUMBNAIL_BYTES, Store
 from sessions.writing import json_text
 from workbench.core.errors import InvalidInput, StoreCorrupt
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, Outcome, new_id
-from workbench.core.types import ACTION_DIM, PROPRIO, PROPRIO_DIM, Actor, EpisodeConfig, SimState, Step
+from workbench.core.types import ACTION_DIM, PROPRIO, PROPRIO_DIM, Actor, EpisodeConfig, SimState, Step, Takeover
 
 _CHUNK: Final = struct.Struct("<QII")
 """Head of each chunk in ``states.bin``: first step, number of steps, bytes of the chunk that follows."""
@@ -35,9 +35,11 @@ _SEEN_COLUMNS: Final = "ee_x_um, ee_y_um, ee_z_um, gripper_permille"
 _WALL_COLUMNS: Final = "policy_us, step_us, wall_ms"
 _STEP_QUERY: Final = f"""
     SELECT s.step, s.time_s, s.actor, s.is_success, s.halt_slice, {_SEEN_COLUMNS}, {ACTION_COLUMNS},
-        s.exact_action, s.proposal, p.id AS prompt_id, s.scores, {_WALL_COLUMNS}
+        s.exact_action, s.proposal, p.id AS prompt_id, s.scores, {_WALL_COLUMNS}, s.takeover_slice, s.takeover_action
     FROM steps s LEFT JOIN prompts p ON p.num = s.prompt WHERE s.episode = (SELECT num FROM episodes WHERE id = ?) ORDER BY s.step"""
-_NUM_COLUMNS: Final = 23
+_NUM_COLUMNS: Final = 25
+_NUM_FIRST_COLUMNS: Final = 23
+"""Of archives of version 1, which know no take-over within a step."""
 _Wrong = (ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError, struct.error, InvalidInput, StoreCorrupt)
 
 
@@ -222,10 +224,11 @@ def _parse_note(data: Mapping[str, Any], episode_id: str) -> Note:
 
 
 def _parse_step(row: object, state: SimState, started: float) -> Step:
-    if not isinstance(row, list) or len(row) != _NUM_COLUMNS:
-        raise TypeError("a step is no row of 23 values")
+    if not isinstance(row, list) or len(row) not in (_NUM_FIRST_COLUMNS, _NUM_COLUMNS):
+        raise TypeError(f"a step is no row of {_NUM_COLUMNS} values")
     index, time_s, actor, is_success, halt_slice, *rest = row
-    seen, action, (exact, proposal, prompt_id, scores, policy_us, step_us, wall_ms) = rest[:4], rest[4:11], rest[11:]
+    seen, action, (exact, proposal, prompt_id, scores, policy_us, step_us, wall_ms) = rest[:4], rest[4:11], rest[11:18]
+    taken_slice, taken_action = rest[18:] or (None, None)
     executed = np.array([_float(v) for v in action], dtype=np.float32) if exact is None else _vector(exact)
     return Step(
         index=_count(index),
@@ -236,6 +239,7 @@ def _parse_step(row: object, state: SimState, started: float) -> Step:
         actor=Actor(actor),
         is_success=bool(_count(is_success)),
         halt_slice=None if halt_slice is None else _count(halt_slice),
+        takeover=None if taken_slice is None else Takeover(_count(taken_slice), _vector(taken_action)),
         prompt_id="" if prompt_id is None else _id(prompt_id),
         scores={} if scores is None else {_text(k): _float(v) for k, v in parse_json(_text(scores).encode(), "scores").items()},
         policy_ms=_number(policy_us) / 1e3,

@@ -297,3 +297,10 @@ _VERSIONS: Final = (
         undone REAL
     )""",
 )
+
+
+@migrations()
+def m012_takeovers(db: Database) -> None:
+    """Steps within which a person took over: from which slice on, and what was executed then."""
+    db.execute("ALTER TABLE steps ADD COLUMN takeover_slice INTEGER")
+    db.execute("ALTER TABLE steps ADD COLUMN takeover_action BLOB")

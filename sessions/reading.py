@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sessions.records import EpisodeInfo, EpisodeQuery, Note, SessionInfo, StepColumns
 from workbench.core.errors import InvalidInput, StoreCorrupt
 from workbench.core.events import Event, EventKind, Outcome
-from workbench.core.types import ACTION_DIM, Actor, EpisodeConfig, SimState, Step
+from workbench.core.types import ACTION_DIM, Actor, EpisodeConfig, SimState, Step, Takeover
 
 EPISODE_COLUMNS: Final = """
     e.num, e.id, e.session_id, e.parent_id, e.branch_step, e.config, e.instruction, e.policy, e.name, e.rating, e.outcome,
@@ -127,6 +127,7 @@ def step_from_row(row: sqlite3.Row, state: SimState, started: float) -> Step:
             actor=Actor(row["actor"]),
             is_success=bool(row["is_success"]),
             halt_slice=row["halt_slice"],
+            takeover=None if row["takeover_slice"] is None else Takeover(int(row["takeover_slice"]), _vector(row["takeover_action"])),
             prompt_id=row["prompt_id"] or "",
             scores=_scores(row["scores"]),
             policy_ms=int(row["policy_us"]) / 1e3,

@@ -20,7 +20,7 @@ from workbench.core.catalog import Catalog
 from workbench.core.errors import InvalidInput, NotStored
 from workbench.core.geometry import Pinhole
 from workbench.core.protocols import OnSlice, Quality, Simulator, SimulatorSpec, View
-from workbench.core.types import PROPRIO_DIM, CameraRequest, EpisodeConfig, Observation, SimState, StepResult
+from workbench.core.types import PROPRIO_DIM, CameraRequest, EpisodeConfig, Observation, SimState, StepResult, Takeover
 
 RECORDED: Final = "recorded"
 """Name of the simulator."""
@@ -71,7 +71,14 @@ class RecordedSimulator:
         self._config, self._frame = config, 0
         return config.instruction
 
-    def step(self, action: NDArray[np.float32], *, on_slice: OnSlice | None = None, halt_slice: int | None = None) -> StepResult:
+    def step(
+        self,
+        action: NDArray[np.float32],
+        *,
+        on_slice: OnSlice | None = None,
+        halt_slice: int | None = None,
+        takeover: Takeover | None = None,
+    ) -> StepResult:
         """Refuse: nobody knows what would have happened.
 
         Raises:

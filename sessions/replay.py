@@ -52,7 +52,7 @@ class ReplayReport:
 
 
 def replay(store: Store, episode_id: str, make_simulator: MakeSimulator) -> ReplayReport:
-    """Run the recorded actions, halts and perturbations again from the start, and compare every state bit for bit.
+    """Run the recorded actions, halts, take-overs and perturbations again from the start, and compare every state bit for bit.
 
     Stops at the first difference. Makes, uses and closes a simulator in this thread.
 
@@ -78,7 +78,7 @@ def replay(store: Store, episode_id: str, make_simulator: MakeSimulator) -> Repl
             if difference:
                 return ReplayReport(episode_id, info.num_steps, num_compared + 1, Difference(step.index, difference))
             num_compared += 1
-            result = simulator.step(step.action, halt_slice=step.halt_slice)
+            result = simulator.step(step.action, halt_slice=step.halt_slice, takeover=step.takeover)
             if result.is_success != step.is_success:
                 return ReplayReport(episode_id, info.num_steps, num_compared, Difference(step.index + 1, "success"))
         _perturb(simulator, pushes.get(num_compared, ()))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sessions.codec import CHUNK_STEPS, encode_states
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event, EventKind, Outcome
@@ -19,7 +20,7 @@ STEP_BYTES: Final = 170
 """What a row of ``steps`` takes on average, measured; for the estimate of ``episodes.num_bytes``."""
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-_INSERT_STEP: Final = "INSERT OR REPLACE INTO steps VALUES (" + ", ".join("?" * 24) + ")"
+_INSERT_STEP: Final = "INSERT OR REPLACE INTO steps VALUES (" + ", ".join("?" * 26) + ")"
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _step_rows(progress: EpisodeProgress, steps: Sequence[Step], prompts: Mappin
     rows: list[tuple[object, ...]] = []
     for step, seen, action, odd in zip(steps, _seen(steps), actions, is_odd, strict=True):
         exact = action.tobytes()
-        proposal = None if step.proposal is None else np.asarray(step.proposal, dtype="<f4").tobytes()
+        proposal = None if step.proposal is None else _bytes(step.proposal)
         rows.append(
             (
                 progress.num,
@@ -191,9 +192,14 @@ def _step_rows(progress: EpisodeProgress, steps: Sequence[Step], prompts: Mappin
                 round(1e3 * step.policy_ms),
                 round(1e3 * step.step_ms),
                 round(1e3 * (step.wall_time - progress.started)),
+                *((None, None) if step.takeover is None else (step.takeover.slice, _bytes(step.takeover.action))),
             )
         )
     return rows
+
+
+def _bytes(action: NDArray[np.float32]) -> bytes:
+    return np.asarray(action, dtype="<f4").tobytes()
 
 
 def _seen(steps: Sequence[Step]) -> list[list[int | None]]:

@@ -10,7 +10,7 @@ from workbench.core.errors import InvalidInput
 from workbench.core.events import EventKind
 from workbench.core.geometry import Pinhole
 from workbench.core.protocols import PolicySpec, SimulatorSpec
-from workbench.core.types import PROPRIO, ActionChunk, EpisodeConfig, Observation, SimState, StepResult
+from workbench.core.types import PROPRIO, ActionChunk, EpisodeConfig, Observation, SimState, StepResult, Takeover
 
 NUM_SLICES = 5
 TASKS = ("reach", "other")
@@ -64,15 +64,19 @@ class FakeSimulator:
         self.goal = float(config.options.get("goal", 1.0))
         return config.instruction or f"{config.task} the goal"
 
-    def step(self, action, *, on_slice=None, halt_slice=None):
+    def step(self, action, *, on_slice=None, halt_slice=None, takeover=None):
         assert threading.get_ident() == self._thread
         if self.count == self.fail_on_step:
             raise RuntimeError("the solver diverged")
         halted = None
         for i in range(NUM_SLICES):
-            if halted is None and (i == halt_slice or (on_slice is not None and on_slice(i, self.physics))):
+            wish = on_slice(i, self.physics) if halted is None and on_slice is not None else i == halt_slice
+            if isinstance(wish, np.ndarray):
+                takeover = Takeover(i, wish)
+            elif wish:
                 halted = i
                 self.physics[4:7] = self.physics[1:4]
+            action = takeover.action if takeover is not None and takeover.slice == i else action
             if halted is None:
                 self.physics[4:7] += action[:3] / NUM_SLICES
                 self.physics[7] = action[6]
@@ -80,7 +84,7 @@ class FakeSimulator:
             self.physics[0] += 1 / self.config.control_hz / NUM_SLICES
         self.count += 1
         distance = abs(self.goal - self.physics[1])
-        return StepResult(bool(distance < 0.02), halted, {"distance_to_goal": distance})
+        return StepResult(bool(distance < 0.02), halted, takeover, {"distance_to_goal": distance})
 
     def observe(self, cameras):
         proprio = np.zeros(16, dtype=np.float32)

@@ -1,9 +1,10 @@
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from tests.rollout.fakes import Blocking, FakeSimulator, Wander, fake_config
+from tests.rollout.fakes import NUM_SLICES, Blocking, FakeSimulator, Wander, fake_config
 from tests.rollout.rigs import Rig, wait_for
 from workbench.core.errors import WrongMode
 from workbench.core.events import EventKind
@@ -12,6 +13,9 @@ from workbench.intervention.driving import JOG_TIMEOUT_S
 from workbench.rollout.modes import RolloutMode
 
 NUDGE = np.array([0.002, 0, 0, 0, 0, 0, 0.5], dtype=np.float32)
+AGAINST = np.array([-0.02, 0.01, 0, 0, 0, 0, 1], dtype=np.float32)
+LIMIT = 0.6 / 20
+SLICE_S = 0.05 / NUM_SLICES
 
 
 def test_halt_freezes_the_targets_within_the_step(rig):
@@ -124,12 +128,10 @@ def test_the_humans_action_is_executed_exactly_while_correcting_and_proposals_ar
 
 def test_control_changes_hands_without_a_jump_in_velocity(rig):
     """Both ways: at most 5 % of the limit from one control step to the next, from the last step of one to the wish of the other."""
-    limit = 0.6 / 20
-    against = np.array([-0.02, 0.01, 0, 0, 0, 0, 1], dtype=np.float32)
     rig.start(is_running=True)
     rig.wait_steps(5)
     rig.controller.take_over()
-    wait_for(lambda: rig.controller.jog(against) or any(np.array_equal(s.action, against) for s in list(rig.diary.steps)))
+    wait_for(lambda: rig.controller.jog(AGAINST) or any(np.array_equal(s.action, AGAINST) for s in list(rig.diary.steps)))
     rig.controller.resume()
     rig.wait_steps(len(rig.diary.steps) + 60)
     rig.controller.pause()
@@ -137,11 +139,100 @@ def test_control_changes_hands_without_a_jump_in_velocity(rig):
     steps = rig.diary.steps
     first = next(i for i, s in enumerate(steps) if s.actor is Actor.HUMAN)
     last = max(i for i, s in enumerate(steps) if s.actor is Actor.HUMAN)
-    reached = next(i for i in range(first, last + 1) if np.array_equal(steps[i].action, against))
+    reached = next(i for i in range(first, last + 1) if np.array_equal(steps[i].action, AGAINST))
     for begin, end in ((first, reached), (last + 1, last + 15)):
         jumps = [np.linalg.norm(steps[i].action[:3] - steps[i - 1].action[:3]) for i in range(begin, end + 1)]
-        assert max(jumps) <= 0.05 * limit * 1.001
+        assert max(jumps) <= 0.05 * LIMIT * 1.001
     assert np.array_equal(steps[-1].action, steps[-1].proposal), "the policy gets its own way again"
+
+
+def at_slices(rig, wishes):
+    """Run to the third step at four times the speed, there call ``wishes[slice]`` when that slice is shown, and pause soon after."""
+
+    def watch():
+        shown = rig.controller.latest()
+        wish = wishes.pop(round((shown.time_s - 0.1) / SLICE_S), None) if shown.step == 2 else None
+        if wish is not None:
+            wish()
+
+    rig.start(speed=4.0)
+    rig.controller.subscribe(watch)
+    rig.controller.resume()
+    wait_for(lambda: not wishes)
+
+
+def assert_replays(rig):
+    """Check that every step, run again from the state before it, leads to the state before the next one."""
+    count, simulator = len(rig.diary.steps), FakeSimulator()
+    simulator.reset(fake_config())
+    for step in rig.diary.steps:
+        simulator.restore(step.state)
+        simulator.step(step.action, halt_slice=step.halt_slice, takeover=step.takeover)
+        assert simulator.state().equals(rig.controller.history().state(step.index + 1)), f"step {step.index} of {count}"
+
+
+def take_over_with_a_jog(rig):
+    rig.controller.take_over()
+    rig.controller.jog(AGAINST)
+
+
+@pytest.mark.parametrize("moment", range(NUM_SLICES))
+def test_a_take_over_in_any_slice_of_a_step_is_carried_out_in_that_step_smoothly_and_replays(rig, moment):
+    at_slices(rig, {moment: lambda: take_over_with_a_jog(rig)})
+    rig.wait_steps(5)
+    rig.controller.pause()
+    rig.settled_steps()
+    begun, *others = rig.diary.steps[2:5]
+    assert begun.takeover.slice == max(1, moment)
+    assert (begun.actor, [s.actor for s in others]) == (Actor.POLICY, [Actor.HUMAN] * 2)
+    np.testing.assert_array_equal(begun.action, begun.proposal)
+    toward = np.dot(begun.takeover.action - begun.action, AGAINST - begun.action)
+    assert toward > 0, "it is already the hand that moves"
+    assert not any(s.takeover for s in rig.diary.steps if s is not begun)
+    done = begun.takeover.slice / NUM_SLICES
+    moves = [begun.action, begun.takeover.action, *(s.action for s in others)]
+    jumps = [np.linalg.norm(after[:3] - before[:3]) / (0.05 * LIMIT) for before, after in pairwise(moves)]
+    np.testing.assert_allclose(jumps, [done, 1 - done, 1], rtol=1e-3)
+    (taken,) = [event for event in rig.diary.events if event.kind is EventKind.TAKEOVER]
+    assert taken.step == 3
+    assert_replays(rig)
+
+
+def test_a_halt_after_a_take_over_in_the_same_step_still_freezes_it(rig):
+    at_slices(rig, {1: lambda: take_over_with_a_jog(rig), 3: rig.controller.halt})
+    assert rig.settled_steps() == 3
+    assert (rig.diary.steps[2].takeover.slice, rig.diary.steps[2].halt_slice) == (1, 3)
+    assert rig.diary.kinds()[-3:] == [EventKind.TAKEOVER, EventKind.HANDBACK, EventKind.HALT]
+    assert_replays(rig)
+
+
+def test_who_hands_back_within_the_step_of_the_take_over_has_taken_over(rig):
+    at_slices(rig, {1: rig.controller.take_over, 2: rig.controller.hand_back})
+    assert rig.settled_steps() == 3
+    assert rig.diary.steps[2].takeover.slice == 1
+    assert rig.diary.kinds()[-3:-1] == [EventKind.TAKEOVER, EventKind.HANDBACK]
+    assert_replays(rig)
+
+
+def test_at_any_time_the_hand_counts_within_a_control_period_of_the_robots_clock(rig):
+    """It needs two slices at most: one that has begun, and the first of a step that was decided before."""
+    rng, moved = np.random.default_rng(4), []
+    rig.start(speed=1.0)
+    while len(moved) < 12:
+        rig.controller.resume()
+        time.sleep(rng.uniform(0.05, 0.15))
+        before = rig.controller.latest()
+        rig.controller.take_over()
+        is_known = rig.controller.latest() is before
+        begun = before.step
+        wait_for(lambda begun=begun: any(s.actor is Actor.HUMAN for s in rig.diary.steps[begun:]))
+        rig.controller.hand_back()
+        rig.settled_steps()
+        first = next(s for s in rig.diary.steps[begun:] if s.takeover is not None or s.actor is Actor.HUMAN)
+        start_s = first.time_s + (0 if first.takeover is None else first.takeover.slice * SLICE_S)
+        moved += [start_s - before.time_s] if is_known else []
+    assert max(moved) <= 2 * SLICE_S + 1e-9
+    assert_replays(rig)
 
 
 def test_the_hand_goes_along_a_way_and_holds_at_its_end(rig):

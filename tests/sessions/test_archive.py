@@ -16,7 +16,7 @@ from sessions.store import Store
 from tests.sessions.recordings import record, start, step
 from workbench.core.errors import InvalidInput, NotStored, StoreError, TooLarge, WorkbenchError
 from workbench.core.events import EpisodeEnd, Event, EventKind, Outcome
-from workbench.core.types import Actor
+from workbench.core.types import Actor, Takeover
 
 JPEG = b"\xff\xd8\xff\xe0 small picture \xff\xd9"
 ODD = np.array([-0.0, np.inf, np.nan, 3e38, 1e-42, 0.1, 1.0], dtype=np.float32)
@@ -33,7 +33,9 @@ def fill(store):
         state = store.state_at("parent", 40)
         child = start("stack", episode_id="child", session_id="monday", parent_id="parent", branch_step=40, start_state=state.to_bytes())
         recorder.on_start(child)
-        recorder.on_step(step(rng, 0, action=ODD, proposal=ODD[::-1], actor=Actor.HUMAN, halt_slice=2, prompt_id="sketch"))
+        recorder.on_step(
+            step(rng, 0, action=ODD, proposal=ODD[::-1], actor=Actor.HUMAN, halt_slice=2, prompt_id="sketch", takeover=Takeover(1, ODD))
+        )
         recorder.on_step(step(rng, 1, proposal=None, proprio=None, scores={}))
         recorder.on_step(step(rng, 2, scores={"value": float("nan"), "far": 1e20}))
         recorder.on_end(EpisodeEnd("child", Outcome.FAILURE, 3, 0.15))
@@ -103,6 +105,19 @@ def test_importing_again_skips_what_is_there_or_makes_copies(origin, tmp_path):
         prompt = next(store.steps(copied[3])).prompt_id
         assert prompt in [event.id for event in store.events(copied[150])] + ["sketch"]
         assert [e.payload for e in store.events(copied[150])] == [e.payload for e in store.events("parent")]
+
+
+def test_an_archive_from_before_take_overs_within_steps_is_read(origin, tmp_path):
+    def as_it_was(members, manifest):
+        manifest.update(version=1)
+        for name in [name for name in members if name.endswith("steps.jsonl")]:
+            rows = [json.loads(line)[:23] for line in members[name].splitlines()]
+            members[name] = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+    with Store.open(tmp_path / "workbench.db") as store:
+        report = import_archive(store, changed(origin / "monday.vlaw.zip", tmp_path / "old.zip", as_it_was))
+        assert len(report.imported) == 3
+        assert [(step.halt_slice, step.takeover) for step in store.steps("child")] == [(2, None), (None, None), (None, None)]
 
 
 def test_chosen_episodes_can_be_exported_and_unknown_ones_not(origin, tmp_path):
@@ -183,6 +198,7 @@ HOSTILE = {
     "steps are missing": put("e000001/steps.jsonl", b""),
     "events are no objects": put("e000001/events.jsonl", b"[]\n"),
     "notes are no list": put("e000001/notes.json", b"7"),
+    "take-over without an action": first_step(23, 2),
     "step index": first_step(0, 5),
     "step time": first_step(1, "now"),
     "actor": first_step(2, "ghost"),
@@ -209,7 +225,7 @@ def test_a_changed_member_a_newer_version_and_a_stranger_are_told_apart(origin, 
     source, target = origin / "monday.vlaw.zip", tmp_path / "changed.zip"
     cases = {
         "check sum": put("sessions.json", b'[{"id": "monday", "name": "Mondax, with \\u6f22\\u5b57", "started": 1700000000.0}]'),
-        "at most 1, found 2": lambda members, manifest: manifest.update(version=2),
+        "at most 2, found 3": lambda members, manifest: manifest.update(version=3),
         "format": lambda members, manifest: manifest.update(format="other"),
         "version": lambda members, manifest: manifest.update(version="1"),
         "exactly the members": lambda members, manifest: members.pop("sessions.json"),

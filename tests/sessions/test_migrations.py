@@ -24,6 +24,7 @@ SCHEMA_AFTER = {
     "m009_comparisons": "e72c8dc3e6eb31d0",
     "m010_feedback": "00e0c0b50ef0828d",
     "m011_versions": "c8e654b87b23fbaa",
+    "m012_takeovers": "fae3a31d3e138b27",
 }
 """Digest of the schema that each released migration leads to: one that was released is never edited, a new one gets a line here."""
 

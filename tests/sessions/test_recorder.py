@@ -10,7 +10,7 @@ from sessions.store import Store
 from tests.sessions.recordings import record, start, state, step
 from workbench.core.events import EpisodeEnd, Event, EventKind, Outcome
 from workbench.core.protocols import RolloutObserver
-from workbench.core.types import Actor
+from workbench.core.types import Actor, Takeover
 
 
 @pytest.fixture
@@ -53,11 +53,24 @@ def test_actions_that_sqlite_numbers_would_change_are_exact(store):
     head = start()
     with Recorder(store) as recorder:
         recorder.on_start(head)
-        recorder.on_step(step(rng, 0, action=odd, proposal=wrong, actor=Actor.HUMAN, halt_slice=3, scores={"value": float("inf")}))
+        recorder.on_step(
+            step(
+                rng,
+                0,
+                action=odd,
+                proposal=wrong,
+                actor=Actor.HUMAN,
+                halt_slice=3,
+                scores={"value": float("inf")},
+                takeover=Takeover(2, odd),
+            )
+        )
         recorder.on_step(step(rng, 1, action=wrong, proposal=None, proprio=None))
     first, second = store.steps(head.episode_id)
     assert (first.action.tobytes(), first.proposal.tobytes()) == (odd.tobytes(), wrong.tobytes())
-    assert (first.actor, first.halt_slice) == (Actor.HUMAN, 3)
+    assert (first.actor, first.halt_slice, first.takeover.slice) == (Actor.HUMAN, 3, 2)
+    assert first.takeover.action.tobytes() == odd.tobytes()
+    assert second.takeover is None
     assert np.isnan(first.scores["value"])
     assert (second.action.tobytes(), second.proposal) == (wrong.tobytes(), None)
     assert np.isnan(store.columns(head.episode_id).ee[1]).all()

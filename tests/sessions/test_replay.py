@@ -19,6 +19,7 @@ from workbench.simulation.simulators import SIMULATORS
 from workbench.simulation.tasks import TASKS
 
 NAMES = [entry.name for entry in TASKS]
+MINE = np.array([0.02, 0, 0, 0, 0, 0.1, 0], dtype=np.float32)
 
 
 class Wild:
@@ -34,8 +35,8 @@ class Wild:
         return ActionChunk(action[None], control_hz=20.0)
 
 
-def run(recorder, config, num_steps, *, halts=(), human=(), parent=None, simulator=None):
-    """Run an episode of a policy that moves at random, halted and taken over at given steps; return its id."""
+def run(recorder, config, num_steps, *, halts=(), human=(), taken=(), parent=None, simulator=None):
+    """Run an episode of a policy that moves at random, halted and taken over at and within given steps; return its id."""
     simulator = simulator or BenchSimulator()
     text = simulator.reset(config)
     head = EpisodeStart(new_id(), "replays", config.to_dict(), text, "wild")
@@ -45,12 +46,14 @@ def run(recorder, config, num_steps, *, halts=(), human=(), parent=None, simulat
         head = EpisodeStart(new_id(), "replays", config.to_dict(), text, "wild", parent_id, step, state.to_bytes())
     episode = begin_episode(simulator, Wild(), head, prompt=Prompt(text=text), observer=recorder)
     for index in range(num_steps):
-        mine = np.array([0.02, 0, 0, 0, 0, 0.1, 0], dtype=np.float32)
 
-        def oversee(observation, proposal, by_hand=index in human, mine=mine):
-            return Choice(mine, Actor.HUMAN) if by_hand else Choice(proposal, Actor.POLICY)
+        def oversee(observation, proposal, by_hand=index in human):
+            return Choice(MINE, Actor.HUMAN) if by_hand else Choice(proposal, Actor.POLICY)
 
-        tick(episode, oversee, on_slice=(lambda k, physics: k == 1) if index in halts else None)
+        def wish(k, physics, index=index):
+            return MINE if k == 1 and index in taken else k == 2 and index in halts
+
+        tick(episode, oversee, on_slice=wish)
     finish_episode(episode, Outcome.STOPPED)
     simulator.close()
     return head.episode_id
@@ -61,7 +64,7 @@ def recorded(tmp_path_factory):
     """A closed database with one short episode of four tasks each, and a branch of the first."""
     path = tmp_path_factory.mktemp("replays") / "workbench.db"
     with Store.open(path) as store, Recorder(store) as recorder:
-        ids = [run(recorder, EpisodeConfig(name, 5), 12, halts=(4, 5), human=(7, 8)) for name in NAMES[:4]]
+        ids = [run(recorder, EpisodeConfig(name, 5), 12, halts=(4, 5), human=(7, 8), taken=(5, 6)) for name in NAMES[:4]]
         recorder.flush()
         state = store.state_at(ids[0], 6)
         ids.append(run(recorder, EpisodeConfig(NAMES[0], 5), 8, parent=(ids[0], 6, state)))
@@ -75,7 +78,11 @@ def test_episodes_with_halts_and_a_human_replay_bit_equal_after_reopening_the_fi
             report = replay(store, episode, SIMULATORS.load)
             assert report.is_equal, report
             assert report.num_compared == store.episode(episode).num_steps + 1
-        assert any(step.halt_slice is not None for step in store.steps(ids[0])), "the halts were recorded"
+        steps = list(store.steps(ids[0]))
+        assert [step.index for step in steps if step.halt_slice is not None] == [4, 5]
+        assert [(step.index, step.takeover.slice) for step in steps if step.takeover] == [(5, 1), (6, 1)]
+        np.testing.assert_array_equal(steps[6].takeover.action, MINE)
+        np.testing.assert_array_equal(steps[6].action, steps[6].proposal)
 
 
 def test_a_changed_state_is_found_at_its_step(recorded, tmp_path):
@@ -225,7 +232,8 @@ def test_fifty_random_episodes_replay_bit_equal_before_and_after_reopening(tmp_p
             for k in range(50):
                 config = EpisodeConfig(NAMES[k % len(NAMES)], int(rng.integers(1_000_000)), control_hz=float(rng.choice([10.0, 20.0])))
                 length = int(rng.integers(4, 20))
-                ids.append(run(recorder, config, length, halts=rng.integers(length, size=2), human=rng.integers(length, size=3)))
+                halts, human, taken = (rng.integers(length, size=size) for size in (2, 3, 3))
+                ids.append(run(recorder, config, length, halts=halts, human=human, taken=taken))
         assert all(replay(store, episode, SIMULATORS.load).is_equal for episode in ids)
     with Store.open(path) as store:
         reports = [replay(store, episode, SIMULATORS.load) for episode in ids]

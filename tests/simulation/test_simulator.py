@@ -11,7 +11,7 @@ import pytest
 
 from workbench.core.errors import InvalidInput, InvalidShape, UnknownName
 from workbench.core.protocols import Simulator
-from workbench.core.types import CameraRequest, EpisodeConfig, SimState
+from workbench.core.types import CameraRequest, EpisodeConfig, SimState, Takeover
 from workbench.simulation.simulator import BenchSimulator, count_periods
 from workbench.simulation.tasks import TASKS
 
@@ -136,6 +136,52 @@ def test_halting_by_callback_equals_replaying_the_halt(simulator):
                 simulator.step(action, on_slice=lambda i, _, now=index: now == 4 and i == 3)
         states.append(simulator.state())
     assert states[0].equals(states[1])
+
+
+def test_a_take_over_by_callback_equals_replaying_it_also_before_a_halt(simulator):
+    config, actions = EpisodeConfig("pick", 5), wandering_actions(12)
+    states = []
+    for is_replayed in (False, True):
+        simulator.reset(config)
+        for index, action in enumerate(actions):
+            other, first, halt = actions[-1 - index], 1 + index % 4, 3 if index in (4, 9) else None
+            if is_replayed:
+                simulator.step(action, halt_slice=halt, takeover=Takeover(first, other))
+                continue
+
+            def wish(i, _, first=first, other=other, halt=halt):
+                return other if i == first else i == halt
+
+            result = simulator.step(action, on_slice=wish)
+            assert (result.takeover is None, result.halt_slice) == (halt is not None and halt <= first, halt)
+        states.append(simulator.state())
+    assert states[0].equals(states[1])
+
+
+@pytest.mark.parametrize("first", range(1, 5))
+def test_after_a_take_over_each_action_is_executed_in_its_share_of_the_step(simulator, first):
+    one = np.array([0.02, 0, 0.004, 0, 0, 0.05, 1], dtype=np.float32)
+    other = np.array([-0.01, 0.015, 0, 0.04, 0, 0, 0], dtype=np.float32)
+    simulator.reset(EpisodeConfig("touch", 3))
+    simulator.step(one)
+    before = simulator.state().controller[1:4]
+    simulator.step(one, takeover=Takeover(first, other))
+    share = first / 5
+    expected = before + share * one[:3] + (1 - share) * other[:3]
+    np.testing.assert_allclose(simulator.state().controller[1:4], expected, atol=1e-9)
+    assert simulator.world.gripper < 1.0, "the fingers do what the hand wants"
+
+
+@pytest.mark.parametrize("first", range(1, 5))
+def test_who_takes_over_with_the_same_action_changes_nothing(simulator, first):
+    action = np.array([0.01, 0.01, -0.005, 0, 0.02, 0.05, 1], dtype=np.float32)
+    places = []
+    for takeover in (None, Takeover(first, action)):
+        simulator.reset(EpisodeConfig("touch", 3))
+        for _ in range(6):
+            simulator.step(action, takeover=takeover)
+        places.append(np.append(simulator.world.ee_position, simulator.world.ee_quaternion))
+    np.testing.assert_allclose(places[0], places[1], atol=5e-4)
 
 
 def test_on_slice_sees_time_pass_evenly(simulator):

@@ -13,13 +13,16 @@ from workbench.core.anatomy import Anatomy
 from workbench.core.events import EpisodeEnd, EpisodeStart, Event
 from workbench.core.geometry import Pinhole
 from workbench.core.masks import Candidate, Embedding, MaskPrompt, ObjectIds, Picture, TrackedMask
-from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Observation, Prompt, SimState, Step, StepResult
+from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Observation, Prompt, SimState, Step, StepResult, Takeover
 
 Quality = Literal["policy", "live", "still"]
 """``policy``: as the policy sees it, no shadows, no multi-sampling. ``live``: the stage while it moves. ``still``: best looking."""
 
-OnSlice = Callable[[int, NDArray[np.float64]], bool]
-"""``on_slice(slice_index, physics) -> halt_now``: called several times within a control step, with the physics part of the state."""
+OnSlice = Callable[[int, NDArray[np.float64]], bool | NDArray[np.float32]]
+"""``on_slice(slice_index, physics)``: called several times within a control step, with the physics part of the state.
+
+True halts; an action ``(7,)``, never given before the first slice, is executed by the slices that are left; False goes on.
+"""
 
 
 @dataclass(frozen=True)
@@ -137,11 +140,19 @@ class Simulator(Protocol):
         """Build the scene of an episode, and return its instruction."""
         ...
 
-    def step(self, action: NDArray[np.float32], *, on_slice: OnSlice | None = None, halt_slice: int | None = None) -> StepResult:
+    def step(
+        self,
+        action: NDArray[np.float32],
+        *,
+        on_slice: OnSlice | None = None,
+        halt_slice: int | None = None,
+        takeover: Takeover | None = None,
+    ) -> StepResult:
         """Advance one control step with an action ``(7,)``.
 
-        ``on_slice`` may pace, publish, or halt: when it returns True the arm's targets are frozen where the arm is for the rest of
-        the control step. ``halt_slice`` replays such a halt.
+        ``on_slice`` may pace, publish, halt, or change who acts: when it returns True the arm's targets are frozen where the arm is for
+        the rest of the control step, when it returns an action, the rest of the step follows that. ``halt_slice`` and ``takeover`` replay
+        what it did.
         """
         ...
 

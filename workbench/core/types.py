@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -311,6 +311,15 @@ class EpisodeConfig:
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
 
 
+class Takeover(NamedTuple):
+    """A change of who acts within a control step that has begun."""
+
+    slice: int
+    """From which slice on; the first is 0."""
+    action: NDArray[np.float32]
+    """``(7,) float32``, of a whole control step: the slices that are left execute their share of it."""
+
+
 @dataclass(frozen=True, eq=False)
 class StepResult:
     """What the simulator reports after one control step."""
@@ -318,6 +327,8 @@ class StepResult:
     is_success: bool
     halt_slice: int | None = None
     """The slice at which motion was frozen by a halt, or None."""
+    takeover: Takeover | None = None
+    """What was executed in place of the step's action from one of its slices on."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Named measurements of the task, for example ``distance_to_goal`` [m]."""
 
@@ -332,13 +343,15 @@ class Step:
     state: SimState
     """State before the step."""
     action: NDArray[np.float32]
-    """``(7,) float32``, what was executed."""
+    """``(7,) float32``, what was executed; in a step with a ``takeover``, until that."""
     proposal: NDArray[np.float32] | None
     """``(7,) float32``, what the policy wanted, also while somebody else acted."""
     actor: Actor
     is_success: bool
     """Whether the task was solved after the step."""
     halt_slice: int | None = None
+    takeover: Takeover | None = None
+    """The hand of a person who took over within the step."""
     prompt_id: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     policy_ms: float = 0.0

@@ -243,6 +243,7 @@ def tick(episode: LiveEpisode, oversee: Overseer, *, on_slice: OnSlice | None = 
         actor=choice.actor,
         is_success=result.is_success,
         halt_slice=result.halt_slice,
+        takeover=result.takeover,
         prompt_id=episode.prompt.id,
         scores=episode.scores,
         policy_ms=episode.policy_ms,

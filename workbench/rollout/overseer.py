@@ -102,21 +102,31 @@ class Oversight:
         emit(episode, EventKind.CONFIRM, told, actor="system" if reason else "human")
         return is_allowed
 
+    def take_over(self, episode: LiveEpisode, observation: Observation, done: float = 1.0) -> NDArray[np.float32]:
+        """Return what the person who drives lets the arm do, ``(7,) float32``; ``done`` is what is over of a step that has begun."""
+        self.note_position(observation)
+        self.watch.note_human()
+        period_s, limits = _limits(episode)
+        wanted = self.hand.action(observation, period_s, limits)
+        return self.handover.pass_on(hold_action(observation) if wanted is None else wanted, Actor.HUMAN, limits, done=done)
+
     def choose(
         self, mode: RolloutMode, episode: LiveEpisode, observation: Observation, proposal: NDArray[np.float32] | None
     ) -> Choice | None:
         """Return whose action is executed now, or None when nobody acts."""
-        self.note_position(observation)
-        period_s = 1.0 / episode.config.control_hz
-        limits = StepLimits(MAX_LINEAR_SPEED * period_s, MAX_ANGULAR_SPEED * period_s)
         if mode is RolloutMode.CORRECTING:
-            self.watch.note_human()
-            wanted = self.hand.action(observation, period_s, limits)
-            choice = Choice(hold_action(observation) if wanted is None else wanted, Actor.HUMAN)
-        elif (lifted := self.watch.lead(mode, episode, observation)) is not None:
+            return Choice(self.take_over(episode, observation), Actor.HUMAN)
+        self.note_position(observation)
+        if (lifted := self.watch.lead(mode, episode, observation)) is not None:
             choice = Choice(lifted, Actor.HOLD)
         elif proposal is None or episode.chunk.is_empty:
             return None  # an alarm has dropped what was proposed
         else:
             choice = Choice(proposal, Actor.HOLD if isinstance(episode.policy, HoldPolicy) else Actor.POLICY)
-        return choice._replace(action=self.handover.pass_on(choice.action, choice.actor, limits))
+        return choice._replace(action=self.handover.pass_on(choice.action, choice.actor, _limits(episode)[1]))
+
+
+def _limits(episode: LiveEpisode) -> tuple[float, StepLimits]:
+    """Return the control period of an episode [s], and how far the hand may go in it."""
+    period_s = 1.0 / episode.config.control_hz
+    return period_s, StepLimits(MAX_LINEAR_SPEED * period_s, MAX_ANGULAR_SPEED * period_s)

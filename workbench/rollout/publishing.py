@@ -44,7 +44,9 @@ class Publisher:
     def publish(
         self, scene: LiveScene, episode_id: str, physics: NDArray[np.float64], *, step: int, time_s: float, is_due: bool = True
     ) -> None:
-        """Put a state in the slot; one that is not due is left out when the last one is young."""
+        """Put a state in the slot, unless it is there; one that is not due is left out when the last one is young."""
+        if self.shows(scene, episode_id, physics, step=step):
+            return
         now = self._clock()
         if not is_due and now - self._last < _PERIOD_S:
             return

@@ -76,9 +76,7 @@ class Stepper:
         self._scene: LiveScene | None = None
         self._instruction = ""
         self._prompt = Prompt()
-        self._pending_steps = 0
-        self._is_published = True
-        self._num_slices = 1
+        self._pending_steps, self._num_slices, self._is_published = 0, 1, True
         self._pacer, self._meter = Pacer(clock), SpeedMeter(clock)
 
     # The thread
@@ -195,19 +193,21 @@ class Stepper:
             return None
         return self.oversight.choose(now.mode, episode, observation, proposal)
 
-    def _on_slice(self, ticket: Ticket, speed: float, index: int, physics: NDArray[np.float64]) -> bool:
-        """Wait until a slice is due, publish the state before it, and say whether a HALT came since the step began."""
-        inbox, episode = self._inbox, self.episode
-        assert episode is not None
+    def _on_slice(self, ticket: Ticket, speed: float, index: int, physics: NDArray[np.float64]) -> bool | NDArray[np.float32]:
+        """Wait until a slice is due, publish the state before it, and do what came since the step began: a HALT, or a take-over."""
+        inbox, episode, simulator = self._inbox, self.episode, self._simulator
+        assert episode is not None and simulator is not None
         # Clearing ``wake`` loses nothing: the queue is drained after every step.
         self._pacer.wait(index, inbox.wake, lambda: speed != self.speed or inbox.is_closed or inbox.ticket.halts != ticket.halts)
-        scene = self._scene
-        is_known = index == 0 and scene is not None and self.publisher.shows(scene, episode.id, physics, step=episode.index)
-        if scene is not None and not is_known:
-            time_s = episode.time_s + index / self._num_slices / episode.config.control_hz
-            is_due = math.isfinite(speed)
-            self.publisher.publish(scene, episode.id, physics, step=episode.index, time_s=time_s, is_due=is_due)
-        return inbox.ticket.halts != ticket.halts
+        done = index / self._num_slices
+        if self._scene is not None:
+            time_s, is_due = episode.time_s + done / episode.config.control_hz, math.isfinite(speed)
+            self.publisher.publish(self._scene, episode.id, physics, step=episode.index, time_s=time_s, is_due=is_due)
+        now = inbox.ticket
+        if now.halts != ticket.halts:
+            return True
+        is_handed = now.mode is RolloutMode.CORRECTING and self.oversight.handover.actor is not Actor.HUMAN and index > 0
+        return self.oversight.take_over(episode, simulator.observe(()), done) if is_handed else False
 
     def _publish_state(self) -> None:
         """Publish where the simulator stands; while it runs, the next step does."""
@@ -218,8 +218,7 @@ class Stepper:
         state = self._simulator.state()
         self.oversight.note_position(self._simulator.observe(()))
         self.history.set_present(state)
-        if not self.publisher.shows(scene, episode.id, state.physics, step=episode.index):
-            self.publisher.publish(scene, episode.id, state.physics, step=episode.index, time_s=episode.time_s)
+        self.publisher.publish(scene, episode.id, state.physics, step=episode.index, time_s=episode.time_s)
 
     # Work of commands
 

@@ -195,6 +195,7 @@ class DeltaPoseController:
         self.gripper = 1.0
         self.joints = np.zeros(rig.num_joints)
         self._start = self.joints
+        self._origin = self.position, self.quaternion
 
     def reset(self, joints: ArrayLike, gripper: float) -> None:
         """Command the pose of these joint angles ``(n,)`` [rad] and this opening 0..1."""
@@ -205,15 +206,35 @@ class DeltaPoseController:
     def begin(self, action: NDArray[np.float32]) -> None:
         """Take the action ``(7,)`` of a control step."""
         values = check_action(action)
-        move = shortened(values[:3], MAX_LINEAR_SPEED * self.period_s)
-        turn = shortened(values[3:6], MAX_ANGULAR_SPEED * self.period_s)
+        self._origin = self.position, self.quaternion
+        self._start = self.joints
+        self._pursue(values, 1.0)
+
+    def take_over(self, action: NDArray[np.float32], fraction: float) -> None:
+        """Take another action ``(7,)`` when a ``fraction``, below 1, of the control step is over; what is left executes its share of it.
+
+        The targets go on from where they are: nothing jumps but the speed.
+        """
+        values, left = check_action(action), 1.0 - fraction
+        position, quaternion = self._origin
+        self.position = position + fraction * (self.position - position)
+        turned = rotvec_from_quat(quat_multiply(self.quaternion, quat_conjugate(quaternion)))
+        self.quaternion = quat_multiply(quat_from_rotvec(fraction * turned), quaternion)
+        self.joints = here = self._start + fraction * (self.joints - self._start)
+        self._pursue(values, left)
+        # Where a ramp over the whole step begins that passes here now.
+        self._start = self.joints - (self.joints - here) / left
+
+    def _pursue(self, values: Floats, share: float) -> None:
+        """Move the commanded pose by a ``share`` of an action, and the joints' targets after it as far as they get in that time."""
+        move = share * shortened(values[:3], MAX_LINEAR_SPEED * self.period_s)
+        turn = share * shortened(values[3:6], MAX_ANGULAR_SPEED * self.period_s)
         self.gripper = float(np.clip(values[6], 0.0, 1.0))
         self.position = np.clip(self.position + move, WORKSPACE_LOW, WORKSPACE_HIGH)
         if np.any(turn):
             quaternion = quat_multiply(quat_from_rotvec(turn), self.quaternion)
             self.quaternion = quaternion / np.linalg.norm(quaternion)
-        self._start = self.joints
-        result = self.kinematics.follow(self.position, self.quaternion, self.joints, self.period_s)
+        result = self.kinematics.follow(self.position, self.quaternion, self.joints, share * self.period_s)
         self.joints = result.joints
         if result.position_error_m > MAX_LEAD or result.angle_error_rad > MAX_LEAD_ANGLE:
             self._pull_back()

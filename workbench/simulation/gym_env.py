@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from workbench.core.errors import InvalidInput, InvalidShape
 from workbench.core.geometry import quat_from_matrix
 from workbench.core.protocols import OnSlice, SimulatorSpec, View
-from workbench.core.types import ACTION_DIM, PROPRIO, PROPRIO_DIM, CameraRequest, EpisodeConfig, Observation, SimState, StepResult
+from workbench.core.types import ACTION_DIM, PROPRIO, PROPRIO_DIM, CameraRequest, EpisodeConfig, Observation, SimState, StepResult, Takeover
 from workbench.simulation.cameras import BenchView, SceneRenderer, make_pinhole
 from workbench.simulation.gym_loading import find_ee, find_fingers, in_words, make_environment, viewer_camera
 from workbench.simulation.observations import LazyMapping, Moment
@@ -108,7 +108,14 @@ class GymSimulator:
         self._moment.advance()
         return config.instruction or in_words(config.task)
 
-    def step(self, action: NDArray[np.float32], *, on_slice: OnSlice | None = None, halt_slice: int | None = None) -> StepResult:
+    def step(
+        self,
+        action: NDArray[np.float32],
+        *,
+        on_slice: OnSlice | None = None,
+        halt_slice: int | None = None,
+        takeover: Takeover | None = None,
+    ) -> StepResult:
         """Advance one control step; see the module for how the action ``(7,)`` is read.
 
         Raises:
@@ -117,7 +124,7 @@ class GymSimulator:
         values = np.asarray(action, dtype=np.float64)
         if values.shape != (ACTION_DIM,) or not np.all(np.isfinite(values)):
             raise InvalidShape("action", expected=(ACTION_DIM,), found=values.shape, dtype="finite float32")
-        is_halted = halt_slice == 0 or (on_slice is not None and on_slice(0, self._physics()))
+        is_halted = halt_slice == 0 or (on_slice is not None and on_slice(0, self._physics()) is True)
         self._moment.advance()
         space = self._env.action_space
         if is_halted:
@@ -130,7 +137,9 @@ class GymSimulator:
         self._step += 1
         self._is_success = bool(info.get("is_success", info.get("success", False)))
         scores = {name: float(value) for name, value in info.items() if _is_scalar(value)}
-        return StepResult(self._is_success, 0 if is_halted else None, {"reward": float(reward), "terminated": float(terminated), **scores})
+        return StepResult(
+            self._is_success, 0 if is_halted else None, scores={"reward": float(reward), "terminated": float(terminated), **scores}
+        )
 
     def observe(self, cameras: Sequence[CameraRequest]) -> Observation:
         """Return the present observation; pictures are rendered when they are looked up, before the next step."""

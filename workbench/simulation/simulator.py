@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.core.errors import InvalidInput
 from workbench.core.protocols import OnSlice, SimulatorSpec, View
-from workbench.core.types import ACTION_DIM, PROPRIO, PROPRIO_DIM, CameraRequest, EpisodeConfig, Observation, SimState, StepResult
+from workbench.core.types import ACTION_DIM, PROPRIO, PROPRIO_DIM, CameraRequest, EpisodeConfig, Observation, SimState, StepResult, Takeover
 from workbench.simulation.appearance import CAMERAS
 from workbench.simulation.build import build_model
 from workbench.simulation.cameras import BenchView, GeomNames, SceneRenderer, make_gl, make_pinhole
@@ -172,11 +172,19 @@ class BenchSimulator:
         mujoco.mj_forward(self._model, self._data)
         mujoco.mj_setState(self._model, self._data, state, STATE)
 
-    def step(self, action: NDArray[np.float32], *, on_slice: OnSlice | None = None, halt_slice: int | None = None) -> StepResult:
+    def step(
+        self,
+        action: NDArray[np.float32],
+        *,
+        on_slice: OnSlice | None = None,
+        halt_slice: int | None = None,
+        takeover: Takeover | None = None,
+    ) -> StepResult:
         """Advance one control step with an action ``(7,)``.
 
         ``on_slice(i, physics)`` is called before slice ``i`` runs. When it returns True, or ``i == halt_slice``, the arm's targets are
-        frozen where the arm is, and its brakes engaged, for the rest of the control step.
+        frozen where the arm is, and its brakes engaged, for the rest of the control step. When it returns an action, or there is a
+        ``takeover`` in this slice, the slices that are left follow that; chance, which acts on whole steps, spares them.
 
         Raises:
             InvalidShape: the action is not seven finite numbers.
@@ -187,9 +195,14 @@ class BenchSimulator:
         self._moment.advance()
         halted: int | None = None
         for index in range(self._num_slices):
-            if halted is None and (index == halt_slice or (on_slice is not None and on_slice(index, self._physics()))):
-                halted = index
-                controller.gripper = gripper_before if index == 0 else controller.gripper
+            if halted is None:
+                wish = _wish_again(index, halt_slice, takeover) if on_slice is None else on_slice(index, self._physics())
+                if isinstance(wish, np.ndarray):
+                    takeover = Takeover(index, wish)
+                    controller.take_over(wish, index / self._num_slices)
+                elif wish:
+                    halted = index
+                    controller.gripper = gripper_before if index == 0 else controller.gripper
             if halted is None:
                 self._stepper.run(self._ramp(index))
                 continue
@@ -202,7 +215,7 @@ class BenchSimulator:
         self._step += 1
         self.world.progress = self.task.update(self.world.progress, self.world, self.instance)
         is_success = self.task.is_success(self.world, self.instance)
-        return StepResult(is_success, halted, self.task.scores(self.world, self.instance))
+        return StepResult(is_success, halted, takeover, self.task.scores(self.world, self.instance))
 
     def _ramp(self, index: int) -> NDArray[np.float64]:
         """Return the actuators' targets ``(num_substeps, nu)`` in a slice."""
@@ -321,6 +334,13 @@ class BenchSimulator:
         if self._renderer is not None:
             self._renderer.close()
             self._renderer = None
+
+
+def _wish_again(index: int, halt_slice: int | None, takeover: Takeover | None) -> bool | NDArray[np.float32]:
+    """Return what the listener of a step that is replayed wished in a slice."""
+    if takeover is not None and index == takeover.slice:
+        return takeover.action
+    return index == halt_slice
 
 
 def _has_joint(model: mujoco.MjModel, name: str) -> bool:
