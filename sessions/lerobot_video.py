@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -130,8 +131,10 @@ class FilmReader:
             InvalidInput: it cannot be read, or has no pictures.
         """
         try:
-            self._container = av.open(str(path))
-            self._stream = _pictures_of(self._container)
+            with ExitStack() as opened:
+                self._container = opened.enter_context(av.open(str(path)))
+                self._stream = _pictures_of(self._container)
+                opened.pop_all()  # it stays open until it is closed
         except (av.FFmpegError, IndexError, ValueError, OSError) as error:
             raise InvalidInput(f"film {path.name}", expected="a video that can be read", found=f"none ({error})") from error
         self._path = path

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from sessions.lerobot_import import import_dataset, is_dataset
 from sessions.lerobot_layout import Feature
 from sessions.lerobot_pictures import open_pictures
 from sessions.lerobot_reader import open_dataset, read_table
+from sessions.lerobot_video import FilmReader
 from sessions.lerobot_writer import DatasetSetup, new_dataset
 from sessions.recorded import RECORDED, with_recordings
 from sessions.replay import render_step, replay
@@ -270,6 +272,10 @@ def test_a_film_in_an_unknown_code_is_named(made, tmp_path):
     assert b"avc1" in content
     film.write_bytes(content.replace(b"avc1", b"zzz1"))
     assert any("a code that is not known" in problem for problem in check_dataset(root).problems)
+    held = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(InvalidInput, match="a code that is not known") as refused:
+        FilmReader(film)
+    assert len(os.listdir("/proc/self/fd")) == held, f"the film was let go of, while the error is at hand: {refused.value}"
 
 
 def test_a_table_whose_texts_are_no_texts_is_named(tmp_path):
