@@ -26,6 +26,9 @@ _NEEDS_WORDS: Final = frozenset(TASK_NAMES.index(name) for name in ("turn_knob",
 _HAS_HEADING: Final = tuple(TASK_NAMES.index(name) for name in ("turn_knob", "rotate_block", "open_drawer"))
 _OPEN_ABOVE: Final = 0.5
 """An opening above which nothing is held."""
+_HELD: Final = -1
+"""Beside the kinds of frames: moments of episodes in which something is held that is turned; they are few, and decide the angle."""
+_TURNED: Final = tuple(TASK_NAMES.index(name) for name in ("turn_knob", "rotate_block"))
 _TASK_SHARES: Final = {
     "touch": 0.8,
     "place_on_plate": 1.6,
@@ -119,7 +122,7 @@ class Labels(NamedTuple):
 
 
 class BatchMaker:
-    """Draws batches from shards: tasks by their shares, and of each as many moments of episodes as static scenes."""
+    """Draws batches from shards: tasks by their shares, and of each as many moments of episodes as static scenes, and as many of turning."""
 
     def __init__(self, shards: ShardSet, config: BenchVlaConfig, *, num_frames: int = 32, asks_per_frame: int = 4) -> None:
         """Draw ``num_frames`` frames with ``asks_per_frame`` asks of each; the first of these goes through the decoder."""
@@ -144,7 +147,7 @@ class BatchMaker:
         first: dict[int, int] = {}
         while len(first) < min(num_frames, self._num_shown):
             task = tasks[int(rng.choice(len(tasks), p=shares / shares.sum()))]
-            kinds = [kind for kind in (STATIC, EPISODE) if (task, kind) in self._groups]
+            kinds = [kind for kind in (STATIC, EPISODE, _HELD) if (task, kind) in self._groups]
             group = self._groups[task, kinds[int(rng.integers(len(kinds)))]]
             ask = int(group[int(rng.integers(len(group)))])
             first.setdefault(int(owner[ask]), ask)
@@ -164,6 +167,9 @@ class BatchMaker:
         tasks, kinds = self.shards.column("ask_task"), self.shards.column("kind")[self.shards.column("ask_frame")]
         pairs = {(int(task), int(kind)) for task, kind in zip(tasks, kinds, strict=True) if kind in (STATIC, EPISODE)}
         self._groups = {(task, kind): np.flatnonzero((tasks == task) & (kinds == kind)) for task, kind in pairs}
+        opening = self.shards.column("proprio")[:, PROPRIO["gripper"]][:, 0][self.shards.column("ask_frame")]
+        held = (kinds == EPISODE) & (opening < _OPEN_ABOVE)
+        self._groups |= {(task, _HELD): found for task in _TURNED if len(found := np.flatnonzero(held & (tasks == task)))}
         self._num_grouped, self._num_shown = self.shards.num_asks, int((self.shards.column("kind") <= EPISODE).sum())
 
     def _read(self, asked: Asked, tellings: list[Telling], rng: np.random.Generator) -> Batch:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.bench_vla.normalisation import read_pose, read_turns
+from models.bench_vla.normalisation import ArmPose, read_turns
 from workbench.core.types import CameraRequest
 from workbench.simulation.build import build_model
 from workbench.simulation.cameras import make_pinhole
@@ -59,32 +59,30 @@ class Calibration(nn.Module):
         self.wrist: Tensor
         self.focal: Tensor
 
-    def from_front(self, points: Tensor, state: Tensor, height: float | Tensor = _PLANE_M) -> Tensor:
+    def from_front(self, points: Tensor, pose: ArmPose, height: float | Tensor = _PLANE_M) -> Tensor:
         """Return ``(A, R, 9)``: ways from the end-effector to points ``(A, R, 2)`` in 0..1 of the front picture, at heights ``(A, R)`` [m]."""
-        position, _ = read_pose(state)
-        return _scaled(self.lift_front(points, height) - position[:, None])
+        return _scaled(self.lift_front(points, height) - pose.position[:, None])
 
-    def relate(self, points: Tensor, state: Tensor, heights: tuple[float, float] = _FLAT_M) -> Tensor:
+    def relate(self, points: Tensor, pose: ArmPose, heights: tuple[float, float] = _FLAT_M) -> Tensor:
         """Return ``(A, 22)``: the way on the table from the first to the second of points ``(A, 2, 2)``, and where the arm is along it.
 
         ``heights`` are those of the two points [m]. What pushes must come down behind a thing on the line to its goal, and turn across it.
         """
-        position, rotation = read_pose(state)
         levels = torch.tensor(heights, dtype=points.dtype, device=points.device).expand(points.shape[:2])
         spots = self.lift_front(points, levels)[..., :2]
-        way, offset = spots[:, 1] - spots[:, 0], position[:, :2] - spots[:, 0]
+        way, offset = spots[:, 1] - spots[:, 0], pose.position[:, :2] - spots[:, 0]
         along = functional.normalize(way, dim=-1, eps=1e-3)
-        pointing = rotation[:, :2, 0]
+        pointing = pose.rotation[:, :2, 0]
         lead, turn = _turn_into(along, offset), _turn_into(along, pointing)
         double = torch.stack([turn[:, 0] ** 2 - turn[:, 1] ** 2, 2 * turn[:, 0] * turn[:, 1]], dim=-1)
-        return torch.cat([_scaled(way), _scaled(lead), along, double, self.turns(way[:, None], state)[:, 0]], dim=-1)
+        return torch.cat([_scaled(way), _scaled(lead), along, double, self.turns(way[:, None], pose)[:, 0]], dim=-1)
 
-    def turns(self, ways: Tensor, state: Tensor) -> Tensor:
+    def turns(self, ways: Tensor, pose: ArmPose) -> Tensor:
         """Return ``(A, n, 6)``: how far the gripper must turn to stand across and along ways ``(A, n, 2)`` on the table; 0 for no way.
 
         Its fingers are alike, so of two ends it takes the one that its last joint reaches best.
         """
-        yaw = _own_yaw(state)
+        yaw = _own_yaw(pose)
         # Of short ways the angle's gradient is wild: where things are is learnt from the maps alone.
         ways = ways.detach()
         is_way = ways.norm(dim=-1) > _SHORTEST_M
@@ -96,13 +94,13 @@ class Calibration(nn.Module):
         turn = (reached - yaw[:, None, None]) * is_way[..., None]
         return _scaled(turn, _SCALES_RAD)
 
-    def grips(self, heading: Tensor, state: Tensor) -> Tensor:
+    def grips(self, heading: Tensor, pose: ArmPose) -> Tensor:
         """Return ``(A, 9)``: how far the gripper must turn to grip along a heading ``(A, 2)``, see :class:`~models.bench_vla.heading.Heading`.
 
         First so that it can turn on counter-clockwise, then so that it can turn on clockwise; then the heading itself, and how sure it is.
         """
         heading = heading.detach()
-        yaw = _own_yaw(state)
+        yaw = _own_yaw(pose)
         along = yaw + torch.atan2(heading[:, 1], heading[:, 0] + 1e-9) / 2
         low, high = GRIPPER_YAW
         ends = torch.stack([low + (along - low) % pi, high - (high - along) % pi], dim=-1)
@@ -116,12 +114,11 @@ class Calibration(nn.Module):
         angle = angle.detach()[:, None]
         return _scaled(torch.cat([angle, angle - read_turns(state)], dim=-1), _SCALES_RAD)
 
-    def from_wrist(self, points: Tensor, state: Tensor) -> Tensor:
+    def from_wrist(self, points: Tensor, pose: ArmPose) -> Tensor:
         """Return ``(A, R, 9)``: ways from the end-effector to points ``(A, R, 2)`` in 0..1 of the wrist picture."""
-        position, rotation = read_pose(state)
-        rays = self._rays(points, 1) @ self.wrist[:3, :3].T @ rotation.transpose(1, 2)
-        origin = position + (rotation @ self.wrist[:3, 3, None])[..., 0]
-        return _scaled(_lift(origin, rays, _PLANE_M) - position[:, None])
+        rays = self._rays(points, 1) @ self.wrist[:3, :3].T @ pose.rotation.transpose(1, 2)
+        origin = pose.position + (pose.rotation @ self.wrist[:3, 3, None])[..., 0]
+        return _scaled(_lift(origin, rays, _PLANE_M) - pose.position[:, None])
 
     def lift_front(self, points: Tensor, height: float | Tensor) -> Tensor:
         """Return the places ``(A, R, 3)`` [m] of points ``(A, R, 2)`` in 0..1 of the front picture, at heights ``(A, R)`` [m]."""
@@ -142,12 +139,12 @@ def _lift(origin: Tensor, rays: Tensor, height: float | Tensor) -> Tensor:
 
 def _scaled(values: Tensor, scales: tuple[float, ...] = _SCALES_M) -> Tensor:
     """Return ways [m] or turns [rad] ``(..., n)`` at three scales, ``(..., 3 n)``."""
-    return torch.cat([torch.tanh(values / scale) for scale in scales], dim=-1)
+    return torch.tanh(values[..., None, :] / values.new_tensor(scales)[:, None]).flatten(-2)
 
 
-def _own_yaw(state: Tensor) -> Tensor:
+def _own_yaw(pose: ArmPose) -> Tensor:
     """Return ``(A,)``, how the gripper is turned [rad], within half a turn of the middle of what it reaches."""
-    _, rotation = read_pose(state)
+    rotation = pose.rotation
     return _MIDDLE_YAW + _wrap(torch.atan2(rotation[:, 1, 0], rotation[:, 0, 0]) - _MIDDLE_YAW)
 
 

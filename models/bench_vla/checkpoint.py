@@ -55,8 +55,8 @@ def load_network(path: Path) -> BenchVla:
     if wrong:
         raise InvalidInput(f"weights {path.name}", expected="the tensors of its configuration", found=f"a difference in {wrong[:4]}")
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    network.eval()
-    return network
+    # Convolutions of a single picture are a third faster in this order.
+    return network.eval().to(memory_format=torch.channels_last)
 
 
 def read_about(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.bench_vla.normalisation import read_pose
+from models.bench_vla.normalisation import ArmPose
 from models.bench_vla.stem import NUM_GLIMPSED
 
 _HIDDEN: Final = 128
@@ -20,6 +20,9 @@ class Heading(nn.Module):
     Each picture gives a vector: its angle is twice the heading, its length the concentration of a von Mises distribution. The front camera
     stands still and tells the heading in the world, the wrist camera tells it from the gripper; turned into one frame they are added, as
     independent observations of one angle are (Source: Mardia and Jupp, Directional Statistics, 2000).
+
+    Neither reader is told how the arm stands: an expert near a thing is turned as the thing lies, and a reader that knows the one takes it
+    for the other.
     """
 
     def __init__(self, num_seen: int) -> None:
@@ -27,18 +30,17 @@ class Heading(nn.Module):
         self.front = _reader(NUM_GLIMPSED + num_seen)
         self.wrist = _reader(NUM_GLIMPSED + num_seen)
 
-    def forward(self, glimpses: tuple[Tensor, Tensor], seen: tuple[Tensor, Tensor], state: Tensor) -> Tensor:
+    def forward(self, glimpses: tuple[Tensor, Tensor], seen: tuple[Tensor, Tensor], pose: ArmPose) -> Tensor:
         """Return ``(A, 2)``, from the gripper's x axis counter-clockwise.
 
         Args:
             glimpses: ``(A, 972)`` of the thing on the front and on the wrist picture.
-            seen: ``(A, num_seen)``, what else is known of it, on either picture.
-            state: ``(A, 26)``, normalised.
+            seen: ``(A, num_seen)``, what else is known of it, on either picture, but not of the arm.
+            pose: how the gripper is turned.
         """
         front = self.front(torch.cat([glimpses[0], seen[0]], dim=-1)).float()
         wrist = self.wrist(torch.cat([glimpses[1], seen[1]], dim=-1)).float()
-        _, rotation = read_pose(state)
-        c, s = functional.normalize(rotation[:, :2, 0], dim=-1).unbind(-1)
+        c, s = functional.normalize(pose.rotation[:, :2, 0], dim=-1).unbind(-1)
         cos, sin = c * c - s * s, 2 * c * s
         turned = torch.stack([cos * front[:, 0] + sin * front[:, 1], cos * front[:, 1] - sin * front[:, 0]], dim=-1)
         heading: Tensor = wrist + turned

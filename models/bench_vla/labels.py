@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.bench_vla.motion import JOINT_PARTS, ProxyWorld
 from workbench.core.geometry import Pinhole, matrix_from_quat
+from workbench.core.polylines import arc_lengths, points_at, resample
 from workbench.core.types import Interaction
 from workbench.simulation.props import (
     BLOCK_SIZE,
@@ -31,6 +32,8 @@ NUM_OUTLINE: Final = 12
 """Points of an outline."""
 NUM_PATH: Final = 32
 """Points of a path."""
+_MAX_EVENTS: Final = 8
+"""Most openings and closings of a path that are kept exactly."""
 
 _INTERACTIONS: Final = {
     "touch": Interaction.APPROACH,
@@ -169,19 +172,15 @@ def _turns_right(a: tuple[float, ...], b: tuple[float, ...], c: tuple[float, ...
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) <= 0
 
 
-def resample(line: Floats, count: int, lengths: Floats | None = None) -> Floats:
-    """Return ``(count, d)`` points evenly spaced along a line ``(n, d)``, by its own length or by the lengths so far ``(n,)``."""
-    if lengths is None:
-        lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
-    at = np.linspace(0.0, lengths[-1], count)
-    return np.stack([np.interp(at, lengths, line[:, i]) for i in range(line.shape[1])], axis=1)
-
-
 def path_in(camera: Pinhole, path: Floats) -> NDArray[np.float32]:
-    """Return ``(32, 4)`` of a path ``(n, 4)`` (x y z, opening wanted): u, v in 0..1, height [m], opening; evenly spaced in the world."""
-    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path[:, :3], axis=0), axis=1))])
-    points = resample(path[:, :3], NUM_PATH, lengths)
-    at = np.linspace(0.0, lengths[-1], NUM_PATH)
+    """Return ``(32, 4)`` of a path ``(n, 4)`` (x y z, opening wanted): u, v in 0..1, height [m], opening.
+
+    Evenly spaced in the world, but for the places where the gripper opens or shuts: those are kept exactly, for there a thing is put.
+    """
+    lengths = arc_lengths(path[:, :3])
+    events = np.unique(lengths[1:][np.diff(path[:, 3]) != 0])[:_MAX_EVENTS]
+    at = np.sort(np.concatenate([np.linspace(0.0, lengths[-1], NUM_PATH - len(events)), events]))
+    points = points_at(path[:, :3], lengths, at)
     # An opening is wanted or not: the step at or before each point tells.
     steps = np.clip(np.searchsorted(lengths, at, side="right") - 1, 0, len(path) - 1)
     pixels, _ = camera.project(points)

@@ -11,7 +11,6 @@ what is known of target and arm.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -27,7 +26,7 @@ from models.bench_vla.aim import CLOSE_WIDTH, Aim, mlp
 from models.bench_vla.calibration import NUM_FEATURES, Calibration
 from models.bench_vla.config import NUM_ROLES, STATE_DIM, BenchVlaConfig
 from models.bench_vla.heading import Heading
-from models.bench_vla.normalisation import read_pose
+from models.bench_vla.normalisation import ArmPose, read_pose
 from models.bench_vla.stem import NUM_GLIMPSED, PromptStem, Pyramid, Stem, Window, fourier, local_mean, look_closely, sample_at
 from models.bench_vla.vocabulary import Vocabulary
 from workbench.core.types import ACTION_DIM, Interaction
@@ -84,6 +83,8 @@ class Targets(NamedTuple):
 class Sight(NamedTuple):
     """What is seen, ask by ask."""
 
+    pose: ArmPose
+    """From where."""
     words: Tensor
     """``(A, max_words, width)``."""
     roles: Tensor
@@ -163,7 +164,7 @@ class BenchVla(nn.Module):
         self.segment = nn.Parameter(0.02 * torch.randn(self.token_slices["action"].stop, width))
         self.decoder = LlamaModel(_llama_config(config, self.vocabulary.size))
         self.close = nn.Sequential(nn.Linear(NUM_GLIMPSED, CLOSE_WIDTH), nn.GELU())
-        self.heading = Heading(seen)
+        self.heading = Heading(seen - STATE_DIM)
         self.aim = Aim(2 * NUM_ROLES * seen, width)
         for layer in self.decoder.layers:
             cast(LlamaDecoderLayer, layer).self_attn.is_causal = False
@@ -199,37 +200,38 @@ class BenchVla(nn.Module):
 
     def look(self, batch: Batch) -> Sight:
         """Read the pictures, and find in them what the words or masks mean."""
-        num_frames = len(batch.front)
+        num_frames, pose = len(batch.front), read_pose(batch.state)
         front_picture, wrist_picture = self.front_stem(batch.front), self.wrist_stem(batch.wrist)
         prompt_keys, prompt_tokens = self.prompt_stem(batch.prompt)
         words = self.decoder.embed_tokens(batch.words)
         roles, turn = self.text(words)
         front = self._attend(front_picture, self.front_query(roles), self.null_logit[0], (batch, prompt_keys))
-        front_seen = _describe(front_picture, front, batch.state, self.calibration.from_front)
+        front_seen = _describe(front_picture, front, batch.state, self.calibration.from_front(front.window.point, pose))
         wrist = self._attend(wrist_picture, self.wrist_query(torch.cat([roles, front_seen], -1)), self.null_logit[1], None)
-        wrist_seen = _describe(wrist_picture, wrist, batch.state, self.calibration.from_wrist)
+        wrist_seen = _describe(wrist_picture, wrist, batch.state, self.calibration.from_wrist(wrist.window.point, pose))
         per_frame = len(batch.words) // num_frames
         glimpses = torch.cat([_glimpse(front_picture, front), _glimpse(wrist_picture, wrist)], dim=1)
         front_tokens = front_picture.tokens.repeat_interleave(per_frame, dim=0)
         front_tokens = front_tokens.index_add(0, batch.prompted, prompt_tokens.to(front_tokens.dtype))
         wrist_tokens = wrist_picture.tokens.repeat_interleave(per_frame, dim=0)
-        return Sight(words, roles, turn, front, wrist, front_seen, wrist_seen, glimpses, front_tokens, wrist_tokens)
+        return Sight(pose, words, roles, turn, front, wrist, front_seen, wrist_seen, glimpses, front_tokens, wrist_tokens)
 
     def make_plan(self, batch: Batch, sight: Sight) -> Plan:
         """Put together where the targets are from the arm, what is told, and where a given trace leads."""
+        pose = sight.pose
         state, front, wrist = self.state(batch.state), self.front_target(sight.front_seen), self.wrist_target(sight.wrist_seen)
         has_goal = 1 - sight.front.logits[:, 1].softmax(-1)[:, :1]
-        relations = has_goal * self.calibration.relate(sight.front.window.point, batch.state)
+        relations = has_goal * self.calibration.relate(sight.front.window.point, pose)
         seen = torch.cat([sight.front_seen, sight.wrist_seen], dim=1).flatten(1)
         heading = self.heading(
-            (sight.glimpses[:, 0], sight.glimpses[:, NUM_ROLES]), (sight.front_seen[:, 0], sight.wrist_seen[:, 0]), batch.state
+            (sight.glimpses[:, 0], sight.glimpses[:, NUM_ROLES]), (_without_arm(sight.front_seen), _without_arm(sight.wrist_seen)), pose
         )
-        low_part = batch.low_part[:, 0, 2:] * self.calibration.relate(batch.low_part[..., :2], batch.state, _TOOL_M)
+        low_part = batch.low_part[:, 0, 2:] * self.calibration.relate(batch.low_part[..., :2], pose, _TOOL_M)
         led = torch.cat(
             [
                 relations,
-                self._read_ahead(batch),
-                self.calibration.grips(heading, batch.state),
+                self._read_ahead(batch, pose),
+                self.calibration.grips(heading, pose),
                 low_part,
                 self.calibration.turns_said(sight.turn, batch.state),
             ],
@@ -276,15 +278,14 @@ class BenchVla(nn.Module):
         done = self.done(hidden[:, slices["proprio"]][:, 0])[:, 0]
         return Output(logits, trace, done, sight.front, sight.wrist, plan.whole, plan.heading, sight.turn)
 
-    def _read_ahead(self, batch: Batch) -> Tensor:
+    def _read_ahead(self, batch: Batch, pose: ArmPose) -> Tensor:
         """Return ``(A, 120)``: ways from the end-effector to the points of a given trace, openings, turns; zeros without one."""
         points, height, has_height = batch.ahead[..., :2], batch.ahead[..., 2], batch.ahead[..., 3]
-        position, _ = read_pose(batch.state)
         # Where no height is told, the trace is read as if it kept the height of the arm.
-        height = torch.where(has_height > 0, height, position[:, None, 2])
-        ways = self.calibration.from_front(points, batch.state, height)
+        height = torch.where(has_height > 0, height, pose.position[:, None, 2])
+        ways = self.calibration.from_front(points, pose, height)
         spots = self.calibration.lift_front(points, height)[..., :2]
-        turns = self.calibration.turns(spots.diff(dim=1), batch.state)
+        turns = self.calibration.turns(spots.diff(dim=1), pose)
         is_given = (batch.trace[:, :1] >= 0).to(ways.dtype)
         return is_given * torch.cat([torch.cat([ways, batch.ahead[..., 3:]], dim=-1).flatten(1), turns.flatten(1)], dim=-1)
 
@@ -329,8 +330,8 @@ class TextRoles(nn.Module):
         return read[:, :NUM_ROLES], self.turn(read[:, NUM_ROLES])[:, 0].float()
 
 
-def _describe(picture: Pyramid, targets: Targets, state: Tensor, find_ways: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Return ``(A, 2, f)``: what is seen at the points, where they are on the picture and from the arm, and whether they are seen."""
+def _describe(picture: Pyramid, targets: Targets, state: Tensor, ways: Tensor) -> Tensor:
+    """Return ``(A, 2, f)``: what is seen at the points, where they are on the picture and from the arm ``(A, 2, 9)``, and whether they are seen."""
     num_frames, (num_asks, _, num_cells) = len(picture.keys), targets.window.weights.shape
     weights = targets.window.weights.view(num_frames, -1, num_cells).to(picture.keys.dtype)
     fine = weights @ picture.keys.flatten(2).transpose(1, 2)
@@ -339,7 +340,12 @@ def _describe(picture: Pyramid, targets: Targets, state: Tensor, find_ways: Call
     arm = state[:, None].expand(-1, NUM_ROLES, -1)
     grouped = [part.reshape(num_asks, NUM_ROLES, -1) for part in (fine, middle)]
     points = targets.window.point
-    return torch.cat([*grouped, fourier(points, _POINT_FEATURES), find_ways(points, state), arm, is_seen], dim=-1)
+    return torch.cat([*grouped, fourier(points, _POINT_FEATURES), ways, arm, is_seen], dim=-1)
+
+
+def _without_arm(seen: Tensor) -> Tensor:
+    """Return of what is seen ``(A, 2, f)`` that of the target, without how the arm stands."""
+    return torch.cat([seen[:, 0, : -STATE_DIM - 1], seen[:, 0, -1:]], dim=-1)
 
 
 def _glimpse(picture: Pyramid, targets: Targets) -> Tensor:

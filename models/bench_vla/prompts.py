@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 from models.bench_vla.config import NUM_PROMPT_CHANNELS
+from workbench.core.polylines import arc_lengths, points_at, resample
 
 MASK, TIME, HEIGHT, GRIPPER = range(NUM_PROMPT_CHANNELS)
 TOP_HEIGHT_M: Final = 0.40
@@ -53,16 +54,10 @@ def draw_trace(channels: NDArray[np.float32], path: ArrayLike) -> None:
 
 def _finely(path: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return a path ``(n, 4)`` with more points on its long legs, and the length up to each ``(m,)``: a few corners look as many points."""
-    lengths = _lengths(path)
+    lengths = arc_lengths(path[:, :2])
     arcs = np.union1d(lengths, np.arange(0.0, lengths[-1], _LEG))
     reached = np.searchsorted(lengths, arcs, side="right") - 1
-    columns = [np.interp(arcs, lengths, path[:, i]) for i in range(3)]
-    return np.column_stack([*columns, path[reached, 3]]), arcs
-
-
-def _lengths(path: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the length on the picture up to each point of a path ``(n, >= 2)``."""
-    return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path[:, :2], axis=0).T))])
+    return np.column_stack([points_at(path[:, :3], lengths, arcs), path[reached, 3]]), arcs
 
 
 def draw_outline(channels: NDArray[np.float32], outline: ArrayLike) -> None:
@@ -89,15 +84,14 @@ def look_along(path: ArrayLike) -> NDArray[np.float32]:
         path: ``(n, 4)``: u, v in 0..1, height [m], opening 0..1; nan where height or opening are not known.
     """
     points = np.asarray(path, dtype=float)
-    lengths = _lengths(points)
+    lengths = arc_lengths(points[:, :2])
     at = np.minimum(_LOOK_AHEAD, lengths[-1])
     # What is wanted at a point holds from there on; where a path stands still on the picture, what comes last there counts.
     reached = np.searchsorted(lengths, at, side="right") - 1
     ahead = np.zeros((len(at), 6), dtype=np.float32)
-    for i in range(2):
-        ahead[:, i] = np.interp(at, lengths, points[:, i])
-    heights = np.interp(at, lengths, points[:, 2])
-    for column, values in ((2, heights), (4, points[reached, 3])):
+    places = points_at(points[:, :3], lengths, at)
+    ahead[:, :2] = places[:, :2]
+    for column, values in ((2, places[:, 2]), (4, points[reached, 3])):
         is_known = np.isfinite(values)
         ahead[:, column], ahead[:, column + 1] = np.where(is_known, values, 0.0), is_known
     return ahead
@@ -125,8 +119,6 @@ def find_low_part(path: ArrayLike) -> NDArray[np.float32]:
 def five_points(path: ArrayLike, num_points: int, num_coordinates: int) -> NDArray[np.int64]:
     """Return the coordinates ``(2 * num_points,) int64``, u1 v1 u2 v2 ..., of points evenly along a path ``(n, >= 2)`` in 0..1."""
     points = np.asarray(path, dtype=float)[:, :2]
-    lengths = _lengths(points)
-    wanted = np.linspace(0.0, lengths[-1], num_points)
-    even = np.stack([np.interp(wanted, lengths, points[:, i]) for i in range(2)], axis=1)
+    even = resample(points, num_points)
     cells: NDArray[np.int64] = np.clip(np.floor(even * num_coordinates), 0, num_coordinates - 1).astype(np.int64)
     return cells.ravel()

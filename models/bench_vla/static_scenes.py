@@ -79,7 +79,7 @@ def _draw_wants(rng: np.random.Generator) -> list[Prop]:
     """Draw which things there are, large ones first; places are drawn later."""
     cubes, dishes = list(rng.permutation(CUBE_COLOURS)), list(rng.permutation(DISH_COLOURS))
     wants: list[Prop] = []
-    main = str(rng.choice(["drawer", "puck", "knob", "button", "none"], p=[0.20, 0.26, 0.22, 0.17, 0.15]))
+    main = str(rng.choice(["drawer", "puck", "knob", "button", "none"], p=[0.18, 0.24, 0.30, 0.15, 0.13]))
     if main == "drawer":
         opening = float(rng.choice([0.0, rng.uniform(0.6, 1.0) * DRAWER_TRAVEL]))
         wants.append(_want(PropKind.DRAWER, dishes[0], opening=opening))
@@ -91,7 +91,7 @@ def _draw_wants(rng: np.random.Generator) -> list[Prop]:
         wants.append(_want(PropKind.KNOB, dishes[0], opening=float(rng.uniform(-KNOB_LIMIT, KNOB_LIMIT))))
     elif main == "button":
         wants += [_want(PropKind.BUTTON, c) for c in cubes[3 : int(rng.integers(4, 7))]]
-    if rng.random() < 0.25:
+    if rng.random() < 0.35:
         wants.append(_want(PropKind.BLOCK, cubes[4]))
     most_dishes = 1 if main == "puck" else 3
     for kind in rng.permutation([PropKind.PLATE, PropKind.PLATE, PropKind.BOWL])[: int(rng.integers(0, most_dishes + 1))]:
@@ -198,9 +198,12 @@ def _around(rng: np.random.Generator, world: ProxyWorld, ask: Ask) -> tuple[Floa
     angle, radius = rng.uniform(0.0, 2 * pi), 0.08 * float(rng.random()) ** 1.7
     height = lowest + 0.15 * float(rng.random()) ** 1.5 + float(rng.normal(0.0, 0.002))
     position = np.array([goal[0] + radius * np.cos(angle), goal[1] + radius * np.sin(angle), height])
-    if rng.random() < 0.3:
+    chance = rng.random()
+    if chance < 0.3:
         return position, float(rng.uniform(*GRIPPER_YAW))
-    return position, float(np.clip(yaw + rng.normal(0.0, 0.12), *GRIPPER_YAW))
+    # Where a turn is off by a little or a lot close to a thing, the pictures alone tell by how much.
+    spread = 0.45 if chance < 0.65 else 0.12
+    return position, float(np.clip(yaw + rng.normal(0.0, spread), *GRIPPER_YAW))
 
 
 def _draw_opening(rng: np.random.Generator, near: Ask | None) -> float:

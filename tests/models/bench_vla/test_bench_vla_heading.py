@@ -54,7 +54,7 @@ def test_what_the_front_camera_tells_is_turned_into_the_frame_of_the_gripper(yaw
         nn.init.zeros_(parameter)
     glimpses, seen = torch.randn(1, NUM_GLIMPSED), torch.randn(1, NUM_SEEN)
     with torch.no_grad():
-        at_zero, turned = (heading((glimpses, glimpses), (seen, seen), state_of(y))[0] for y in (0.0, yaw))
+        at_zero, turned = (heading((glimpses, glimpses), (seen, seen), read_pose(state_of(y)))[0] for y in (0.0, yaw))
     assert float(at_zero.norm()) == pytest.approx(float(turned.norm()), rel=1e-4)
     angle = (torch.atan2(at_zero[1], at_zero[0]) - torch.atan2(turned[1], turned[0])) / 2
     assert np.sin(float(angle) - yaw) == pytest.approx(0.0, abs=1e-4)
@@ -68,7 +68,7 @@ def test_the_grips_are_those_of_the_expert_for_a_turn_either_way():
         if wanted is None:
             continue
         vector = make_vectors(torch.tensor([along - yaw]), torch.tensor([20.0])).float()
-        turns = np.arctanh(Calibration().grips(vector, state_of(yaw))[0, :2].numpy())
+        turns = np.arctanh(Calibration().grips(vector, read_pose(state_of(yaw)))[0, :2].numpy())
         assert turns[0 if angle > 0 else 1] == pytest.approx(wanted - yaw, abs=0.02)
         num_compared += 1
     assert num_compared > 100

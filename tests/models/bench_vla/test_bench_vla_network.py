@@ -1,5 +1,6 @@
 """Laws of the bench VLA's network, on a small random one."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from models.bench_vla.batches import Labels
-from models.bench_vla.config import BenchVlaConfig
+from models.bench_vla.config import STATE_DIM, BenchVlaConfig
 from models.bench_vla.losses import PlanHeads, find_losses
 from models.bench_vla.network import Batch, BenchVla
 from models.bench_vla.prompts import NUM_AHEAD
@@ -119,6 +120,21 @@ def test_where_a_trace_leads_counts_only_where_one_is_given():
     elsewhere = torch.rand_like(batch.ahead)
     assert torch.equal(network(batch).plan, network(replace(batch, ahead=elsewhere)).plan)
     assert not torch.allclose(network(given).plan, network(replace(given, ahead=elsewhere)).plan)
+
+
+def test_how_a_thing_lies_is_read_without_knowing_how_the_arm_stands(network):
+    batch = make_batch(num_frames=1, per_frame=1)
+    with torch.no_grad():
+        sight = network.look(batch)
+        joints = [slice(0, 7), slice(14, 26)]  # all of the state but the pose, which only turns what was read into the gripper's frame
+        front, wrist = sight.front_seen.clone(), sight.wrist_seen.clone()
+        for seen, part in itertools.product((front, wrist), joints):
+            arm = seen[..., -STATE_DIM - 1 : -1]
+            arm[..., part] = torch.randn_like(arm[..., part])
+        before = network.make_plan(batch, sight).heading
+        after = network.make_plan(batch, sight._replace(front_seen=front, wrist_seen=wrist)).heading
+    torch.testing.assert_close(before, after)
+    assert float(before.norm()) > 0
 
 
 def test_the_mean_place_of_a_map_lies_between_cells_and_ignores_a_far_second_peak():

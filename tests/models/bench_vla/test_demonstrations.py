@@ -9,7 +9,7 @@ from models.bench_vla import static_scenes
 from models.bench_vla.asks import is_clear, possible_asks, take_turns
 from models.bench_vla.demonstrations import Bench, generate, plan, read_world
 from models.bench_vla.demonstrations_episodes import Record, play
-from models.bench_vla.labels import convex_hull, find_stage, outline_in, point_in, resample, role_point, solid_points
+from models.bench_vla.labels import convex_hull, find_stage, outline_in, path_in, point_in, role_point, solid_points
 from models.bench_vla.shards import EPISODE, STATIC, TASK_NAMES, ShardSet
 from workbench.core.errors import InvalidInput
 from workbench.core.types import CameraRequest, EpisodeConfig, Interaction
@@ -132,9 +132,17 @@ def test_the_hull_of_a_square_with_points_inside_is_its_corners():
     assert {tuple(p) for p in convex_hull(points)} == {(0, 0), (1, 0), (1, 1), (0, 1)}
 
 
-def test_resampled_points_are_evenly_spaced():
-    line = resample(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 3.0]]), 9)
-    np.testing.assert_allclose(np.linalg.norm(np.diff(line, axis=0), axis=1), 0.5)
+def test_a_path_keeps_exactly_where_the_gripper_shuts_and_opens(bench, records):
+    camera = bench.simulator.observe([FRONT]).cameras["front"]
+    path = records["place_on_plate"][0].path(0)
+    found = path_in(camera, path)
+    events = np.flatnonzero(np.diff(path[:, 3])) + 1
+    assert len(events) >= 2
+    for event in events:
+        where = camera.project(path[event : event + 1, :3])[0][0] / 256
+        is_there = np.linalg.norm(found[:, :2] - where, axis=1) < 1e-5
+        assert path[event, 3] in found[is_there, 3]
+    np.testing.assert_allclose(found[[0, -1], 2], path[[0, -1], 2], atol=1e-6)
 
 
 # --- Asks --------------------------------------------------------------------------------------------------------------------------
