@@ -17,7 +17,7 @@ from models.sam2_memory import FrameFeatures, FrameOutput, Memory, frame_feature
 from workbench.core.errors import InvalidInput, InvalidShape
 from workbench.core.masks import Candidate, Embedding, MaskPrompt, Picture, TrackedMask
 from workbench.core.protocols import SegmenterSpec, Tracker
-from workbench.segmentation.association import AssociationTracker
+from workbench.segmentation.following import make_association
 
 MAX_PROMPTED: Final = 4
 """Prompted frames that are remembered of an object: the first and the latest."""
@@ -102,7 +102,7 @@ class Sam2Segmenter:
 
     def make_tracker(self) -> Tracker:
         """Return a tracker with a memory of its own; weights are shared."""
-        return self.make_memory_tracker() if self._spec.tracks_by == "memory" else AssociationTracker(self)
+        return self.make_memory_tracker() if self._spec.tracks_by == "memory" else make_association(self)
 
     def make_memory_tracker(self) -> Sam2Tracker:
         """Return a tracker by SAM 2's own memory."""

@@ -42,19 +42,25 @@ def write_card(path: Path, facts: Mapping[str, Any], report: Mapping[str, Any], 
     """
     note = f"- **Note**: {facts['note']}\n" if facts.get("note") else ""
     parts = [_HEAD.format(**{"num_frames": 6, **facts, "note": note})]
-    parts += [_prompts(report["prompts"]), _tracking(report["tracking"])] if report else ["\nNothing was measured yet.\n"]
+    parts += [_prompts(report), _tracking(report["tracking"])] if report else ["\nNothing was measured yet.\n"]
     if curve:
         parts.append(_curve(curve))
     path.write_text("".join(parts))
 
 
-def _prompts(prompts: Mapping[str, Mapping[str, Any]]) -> str:
-    count = next(iter(prompts.values()))["n"]
-    rows = [
+def _prompts(report: Mapping[str, Any]) -> str:
+    count = next(iter(report["prompts"].values()))["n"]
+    text = (
         f"\n## Masks\n\nMean IoU on {count} prompts in held-out scenes (seeds from 1,000,000): every thing is of a held-out shape or colour and"
-        " covers at least 64 pixels; a click is in its middle. `python app.py train sam2-bench` measures this at its end.\n",
-        f"\n| prompt | wanted | {' | '.join(prompts)} |\n| --- | --- {'| --- ' * len(prompts)}|\n",
-    ]
+        " covers at least 64 pixels; a click is in its middle. `python app.py train sam2-bench` measures this at its end.\n"
+    )
+    count = next(iter(report["bench_prompts"].values()))["n"]
+    more = f"\nThe same on {count} things of the workbench's own tasks, as the stage shows them (seeds from 1,000,000, shapes and hues as in training):\n"
+    return text + _table(report["prompts"]) + more + _table(report["bench_prompts"])
+
+
+def _table(prompts: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [f"\n| prompt | wanted | {' | '.join(prompts)} |\n| --- | --- {'| --- ' * len(prompts)}|\n"]
     for key, name in _NAMES.items():
         wanted = f">= {_GOALS[key]:.2f}" if key in _GOALS else ""
         cells = [f"{p[key]['mean']:.3f} ({p[key]['low']:.3f} to {p[key]['high']:.3f})" for p in prompts.values()]
@@ -67,7 +73,8 @@ def _tracking(tracking: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [
         f"\n## Tracking\n\nMean J over {one['things']} things of {one['episodes']} episode(s) of {one['frames']} frames, one click each on the"
         f" first frame; the arm solves the task, then wanders in front of everything ({100 * one['partly_hidden']:.0f} % of all masks are"
-        " hidden by more than 30 %). Wanted: J >= 0.80.\n\n| tracker | J (95 % interval) | ms a frame, all things |\n| --- | --- | --- |\n",
+        " hidden by more than 30 %). Wanted: J >= 0.80. `association` asks sam2-bench again on every frame, `colour` grows masks by colour from its"
+        " first one, `memory` is SAM 2's own.\n\n| tracker | J (95 % interval) | ms a frame, all things |\n| --- | --- | --- |\n",
     ]
     for name, found in tracking.items():
         j = found["J"]

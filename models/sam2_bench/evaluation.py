@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from workbench.core.types import ActionChunk, CameraRequest, EpisodeConfig, Prom
 from workbench.simulation.controllers import WORKSPACE_HIGH, WORKSPACE_LOW
 from workbench.simulation.expert import ScriptedExpert
 from workbench.simulation.simulator import BenchSimulator
+from workbench.simulation.tasks import TASKS
 
 Pixels = NDArray[np.bool_]
 
@@ -31,6 +33,7 @@ _STILLS: Final = 3
 _PROMPTS_A_STILL: Final = 2
 _TASKS: Final = ("place_on_plate", "stack", "place_in_bowl", "push_to_zone")
 _SIDE: Final = 256
+_STAGE_SIDE: Final = 480
 _STRIDE_M: Final = 0.02
 _SEEN_AREA: Final = 16
 """A thing of which less is visible counts as not seen [px]."""
@@ -59,6 +62,22 @@ def draw_questions(count: int, *, seed: int = FIRST_SEED) -> list[Question]:
             seed += 1
     finally:
         studio.close()
+    return found[:count]
+
+
+def draw_bench_questions(count: int, *, seed: int = FIRST_SEED) -> list[Question]:
+    """Draw the things of this workbench's own tasks as its stage shows them; their shapes and colours are those of training."""
+    simulator, camera = BenchSimulator(), CameraRequest("front", _STAGE_SIDE, _STAGE_SIDE)
+    found: list[Question] = []
+    try:
+        for number, task in enumerate(cycle(TASKS)):
+            simulator.reset(EpisodeConfig(task.name, seed + number))
+            picture = Picture(np.ascontiguousarray(simulator.observe([camera]).images["front"]))
+            found += [Question(picture, m, name) for name, m in _masks_of_things(simulator, camera).items() if m.sum() >= MIN_AREA]
+            if len(found) >= count:
+                break
+    finally:
+        simulator.close()
     return found[:count]
 
 

@@ -12,7 +12,7 @@ import torch
 
 from models.sam2_bench.card import write_card
 from models.sam2_bench.config import Sam2BenchConfig
-from models.sam2_bench.evaluation import draw_questions, measure_prompts, measure_tracking
+from models.sam2_bench.evaluation import draw_bench_questions, draw_questions, measure_prompts, measure_tracking
 from models.sam2_bench.segmenter import load_segmenter
 from models.sam2_bench.shards import ShardSet, generate
 from models.sam2_bench.train import Settings, Trainer, train
@@ -95,16 +95,16 @@ def run_training(order: TrainingOrder) -> dict[str, Any]:
 def evaluate(weights: Path, prompts: int, episodes: int, frames: int, progress: Progress) -> dict[str, Any]:
     """Measure a file of weights, and what needs none, on held-out scenes."""
     segmenter = load_segmenter(weights)
-    questions = draw_questions(prompts)
-    report = {
-        "prompts": {
+    report: dict[str, Any] = {}
+    for name, questions in (("prompts", draw_questions(prompts)), ("bench_prompts", draw_bench_questions(prompts))):
+        report[name] = {
             "sam2-bench": measure_prompts(segmenter, questions, progress=progress),
             "classical": measure_prompts(ClassicalSegmenter(), questions, progress=progress),
         }
-    }
     makers: dict[str, Callable[[], Tracker]] = {
         "memory": segmenter.make_memory_tracker,
         "association": lambda: AssociationTracker(segmenter),
+        "colour": lambda: AssociationTracker(ClassicalSegmenter(), pointed_by=segmenter),
     }
     report["tracking"] = {
         name: measure_tracking(make, episodes=episodes, frames=frames, progress=progress) for name, make in makers.items()

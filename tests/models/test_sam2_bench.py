@@ -311,7 +311,7 @@ def test_the_whole_way_from_pictures_to_card_goes_on_where_it_stopped(tmp_path):
     first = run_training(replace(order, minutes=0.05, episodes=0))
     second = run_training(order)
     assert second["steps"] > first["steps"] > 0 and any("going on after step" in line for line in told)
-    assert set(second["report"]["tracking"]) == {"memory", "association"}
-    assert read_about(tmp_path / "out" / "sam2-bench.safetensors")["tracks_by"] in ("memory", "association")
+    assert set(second["report"]["tracking"]) == {"memory", "association", "colour"}
+    assert read_about(tmp_path / "out" / "sam2-bench.safetensors")["tracks_by"] in ("memory", "association", "colour")
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
     assert "Held out" in card and "| association |" in card and "one click, first mask" in card

@@ -6,12 +6,18 @@ import pytest
 from tests.segmentation.pictures import BLUE, RED, scene
 from workbench.core.catalog import Catalog
 from workbench.core.masks import INCLUDE, MaskPrompt
+from workbench.core.protocols import SegmenterSpec
+from workbench.segmentation.association import AssociationTracker
 from workbench.segmentation.classical import ClassicalSegmenter
 from workbench.segmentation.masks import iou
 from workbench.segmentation.oracle import OracleSegmenter
-from workbench.segmentation.pool import SegmenterPool
+from workbench.segmentation.pool import SegmenterPool, SharedSegmenter
 
-MAKERS = [lambda: OracleSegmenter().make_tracker(), lambda: ClassicalSegmenter().make_tracker()]
+MAKERS = [
+    lambda: OracleSegmenter().make_tracker(),
+    lambda: ClassicalSegmenter().make_tracker(),
+    lambda: AssociationTracker(ClassicalSegmenter(), pointed_by=OracleSegmenter()),
+]
 
 
 def frame(t, *, is_hidden=False):
@@ -52,6 +58,35 @@ def test_a_hidden_thing_is_told_to_be_unseen_and_found_again(make):
     assert all(h.confidence == 0 and not h.pixels.any() for h in hidden)
     back = [tracker.track(frame(t))["red"] for t in range(9, 12)][-1]
     assert back.confidence > 0.4 and iou(back.pixels, frame(11).truth.mask(1)) > 0.8
+
+
+class Watched(OracleSegmenter):
+    """Notes at which pictures it looks, and is followed by colour."""
+
+    def __init__(self):
+        self.looked = []
+
+    @property
+    def spec(self):
+        return SegmenterSpec("watched", tracks_by="colour")
+
+    def embed(self, picture):
+        self.looked.append(picture)
+        return super().embed(picture)
+
+
+def test_who_is_pointed_with_looks_at_a_picture_only_when_asked_and_once():
+    watched, frames = Watched(), [frame(t) for t in range(4)]
+    tracker = SharedSegmenter(watched).make_tracker()
+    tracker.start(frames[0])
+    for place in ((24, 30), (70, 66)):
+        tracker.prompt(str(place), MaskPrompt((place,), (INCLUDE,)))
+    assert watched.looked == frames[:1]
+    tracker.track(frames[1])
+    found = tracker.track(frames[2])
+    assert watched.looked == frames[:1] and iou(found["(24, 30)"].pixels, frames[2].truth.mask(1)) > 0.8
+    tracker.prompt("(24, 30)", MaskPrompt(((27, 30),), (INCLUDE,)))
+    assert watched.looked == [frames[0], frames[2]]
 
 
 def test_two_of_one_colour_are_never_both_on_the_same_place():

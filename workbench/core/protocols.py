@@ -190,7 +190,8 @@ class SegmenterSpec:
     is_privileged: bool = False
     """True when it reads simulator truth; everything made with it says so."""
     tracks_by: str = "association"
-    """How its tracker works, in a word: ``memory`` (a learned one), ``association`` (nearest in place, colour and shape) or ``truth``."""
+    """How its tracker works, in a word: ``memory`` (a learned one), ``association`` (nearest of its masks in place, colour and shape), ``colour``
+    (the same, of masks grown by colour from its first one) or ``truth``."""
     is_live: bool = True
     """Whether it keeps up with a live stage on a CPU; the page warns when not."""
 

@@ -49,33 +49,40 @@ class _Seen:
 class AssociationTracker:
     """Follows objects by asking a segmenter again near where they were."""
 
-    def __init__(self, segmenter: Segmenter) -> None:
-        self._segmenter = segmenter
-        self._embedding: Embedding | None = None
+    def __init__(self, segmenter: Segmenter, pointed_by: Segmenter | None = None) -> None:
+        """Take who finds objects on the next frame, and who finds what a person points at, by default the same."""
+        self._segmenter, self._pointed_by = segmenter, pointed_by or segmenter
+        self._picture: Picture | None = None
+        self._pointed: Embedding | None = None
         self._objects: dict[str, _Seen] = {}
 
     def start(self, picture: Picture) -> None:
         """Forget every object; this is the present frame."""
-        self._embedding, self._objects = self._segmenter.embed(picture), {}
+        self._picture, self._pointed, self._objects = picture, None, {}
 
     def prompt(self, object_id: str, prompt: MaskPrompt) -> TrackedMask:
         """Add or correct an object; a mask alone is taken as it is."""
-        assert self._embedding is not None, "a tracker is started before it is prompted"
+        assert self._picture is not None, "a tracker is started before it is prompted"
         score = 1.0
         if prompt.mask is not None and not prompt.points and prompt.box is None:
             mask = prompt.mask
         else:
-            best = self._segmenter.segment(self._embedding, prompt)[0]
+            # The costly look at a picture is taken for whoever points, once.
+            self._pointed = self._pointed or self._pointed_by.embed(self._picture)
+            best = self._pointed_by.segment(self._pointed, prompt)[0]
             mask, score = best.pixels, best.score
         if mask.any():
-            self._objects[object_id] = _Seen(mask, _colour(self._embedding.picture, mask), float(mask.sum()), (0.0, 0.0))
+            self._objects[object_id] = _Seen(mask, _colour(self._picture, mask), float(mask.sum()), (0.0, 0.0))
         return TrackedMask(mask, score if mask.any() else 0.0)
 
     def track(self, picture: Picture) -> Mapping[str, TrackedMask]:
         """Find every object on the next frame."""
+        self._picture, self._pointed = picture, None
         if not self._objects:
             return {}
-        self._embedding = embedding = self._segmenter.embed(picture)
+        embedding = self._segmenter.embed(picture)
+        if self._pointed_by is self._segmenter:
+            self._pointed = embedding
         found = {object_id: self._find(embedding, seen) for object_id, seen in self._objects.items()}
         for object_id in _doubles(found):
             found[object_id] = TrackedMask(np.zeros_like(found[object_id].pixels), 0.0)

@@ -9,7 +9,7 @@ from workbench.core.catalog import Catalog
 from workbench.core.errors import UnknownName, WorkbenchError
 from workbench.core.masks import Candidate, Embedding, MaskPrompt, Picture, TrackedMask
 from workbench.core.protocols import Segmenter, SegmenterSpec, Tracker
-from workbench.segmentation.association import AssociationTracker
+from workbench.segmentation.following import ASSOCIATIONS, make_association
 
 
 class SharedSegmenter:
@@ -34,9 +34,9 @@ class SharedSegmenter:
             return self._inner.segment(embedding, prompt)
 
     def make_tracker(self) -> Tracker:
-        """Return a tracker that waits as well."""
-        if self.spec.tracks_by == "association":
-            return AssociationTracker(self)
+        """Return a tracker that waits as well; one by association waits only while it asks."""
+        if self.spec.tracks_by in ASSOCIATIONS:
+            return make_association(self)
         return _SharedTracker(self._inner.make_tracker(), self._lock)
 
 
