@@ -25,6 +25,10 @@ class BackgroundStatus:
     error: str = ""
     """Why the last job ended, where it did not end well."""
 
+    def tell(self) -> str:
+        """Return one line for the page; empty when there is nothing to say."""
+        return self.error
+
 
 S = TypeVar("S", bound=BackgroundStatus)
 
@@ -41,16 +45,6 @@ class Job(Generic[S]):
     """Told in the end why the work failed; empty when it did not."""
 
 
-def job_updates(status: BackgroundStatus, line: str) -> tuple[Any, Any, Any, Any]:
-    """Return the updates of state line, clock, run and cancel button of a part of the page that shows a desk."""
-    return (
-        {"lines": [line] if line else []},
-        gr.Timer(active=status.is_running),
-        gr.Button(interactive=not status.is_running),
-        gr.Button(interactive=status.is_running and not status.is_cancelled),
-    )
-
-
 class BackgroundDesk(Generic[S]):
     """Runs one job at a time; every method returns at once."""
 
@@ -64,6 +58,17 @@ class BackgroundDesk(Generic[S]):
         """Return what the desk does."""
         with self._lock:
             return self._status
+
+    def updates(self) -> tuple[Any, Any, Any, Any]:
+        """Return the updates of state line, clock, run and cancel button of the part of the page that shows the desk."""
+        status = self.status()
+        line = status.tell()
+        return (
+            {"lines": [line] if line else []},
+            gr.Timer(active=status.is_running),
+            gr.Button(interactive=not status.is_running),
+            gr.Button(interactive=status.is_running and not status.is_cancelled),
+        )
 
     def cancel(self) -> None:
         """Ask the running job to stop; what it has done stays. Without one, nothing happens."""

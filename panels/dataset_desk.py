@@ -33,7 +33,7 @@ class DatasetStatus(BackgroundStatus):
     file: Path | None = None
     """What was made."""
 
-    def tell(self) -> list[str]:
+    def tell_lines(self) -> list[str]:
         """Return lines for the page."""
         if not self.is_running:
             return [self.error] if self.error else list(self.lines)

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import gradio as gr
 
-from panels.background_desk import job_updates
 from panels.campaign_choice import campaign_choices, chosen_campaign
 from panels.campaign_desk import is_resumable
 from panels.campaign_files import write_campaign
@@ -175,12 +174,6 @@ def asked_for(
     return Request(make_campaign(fields, policies=known, name=name, find_saved=partial(export_latest, app.store)), None)
 
 
-def running_now(app: AppState) -> tuple[Any, Any, Any, Any]:
-    """Return the updates of state line, clock, run and cancel button."""
-    status = app.campaigns.status()
-    return job_updates(status, status.tell())
-
-
 def on_run(
     app: AppState,
     what: str,
@@ -195,7 +188,7 @@ def on_run(
     """Begin a campaign, or go on with the same one that was cut off."""
     campaign_id = app.campaigns.start(asked_for(app, what, policies, tasks, prompts, changes, edits or [], episodes, seed))
     listed = campaign_choices(app)
-    return gr.Dropdown(choices=listed, value=campaign_id), gr.Dropdown(choices=listed), *running_now(app)
+    return gr.Dropdown(choices=listed, value=campaign_id), gr.Dropdown(choices=listed), *app.campaigns.updates()
 
 
 def on_resume(app: AppState, campaign_id: str | None) -> tuple[Any, ...]:
@@ -203,25 +196,25 @@ def on_resume(app: AppState, campaign_id: str | None) -> tuple[Any, ...]:
     stored = find_campaign(app.store, chosen_campaign(campaign_id))
     study = stored.report.get("study") or (stored.name if stored.name in STUDIES else "")
     app.campaigns.start(Request(plan_of(stored), STUDIES.load(study) if study else None))
-    return running_now(app)
+    return app.campaigns.updates()
 
 
 def on_cancel(app: AppState) -> tuple[Any, ...]:
     """Stop the running campaign."""
     app.campaigns.cancel()
-    return running_now(app)
+    return app.campaigns.updates()
 
 
 def on_tick(app: AppState, campaign_id: str | None) -> tuple[Any, ...]:
     """Show how far the running campaign is."""
     listed = campaign_choices(app)
-    return gr.Dropdown(choices=listed, value=campaign_id), gr.Dropdown(choices=listed), *running_now(app)
+    return gr.Dropdown(choices=listed, value=campaign_id), gr.Dropdown(choices=listed), *app.campaigns.updates()
 
 
 def on_changed(app: AppState) -> tuple[Any, ...]:
     """Pick up what was run before this page was loaded."""
     listed = campaign_choices(app)
-    return gr.Dropdown(choices=listed), gr.Dropdown(choices=listed), *running_now(app)
+    return gr.Dropdown(choices=listed), gr.Dropdown(choices=listed), *app.campaigns.updates()
 
 
 def on_news(app: AppState, campaign_id: str | None, seen: str) -> tuple[Any, ...]:

@@ -7,10 +7,9 @@ from typing import Any, Final
 
 import gradio as gr
 
-from panels.background_desk import job_updates
 from panels.compare_results import HEADERS, drawn_paths, effect_rows, run_choices, table_rows, verdict_lines
 from panels.compared_paths import draw_compared
-from panels.errors import bind
+from panels.errors import bind, shown_errors
 from panels.events import QUIET
 from panels.facts import fact_lines
 from panels.model_card import read_card
@@ -91,7 +90,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     running = [state, clock, run, cancel]
     shown = [verdict, effects, paths, doses, table, episode, show]
     began = run.click(bind(on_run, app), [text, quantity, words, starts, randoms, sweep, ui], [chosen, *running], **QUIET)
-    ticked = clock.tick(bind(on_tick, app), None, running, **QUIET)
+    ticked = clock.tick(shown_errors(app.comparisons.updates), None, running, **QUIET)
     for event in (began.then, ticked.then):
         event(bind(on_news, app), [chosen, seen], [seen, *shown], **QUIET)
     cancel.click(bind(on_cancel, app), None, running, **QUIET)
@@ -150,29 +149,18 @@ def on_run(
     )
     what = text.strip() or ", ".join(slot.name for slot in mix.heard)
     comparison_id = app.comparisons.start(plan, f"{what[:60]} in {first.config.task}")
-    return gr.Dropdown(choices=choices_of(app), value=comparison_id), *running_now(app)
-
-
-def running_now(app: AppState) -> tuple[Any, Any, Any, Any]:
-    """Return the updates of state line, clock, run and cancel button."""
-    status = app.comparisons.status()
-    return job_updates(status, status.tell())
-
-
-def on_tick(app: AppState) -> tuple[Any, ...]:
-    """Show how far the running comparison is."""
-    return running_now(app)
+    return gr.Dropdown(choices=choices_of(app), value=comparison_id), *app.comparisons.updates()
 
 
 def on_cancel(app: AppState) -> tuple[Any, ...]:
     """Stop the running comparison."""
     app.comparisons.cancel()
-    return running_now(app)
+    return app.comparisons.updates()
 
 
 def on_changed(app: AppState) -> tuple[Any, ...]:
     """Pick up what was run before this page was loaded."""
-    return gr.Dropdown(choices=choices_of(app)), *running_now(app)
+    return gr.Dropdown(choices=choices_of(app)), *app.comparisons.updates()
 
 
 def on_news(app: AppState, comparison_id: str | None, seen: str) -> tuple[Any, ...]:

@@ -140,7 +140,7 @@ def show(app: AppState) -> tuple[Any, ...]:
     status = app.datasets.status()
     file = gr.File(value=str(status.file), visible=True) if status.file is not None else gr.File(visible=False)
     can_cancel = status.is_running and status.what == "Exporting"
-    return {"lines": status.tell()}, file, gr.Button(interactive=can_cancel), gr.Timer(active=status.is_running)
+    return {"lines": status.tell_lines()}, file, gr.Button(interactive=can_cancel), gr.Timer(active=status.is_running)
 
 
 def on_changed(app: AppState, chosen: str | None, event: gr.EventData) -> Any:

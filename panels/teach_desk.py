@@ -37,12 +37,12 @@ class TeachStatus(BackgroundStatus):
     version: str = ""
     """What the last teaching made; empty before the first, and when it came to nothing."""
 
-    def tell(self, now: float) -> str:
-        """Return one line for the page; ``now`` by the same clock as :attr:`begun`."""
+    def tell(self) -> str:
+        """Return one line for the page."""
         if self.is_running:
             if self.is_cancelled:
                 return "Stopping."
-            left = (now - self.begun) * (1 - self.share) / self.share if self.share > 0.02 else None
+            left = (time.monotonic() - self.begun) * (1 - self.share) / self.share if self.share > 0.02 else None
             estimate = "" if left is None else f", about {in_words(left)} left"
             return f"{100 * self.share:.0f} %: {self.text or 'starting'}{estimate}"
         if self.error:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
 import gradio as gr
 
 from models.bench_vla.versions import version_names
-from panels.background_desk import job_updates
-from panels.errors import bind
+from panels.errors import bind, shown_errors
 from panels.events import QUIET
 from panels.facts import fact_lines
 from panels.stage import Stage
@@ -82,7 +80,7 @@ def build(app: AppState, stage: Stage, ui: gr.State) -> None:
     gr.on(changes, bind(tell_plan, app), choices, [plan], **QUIET)
     run.click(bind(on_run, app), choices, running, **QUIET)
     cancel.click(bind(on_cancel, app), None, running, **QUIET)
-    clock.tick(bind(running_now, app), None, running, **QUIET)
+    clock.tick(shown_errors(app.teaching.updates), None, running, **QUIET)
     stage.on_changed(bind(on_changed, app), choices, [parent, plan, *running])
 
 
@@ -133,22 +131,16 @@ def tell_corrections(found: Sequence[CorrectedEpisode]) -> str:
     return f"{corrections} {noun} with {steps} steps by hand, in {len(found)} episode{'s' * (len(found) != 1)} ({tasks})."
 
 
-def running_now(app: AppState) -> tuple[Any, Any, Any, Any]:
-    """Return the updates of state line, clock, run and cancel button."""
-    status = app.teaching.status()
-    return job_updates(status, status.tell(time.monotonic()))
-
-
 def on_run(app: AppState, parent: str, which: str, length: int, weighting: str, share: float, has_eyes: bool) -> tuple[Any, ...]:
     """Begin to teach, or go on with the same that was cut off."""
     app.teaching.start(parent, chosen_episodes(app, which), settings_of(length, weighting, share, has_eyes))
-    return running_now(app)
+    return app.teaching.updates()
 
 
 def on_cancel(app: AppState) -> tuple[Any, ...]:
     """Stop; the same goes on later where it was."""
     app.teaching.cancel()
-    return running_now(app)
+    return app.teaching.updates()
 
 
 def on_changed(
@@ -158,4 +150,4 @@ def on_changed(
     if getattr(event, "what", "") not in SHOWN_AFTER:
         return (gr.skip(),) * 6
     plan = tell_plan(app, parent, which, length, weighting, share, has_eyes)
-    return gr.Dropdown(choices=version_choices(app)), plan, *running_now(app)
+    return gr.Dropdown(choices=version_choices(app)), plan, *app.teaching.updates()

@@ -66,6 +66,7 @@ class FakeController:
         self.steering = LiveSteering()
         self.selection = Selection()
         self.pilot = Pilot()
+        self.catalogues: Any = ((), ())
 
     def look_ahead(self) -> None:
         self.calls.append(("look_ahead", None))
@@ -117,6 +118,13 @@ class FakeController:
 
     def branch(self, config: Any, start: SimState, **kwargs: Any) -> Future[str]:
         self.calls.append(("branch", (start, kwargs)))
+        future: Future[str] = Future()
+        future.set_result("e2")
+        return future
+
+    def start(self, config: Any, **kwargs: Any) -> Future[str]:
+        self.mode = next_mode(self.mode, Command.START)
+        self.calls.append(("start", (config,)))
         future: Future[str] = Future()
         future.set_result("e2")
         return future

@@ -105,7 +105,7 @@ def test_an_improvement_becomes_a_version_with_its_lineage_and_a_policy(taught, 
     name = wait_idle(workbench).version
     assert name in version_names() and weights_of(name).read_bytes() == b"weights"
     assert find_version(workbench.store, name).lineage["episodes"] == [corrected.episode_id]
-    assert f"{name} is listed below" in teach_improve.running_now(workbench)[0]["lines"][0]
+    assert f"{name} is listed below" in workbench.teaching.updates()[0]["lines"][0]
     assert teach_improve.tell_plan(workbench, FIRST, NEW, *FORM[2:]) == {"lines": ["Every correction was learnt by some version."]}
     assert name in [row[0] for row in teach_versions.version_rows(workbench)]
     assert any("1 correction with 9 steps" in line for line in teach_versions.describe(workbench, name)["lines"])
