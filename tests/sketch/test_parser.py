@@ -10,6 +10,7 @@ from tests.sketch.drawings import sketch_of
 from workbench.core.errors import InvalidInput, InvalidShape, TooLarge, WorkbenchError
 from workbench.core.sketches import STEP_COLOURS, Stroke, StrokeKind, sketch_to_dict
 from workbench.evaluation.sketch_parsing import score_reading
+from workbench.sketch.colours import through_jpeg
 from workbench.sketch.parser import decode_image, parse_image
 from workbench.sketch.plan import interpret
 from workbench.sketch.raster import draw_sketch
@@ -77,6 +78,37 @@ def test_an_arrow_with_a_leg_that_is_hidden_in_part_stays_one():
     read = parse_image(draw_sketch(GREY, truth), GREY)
     score = score_reading(truth, read)
     assert len(read.strokes) == 2 and score.num_extra == 0 and score.distances.max() <= 15
+
+
+def test_a_path_round_a_square_is_no_circle_and_nor_is_the_gap_beside_its_head():
+    path = [(270, 70), (410, 174), (332, 288), (210, 226), (214, 198), (346, 92)]
+    barbs = [(319, 98), (346, 92), (343, 118)]
+    lines = [tuple((x / 480, y / 480) for x, y in line) for line in (path, barbs)]
+    drawn = [Stroke(f"f{i}", StrokeKind.FREEHAND, line, STEP_COLOURS[1], width_px=3.0) for i, line in enumerate(lines)]
+    read = parse_image(draw_sketch(GREY, sketch_of(*drawn)), GREY)
+    assert [s.kind for s in read.strokes] == [StrokeKind.ARROW]
+    assert score_reading(sketch_of(arrow(1, *lines[0])), read).distances.max() <= 12
+
+
+def test_a_head_that_touches_a_circle_stays_at_its_arrow():
+    turn = np.radians(np.linspace(-70, -275, 24))
+    around = [(float(332 + 64 * np.cos(t)) / 480, float(232 + 64 * np.sin(t)) / 480) for t in turn]
+    barbs = [(321 / 480, 264 / 480), around[-1], (316 / 480, 304 / 480)]
+    look = {"colour": STEP_COLOURS[1], "width_px": 8.0}
+    ring = circle(1, 332 / 480, 232 / 480, 29 / 480, width_px=8.0)
+    drawn = [Stroke(f"f{i}", StrokeKind.FREEHAND, tuple(line), **look) for i, line in enumerate((around, barbs))]
+    read = parse_image(draw_sketch(GREY, sketch_of(ring, *drawn)), GREY)
+    score = score_reading(sketch_of(ring, arrow(1, *around)), read)
+    assert score.num_extra == 0 and score.is_order_right and score.distances.max() <= 15
+
+
+def test_a_circle_is_a_circle_where_half_of_it_lies_on_nearly_its_colour():
+    clean = np.full((480, 480, 3), (222, 125, 165), np.uint8)
+    clean[:, :248] = (248, 118, 54)
+    truth = sketch_of(circle(2, 0.517, 0.5, 0.04, width_px=3.0, is_geometric=True))
+    read = parse_image(through_jpeg(draw_sketch(clean, truth), 80), clean)
+    assert [s.kind for s in read.strokes] == [StrokeKind.CIRCLE]
+    assert score_reading(truth, read).distances.max() <= 8
 
 
 @pytest.mark.parametrize("degrees", [15, 20, 25, 30, 40, 60, 90])

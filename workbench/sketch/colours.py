@@ -28,6 +28,8 @@ TATTER_PX: Final = 2
 """Half the width of the holes that compression tears into strokes."""
 EDGE_SHARE: Final = 0.2
 """Compression changes pixels beside an edge by up to this share of the edge's height."""
+THIN_SHARE: Final = 0.5
+"""Share of its difference from what lies behind that is left of a thin line after compression, which keeps half of the hues."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +56,8 @@ class Change(NamedTuple):
     """``(H, W)``: index of the step colour that explains the change best, -1 where none does."""
     is_clear: Mask
     """Where that colour covers most of the pixel and explains the change well."""
-    clean_distances: Array
-    """``(H, W, 8)``: distances of the clean picture's pixels to the step colours."""
+    is_unseen: Mask
+    """``(H, W, 8)``: where a thin line of that colour would make no change, or one that compression alone might make."""
     is_exact: bool
     """True when nothing was compressed."""
 
@@ -91,7 +93,7 @@ def find_layers(image: NDArray[np.uint8], clean: NDArray[np.uint8] | None) -> La
         else:
             possible = change.is_changed & (change.painted == index)
             sure = possible & change.is_clear
-            behind = (change.clean_distances[..., index] < POSSIBLE) | change.is_unsure
+            behind = change.is_unseen[..., index] | change.is_unsure
             if not change.is_exact:
                 # On things of nearly its colour a compressed stroke is in tatters.
                 undecided = behind | (change.is_changed & ~(change.is_clear & (change.painted != index)))
@@ -113,6 +115,7 @@ def _compare(image: NDArray[np.uint8], clean: NDArray[np.uint8]) -> Change | Non
     difference = _difference(image, clean)
     # Compression changes many pixels a little; a drawing alone changes few, and those much.
     is_exact = bool(np.count_nonzero((difference > 0) & (difference <= CHANGED)) <= 0.35 * np.count_nonzero(difference))
+    is_unseen = _distances(clean) < POSSIBLE
     if is_exact:
         is_changed, is_unsure = difference > CHANGED // 4, np.zeros(difference.shape, dtype=bool)
     else:
@@ -122,12 +125,15 @@ def _compare(image: NDArray[np.uint8], clean: NDArray[np.uint8]) -> Change | Non
         contrast = np.max(
             [ndimage.maximum_filter(c, 9).astype(int) - ndimage.minimum_filter(c, 9) for c in np.moveaxis(clean, -1, 0)], axis=0
         )
-        is_changed, is_unsure = difference > CHANGED + EDGE_SHARE * contrast, contrast > 150
+        least = CHANGED + EDGE_SHARE * contrast
+        is_changed, is_unsure = difference > least, contrast > 150
+        for index, colour in enumerate(STEP_COLOURS):
+            is_unseen[..., index] |= THIN_SHARE * np.abs(clean.astype(int) - colour).max(axis=-1) < least
         is_changed = ndimage.binary_opening(is_changed, ndimage.generate_binary_structure(2, 1))
     if is_changed.mean() > 0.4:
         return None
     painted, is_clear = _unmix(image, clean, is_changed, is_exact)
-    return Change(is_changed, is_unsure, painted, is_clear, _distances(clean), is_exact)
+    return Change(is_changed, is_unsure, painted, is_clear, is_unseen, is_exact)
 
 
 class Unmixed(NamedTuple):

@@ -19,11 +19,11 @@ from workbench.core.events import new_id
 from workbench.core.polylines import path_length, resample, simplify
 from workbench.core.sketches import STEP_COLOURS, Sketch, Stroke, StrokeKind
 from workbench.sketch.colours import Layers, find_layers
-from workbench.sketch.curves import Array, Circle, fit_circle, swept_angle
+from workbench.sketch.curves import Array, Circle, fit_circle
 from workbench.sketch.heads import PictureHead, look_for_head
 from workbench.sketch.plausible import Traits, plausible, traits_of
 from workbench.sketch.recognise import recognise
-from workbench.sketch.rings import MIN_RADIUS_PX, band, find_circles, is_on_circle, rim_of
+from workbench.sketch.rings import MIN_RADIUS_PX, band, find_circles, find_hidden_circle, is_on_circle, rim_of
 from workbench.sketch.skeleton import Mask
 from workbench.sketch.strokes import MAX_FRAME_PX, MAX_STROKES, to_fractions
 from workbench.sketch.tracing import End, Ink, join_hidden, long_curves, measure_ink
@@ -32,8 +32,8 @@ MAX_PIXELS: Final = 24_000_000
 WORK_PX: Final = 720
 """Larger pictures are read at this height."""
 MIN_ARROW_PX: Final = 24.0
-MIN_ARC_RAD: Final = float(np.radians(150))
-"""A circle of which the rest is hidden shows at least this much."""
+HAND_PX: Final = 1.0
+"""How far off its circle a hand draws, on a frame of 480."""
 MIN_HEAD_WEIGHT: Final = 1.5
 """Pixels beside the shaft that make a head, for each of its half width, on a frame of 480."""
 WAY_POINT_SHARE: Final = 0.012
@@ -167,7 +167,7 @@ def _find_arrows(ink: Ink, hidden: Mask, circles: list[Circle], has_clean: bool)
         is_forward = ends[1].weight >= ends[0].weight
         head = ends[int(is_forward)]
         if head.weight < MIN_HEAD_WEIGHT * ink.half_width * ink.scale:
-            ring = _as_ring(curve, ink, hidden)
+            ring = _as_ring(curve, _drawn(_rivals(i, curves), circles, ink), ink, hidden)
             if ring is not None:
                 arrows.append(FoundLine(StrokeKind.CIRCLE, _centre_and_rim(ring), curve))
                 continue
@@ -184,9 +184,13 @@ def _longest_first(curves: list[Array]) -> list[Array]:
 
 def _ends(i: int, curves: list[Array], circles: list[Circle], ink: Ink, hidden: Mask) -> list[PictureHead]:
     """Return what lies at both ends of one of the curves, which are sorted by length."""
-    length = path_length(curves[i])
-    others = _drawn(curves[:i] + [c for c in curves[i + 1 :] if path_length(c) > 0.6 * length], circles, ink)
+    others = _drawn(_rivals(i, curves), circles, ink)
     return [look_for_head(curves[i], is_last, ink, others, hidden) for is_last in (False, True)]
+
+
+def _rivals(i: int, curves: list[Array]) -> list[Array]:
+    """Return the other curves, sorted by length, that are too long to be the head or another piece of that one."""
+    return curves[:i] + [c for c in curves[i + 1 :] if path_length(c) > 0.6 * path_length(curves[i])]
 
 
 def _with_one_head(curves: list[Array], circles: list[Circle], ink: Ink, hidden: Mask) -> list[Array]:
@@ -211,21 +215,18 @@ def _centre_and_rim(circle: Circle) -> Array:
     return np.stack([circle.centre, circle.centre + np.array([circle.radius, 0.0])])
 
 
-def _as_ring(curve: Array, ink: Ink, hidden: Mask) -> Circle | None:
+def _as_ring(curve: Array, others: Mask, ink: Ink, hidden: Mask) -> Circle | None:
     """Return the circle that a curve without a head is part of, when it is closed by hand or the rest of it is hidden."""
-    circle = fit_circle(resample(curve, 64))
     height, width = hidden.shape
+    circle = fit_circle(resample(curve, 64))
     if circle is None or circle.radius < MIN_RADIUS_PX * ink.scale:
         return None
     if recognise(to_fractions(curve, width, height), width, height).kind is StrokeKind.CIRCLE:
         return circle
-    if abs(swept_angle(curve, circle.centre)) < MIN_ARC_RAD or circle.residual > 0.05 * circle.radius:
+    circle = find_hidden_circle(np.argwhere(ink.skeleton & ~others)[:, ::-1].astype(np.float64) + 0.5, ink, hidden)
+    if circle is None or circle.residual > 0.05 * circle.radius + HAND_PX * ink.scale:
         return None
-    rim = rim_of(circle)
-    is_open = np.linalg.norm(rim[:, None] - resample(curve, 200)[None], axis=-1).min(axis=1) > 0.15 * circle.radius + ink.half_width
-    inside = ((rim >= 0) & (rim < (width, height))).all(axis=1)
-    u, v = rim[is_open & inside].astype(int).T
-    return circle if not len(u) or hidden[v, u].mean() > 0.75 else None
+    return circle if is_on_circle(curve, circle, ink).mean() > 0.8 else None
 
 
 def _arrow(curve: Array, head: PictureHead, ink: Ink) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,32 @@ from workbench.sketch.tracing import Ink
 NUM_BINS: Final = 48
 MIN_COVER: Final = 0.87
 """Share of the directions from the centre in which the line must be seen, or may be hidden."""
-MIN_SEEN: Final = 0.6
-MAX_GAP_BINS: Final = 8
-"""A circle shows no gap of more than 60 degrees, seen or hidden; what does is a bent arrow."""
 MIN_RADIUS_PX: Final = 11.0
 MAX_RADIUS_PX: Final = 130.0
+OFF_OVAL_PX: Final = 2.0
+OFF_OVAL_SHARE: Final = 0.04
+"""How far a rim may lie off the nearest oval: pixels of a frame of 480, for an unsteady hand, and a share of the radius."""
+MAX_LEAVING: Final = 3
+"""Lines that go out of a circle that another line crosses and whose own end runs past its start."""
+GAP_DOUBT: Final = 0.4
+"""With more lines going out it may be a gap between them, unless it is rounder by this factor."""
 MAX_CIRCLES: Final = 8
 NUM_GUESSES: Final = 400
+
+
+class Demand(NamedTuple):
+    """What of a circle must be seen."""
+
+    share: float
+    """Of the directions from its centre."""
+    gap: int
+    """Longest run of directions, of 48, in which nothing is seen, hidden or not."""
+
+
+WHOLE: Final = Demand(0.6, 8)
+"""A line with a gap of more than 60 degrees may be a bent arrow."""
+PARTLY: Final = Demand(150 / 360, NUM_BINS)
+"""Enough of what is no arrow."""
 
 
 def find_circles(ink: Ink, hidden: Mask) -> list[Circle]:
@@ -34,12 +53,17 @@ def find_circles(ink: Ink, hidden: Mask) -> list[Circle]:
     points = np.stack([columns, rows], axis=1).astype(np.float64) + 0.5
     found: list[Circle] = []
     while len(points) >= 20 and len(found) < MAX_CIRCLES:
-        circle = _best_circle(points, ink, hidden, rng)
+        circle = _best_circle(points, ink, hidden, rng, WHOLE)
         if circle is None:
             break
         found.append(circle)
         points = points[~is_on_circle(points, circle, ink)]
     return found
+
+
+def find_hidden_circle(points: Array, ink: Ink, hidden: Mask) -> Circle | None:
+    """Return the circle that pixels ``(N, 2)`` of thin lines without a head show at least 150 degrees of, the rest hidden."""
+    return _best_circle(points, ink, hidden, np.random.default_rng(0), PARTLY) if len(points) >= 10 else None
 
 
 def band(circle: Circle, ink: Ink) -> float:
@@ -58,7 +82,7 @@ def is_on_circle(points: Array, circle: Circle, ink: Ink) -> np.ndarray:
     return np.asarray(np.abs(np.linalg.norm(points - circle.centre, axis=1) - circle.radius) <= band(circle, ink))
 
 
-def _best_circle(points: Array, ink: Ink, hidden: Mask, rng: np.random.Generator) -> Circle | None:
+def _best_circle(points: Array, ink: Ink, hidden: Mask, rng: np.random.Generator, demand: Demand) -> Circle | None:
     guesses = _guesses(points, ink.scale, rng)
     best: tuple[float, Circle] | None = None
     if not len(guesses):
@@ -76,7 +100,7 @@ def _best_circle(points: Array, ink: Ink, hidden: Mask, rng: np.random.Generator
         circle = _refined(points, Circle(guesses[i, :2], float(guesses[i, 2]), 0.0), ink)
         if circle is None:
             continue
-        score = _score(points, circle, ink, hidden)
+        score = _score(points, circle, ink, hidden, demand)
         if score is not None and (best is None or score > best[0]):
             best = (score, circle)
     return None if best is None else best[1]
@@ -136,7 +160,37 @@ def _longest_gap(seen: Mask) -> int:
     return int(np.max(np.diff(np.append(starts, starts[0] + len(seen)))) - 1)
 
 
-def _score(points: Array, circle: Circle, ink: Ink, hidden: Mask) -> float | None:
+def _off_oval(arms: Array) -> float:
+    """Return how far [px, root mean square] a rim lies off the oval nearest to it: a circle drawn by hand is one, a polygon is none.
+
+    Args:
+        arms: ``(N, 2)`` [px] from the centre to pixels of the rim.
+    """
+    bins, distances = _bins(arms), np.linalg.norm(arms, axis=1)
+    seen = np.unique(bins)
+    # The middle one of each direction: other lines cross the rim.
+    radii = np.array([np.median(distances[bins == b]) for b in seen])
+    turn = (seen + 0.5) / NUM_BINS * 2 * np.pi
+    waves = np.stack([np.ones(len(seen)), *(wave(k * turn) for k in (1, 2) for wave in (np.cos, np.sin))], axis=1)
+    weights = np.linalg.lstsq(waves, radii, rcond=None)[0]
+    return float(np.sqrt(np.mean((radii - waves @ weights) ** 2)))
+
+
+def _most_off_oval(arms: Array, radius: float, ink: Ink) -> float:
+    """Return how far [px] the rim of a circle may lie off an oval; ``arms (N, 2)`` lead from its centre to all pixels of lines."""
+    most = OFF_OVAL_PX * ink.scale + OFF_OVAL_SHARE * radius
+    return GAP_DOUBT * most if _num_leaving(arms, radius, ink) > MAX_LEAVING else most
+
+
+def _num_leaving(arms: Array, radius: float, ink: Ink) -> int:
+    """Return how many lines run outwards past a circle of that radius [px]."""
+    beyond = 1.35 * radius
+    turns = np.sort(np.arctan2(*arms[np.abs(np.linalg.norm(arms, axis=1) - beyond) <= 1.2].T[::-1]))
+    gaps = np.diff(np.append(turns, turns[:1] + 2 * np.pi)) * beyond
+    return int(np.count_nonzero(gaps > 2 * ink.half_width + 1))
+
+
+def _score(points: Array, circle: Circle, ink: Ink, hidden: Mask, demand: Demand) -> float | None:
     """Return how well the pixels show a circle; None when they do not."""
     arms = points - circle.centre
     distances = np.linalg.norm(arms, axis=1)
@@ -152,11 +206,12 @@ def _score(points: Array, circle: Circle, ink: Ink, hidden: Mask) -> float | Non
     inside = np.count_nonzero(distances < 0.75 * circle.radius - ink.scale)
     roundness = circle.residual / circle.radius
     if (
-        _longest_gap(seen) > MAX_GAP_BINS
+        _longest_gap(seen) > demand.gap
         or covered.mean() < MIN_COVER
-        or seen.mean() < MIN_SEEN
+        or seen.mean() < demand.share
         or roundness > 0.12
         or inside > 0.2 * 2 * np.pi * circle.radius
+        or _off_oval(arms[on_line]) > _most_off_oval(arms, circle.radius, ink)
     ):
         return None
     return float(seen.mean() + 0.3 * covered.mean() - 3 * roundness - 0.3 * inside / (2 * np.pi * circle.radius))

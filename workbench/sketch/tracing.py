@@ -92,26 +92,34 @@ def long_curves(skeleton: Mask, ink: Ink, hidden: Mask) -> list[Array]:
 def _without_barbs(points: Array, ink: Ink, hidden: Mask) -> Array:
     """Cut a short last leg that turns sharply back, at both ends of a curve ``(N, 2)``: one barb of a head.
 
-    A leg that ends where it may be hidden stays: it may go on.
+    A leg that ends where it may be hidden may go on: it stays, unless it turns as only a barb does.
     """
     for _ in range(2):
         points = points[::-1]
         u, v = points[-1].astype(int)
-        if hidden[max(0, v - 4) : v + 5, max(0, u - 4) : u + 5].any():
-            continue
+        may_go_on = hidden[max(0, v - 4) : v + 5, max(0, u - 4) : u + 5].any()
+        least = MAX_CORNER_RAD if may_go_on else MAX_BARB_TURN_RAD
         corners = simplify_indices(points, max(2.5 * ink.scale, 0.9 * ink.half_width))
+        last_leg = points[-1] - points[corners[-2:][0]]
         # From the end inwards: the barb may have a small bend of its own.
         for following, earlier in pairwise(corners[-2::-1]):
             rest = path_length(points[following:])
-            if rest > MAX_BARB_PX * ink.scale:
+            # Thinning leads from the shaft to the barb round the tip.
+            if rest > MAX_BARB_PX * ink.scale + 2 * ink.half_width:
                 break
             before = points[following] - points[earlier]
-            after = points[-1] - points[following]
-            turn = abs(np.arctan2(before[0] * after[1] - before[1] * after[0], before @ after))
-            if turn > MAX_BARB_TURN_RAD and path_length(points[: following + 1]) > 1.2 * rest:
+            turn = _angle(before, points[-1] - points[following])
+            if np.linalg.norm(last_leg) > 0.5 * rest:
+                turn = max(turn, _angle(before, last_leg))
+            if turn > least and path_length(points[: following + 1]) > 1.2 * rest:
                 points = points[: following + 1]
                 break
     return points
+
+
+def _angle(a: Array, b: Array) -> float:
+    """Return the angle [rad] between two directions ``(2,)``, without a sign."""
+    return float(abs(np.arctan2(a[0] * b[1] - a[1] * b[0], a @ b)))
 
 
 def _without_spurs(skeleton: Mask, ink: Ink) -> Mask:
