@@ -34,7 +34,15 @@ _TABLE: Final = (
     Command("toggle", "Pause / resume", "Run", (" ",), "Let the policy run, or pause it", handler=handlers.toggle, is_quick=True),
     Command("pause", "Pause", "Run", (), "Pause after this control step", handler=handlers.pause, is_quick=True),
     Command("resume", "Resume", "Run", (), "Let the policy run", handler=handlers.resume, is_quick=True),
-    Command("halt", "HALT", "Run", ("Shift+Escape",), "Stop all motion at once, whatever is running", handler=handlers.halt, is_quick=True),
+    Command(
+        "halt",
+        "HALT",
+        "Run",
+        ("Shift+Escape",),
+        "Stop all motion at once, whatever is running, also while you type",
+        handler=handlers.halt,
+        is_quick=True,
+    ),
     Command("release_halt", "Release the halt", "Run", (), "Leave HALTED, to paused", handler=handlers.release_halt, is_quick=True),
     Command("run_plan", "Run the drawing", "Run", ("Enter",), "Confirm the plan and let the robot do it", handler=handlers.run_plan),
     Command(
@@ -84,7 +92,11 @@ _TABLE: Final = (
     Command("slower", "Slower", "Run", ("-",), "Half the speed"),
     Command("faster", "Faster", "Run", ("=", "Shift++"), "Double the speed"),
     Command(
-        "escape", "Cancel, deselect, HALT", "Run", ("Escape",), "Cancels the tool, then deselects, then halts; twice quickly halts at once"
+        "escape",
+        "Close, cancel, deselect, HALT; twice: HALT",
+        "Run",
+        ("Escape",),
+        "Closes an open list, field or dialog; else cancels the tool, then deselects, then halts. Twice quickly halts at once, anywhere",
     ),
     Command(
         "step_back", "Step back", "Time", ("[", "ArrowLeft"), "Look at the step before", handler=handlers.step_back, args=handlers.Count
@@ -263,7 +275,9 @@ def key_document() -> str:
         "# Commands and keys",
         "",
         "Made from the table in `panels/commands.py`; a test fails when the two differ, and when two commands share a key.",
-        "Keys never act in a text field. `S` is the drawing tool used last, `T` the path tool; `D` is the circle, `C` the hand, `Tab` takes over;",
+        "No key acts in a text field, but HALT always does. `Escape` goes to what is open first: it closes a list or a dialog, or leaves a field,",
+        "and the next one cancels, deselects or halts; twice within half a second halts at once, wherever the focus is.",
+        "`S` is the drawing tool used last, `T` the path tool; `D` is the circle, `C` the hand, `Tab` takes over;",
         "arrows move a selected stroke or way point, else drive the arm while you are in control,",
         "else step through time (left, right) and cameras (up, down). `Tab` acts only while the picture has the focus; Shift+Tab leaves it.",
         "Each server command is also `POST /api/live/{tab_id}/command` and a message of the [protocol](protocol.md).",

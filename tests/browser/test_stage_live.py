@@ -46,6 +46,44 @@ def test_escape_deselects_before_it_halts(stage):
     wait_mode(stage, "halted")
 
 
+def test_escape_closes_a_list_or_leaves_a_field_and_halts_only_then(stage):
+    page = stage.page
+    lists = page.locator("ul[role=listbox] li")
+    for box in ("#scene-task input", "#scene-seed input"):
+        page.locator(box).click()
+        if box == "#scene-task input":
+            lists.first.wait_for()
+        stage.key("Escape")
+        page.wait_for_function("document.activeElement === document.body")
+        lists.first.wait_for(state="hidden")
+        assert stage.data("mode") == "paused"
+        time.sleep(0.6)
+        stage.key("Escape")
+        wait_mode(stage, "halted")
+        stage.focus()
+        stage.key("Space")
+        wait_mode(stage, "paused")
+        time.sleep(0.6)  # the next Escape is no second one
+
+
+@pytest.mark.parametrize("keys", [("Escape", "Escape"), ("Shift+Escape",)])
+def test_nothing_that_is_open_keeps_halt_away(stage, keys):
+    def show_sheet():
+        stage.focus()
+        stage.key("?")
+
+    for look in (stage.page.locator("#scene-task input").click, stage.page.locator("#scene-seed input").click, show_sheet):
+        look()
+        for key in keys:
+            stage.key(key)
+        wait_mode(stage, "halted")
+        if stage.page.locator(".key-sheet").is_visible():
+            stage.key("Escape")
+        stage.focus()
+        stage.key("Space")
+        wait_mode(stage, "paused")
+
+
 def test_driving_by_keys_moves_the_hand_and_stops_with_the_key(stage):
     def hand():
         return stage.session.in_simulator(lambda s: s.observe(()).part("ee_position").copy())

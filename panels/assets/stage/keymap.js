@@ -1,4 +1,4 @@
-/** Keys to commands, from the server's table; a key never acts while somebody types. */
+/** Keys to commands, from the server's table; no key but HALT's acts while somebody types. */
 
 const DOUBLE_MS = 500;
 const JOG_MS = 80;
@@ -19,6 +19,14 @@ export function isTextField(element) {
 /** Keys that a focused control of the page needs for itself. */
 const CONTROL_KEYS = new Set([" ", "Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "Tab", "PageUp", "PageDown"]);
 
+/** What Escape closes before it means anything to the robot, beside fields. */
+const POPUPS = "ul[role=listbox], [role=menu], dialog[open]";
+
+/** Whether a key does something in a field or a control. */
+function isTyped(event) {
+  return CONTROL_KEYS.has(event.key) || (event.key.length === 1 && !event.ctrlKey && !event.altKey && !event.metaKey);
+}
+
 export class Keymap {
   /**
    * @param {object[]} commands the table
@@ -34,9 +42,14 @@ export class Keymap {
       for (const key of command.keys) this.byContext.get(command.context).set(key, command);
     }
     this.lastEscape = -Infinity;
+    this.wasGiven = false;
     this.jogs = new Set();
     this.onDown = (e) => this.down(e);
     this.onUp = (e) => this.up(e);
+    this.onFirst = (e) => this.first(e);
+    this.onPress = () => { this.wasGiven = false; };
+    document.addEventListener("keydown", this.onFirst, true);
+    document.addEventListener("pointerdown", this.onPress, true);
     document.addEventListener("keydown", this.onDown);
     document.addEventListener("keyup", this.onUp);
     window.addEventListener("blur", () => this.release());
@@ -52,6 +65,19 @@ export class Keymap {
     return null;
   }
 
+  /** Hears keys before anything else does: HALT counts wherever the focus is, and Escape has an order of its own. */
+  first(event) {
+    if (!document.body.contains(this.root)) return this.remove();
+    if (event.isComposing) return;
+    const name = this.find(keyName(event))?.name;
+    if (name === "escape") return this.escape(event);
+    this.wasGiven = false;
+    if (name !== "halt" || isTyped(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (!event.repeat) this.run("halt");
+  }
+
   down(event) {
     if (!document.body.contains(this.root)) return this.remove();
     if (event.defaultPrevented || event.isComposing || isTextField(event.target) || this.isDialogOpen()) return;
@@ -60,11 +86,10 @@ export class Keymap {
     if (isOnControl && CONTROL_KEYS.has(event.key) && !event.ctrlKey && !event.altKey) return;
     if (event.key === "Tab" && !isOnStage) return;
     const command = this.find(keyName(event));
-    if (!command) return;
+    if (!command || command.name === "escape") return;
     event.preventDefault();
     event.stopPropagation();
-    if (command.name === "escape") this.escape(event);
-    else if (command.name === "hide_overlays") this.hide(event.key);
+    if (command.name === "hide_overlays") this.hide(event.key);
     else if (command.name.startsWith("jog_")) this.startJog(command.name, event);
     else if (!event.repeat || /^(step_|nudge_|undo|redo)/.test(command.name)) this.run(command.name, undefined, { isLarge: event.shiftKey });
   }
@@ -92,12 +117,23 @@ export class Keymap {
     clearInterval(this.jogTimer);
   }
 
-  /** Cancels the tool, then deselects, then halts; twice in half a second halts at once. */
+  /**
+   * Closes what is open, a list, a field or a dialog; else cancels the tool, then deselects, then halts. What is open gets it never twice
+   * in a row, and twice in half a second halts at once, wherever the focus is: nothing can keep HALT away.
+   */
   escape(event) {
     if (event.repeat) return;
     const isTwice = event.timeStamp - this.lastEscape < DOUBLE_MS;
     this.lastEscape = event.timeStamp;
+    this.wasGiven = !isTwice && !this.wasGiven && this.isOpen(event.target);
+    if (this.wasGiven) return void setTimeout(() => event.target.blur()); // when it has been heard there
+    if (!this.isDialogOpen()) event.preventDefault();
     if (isTwice || !this.cancel()) this.run("halt");
+  }
+
+  /** Whether the person is in a field, or something is open that Escape closes. */
+  isOpen(target) {
+    return isTextField(target) || this.isDialogOpen() || [...document.querySelectorAll(POPUPS)].some((popup) => popup.checkVisibility());
   }
 
   /** Drives while the key is held; several keys add up. */
@@ -113,6 +149,8 @@ export class Keymap {
   }
 
   remove() {
+    document.removeEventListener("keydown", this.onFirst, true);
+    document.removeEventListener("pointerdown", this.onPress, true);
     document.removeEventListener("keydown", this.onDown);
     document.removeEventListener("keyup", this.onUp);
     this.release();
