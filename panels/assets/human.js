@@ -146,8 +146,10 @@
     }
 
     correction(i, number) {
-      const parts = i.segments.map((s) => `${s.kind} ${s.stop - s.start}`).join(", ");
-      const item = make("li", { className: i.is_discarded ? "is-discarded" : "" }, make("b", { textContent: `${number + 1}` }), `step ${i.start}, ${i.stop - i.start} steps${parts ? ` (${parts})` : ""}`);
+      const parts = i.segments.map((s) => `${s.stop - s.start} of ${s.kind}`).join(", ");
+      const count = i.stop - i.start;
+      const about = `from step ${i.start}: ${count} step${count === 1 ? "" : "s"}${parts ? `, ${parts}` : ""}`;
+      const item = make("li", { className: i.is_discarded ? "is-discarded" : "" }, make("b", { textContent: `${number + 1}` }), about);
       if (i.reason) item.append(make("span", { className: "facts", textContent: i.reason }));
       item.append(make("span", { className: "spring" }), button("Show", "Look at its first step", () => this.send("seek", { step: i.start })));
       return item;
