@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.core.events import Event
     from workbench.core.types import Step
 
-PREFERRED: Final = ("sam2-bench", "classical", "oracle")
+PREFERRED: Final = ("classical", "sam2-bench", "oracle")
 """Which segmenter a tab begins with: the first of these that there is."""
 WAIT_S: Final = 60.0
 """Longest wait for a mask; large models on a CPU take their time."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger(__name__)
 
-UNPRIVILEGED: Final = ("sam2-bench", "classical")
+UNPRIVILEGED: Final = ("classical", "sam2-bench")
 """Segmenters that are used, the first that can be loaded."""
 ATTEMPTS: Final = 2
 """How often a trial is tried that ends in an error which is no policy's refusal."""
