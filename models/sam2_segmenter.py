@@ -92,10 +92,11 @@ class Sam2Segmenter:
                 self._given_logits(prompt),
                 normalize_coords=True,
             )
+            points, labels = _join(points, labels, box)
             if self._guess is not None:
-                given = self._guess(looked.features["high_res_feats"][0], *_join(points, labels, box), given)
+                given = self._guess(looked.features["high_res_feats"][0], points, labels, given)
             # As the package's `predict`, without turning masks into numbers and back.
-            found = predictor._predict(points, labels, box, given, multimask_output=prompt.is_ambiguous)
+            found = predictor._predict(points, labels, None, given, multimask_output=prompt.is_ambiguous)
         masks, scores, logits = (tensor[0].cpu().numpy() for tensor in found)
         order = np.argsort(-scores)
         return tuple(Candidate(masks[i], float(np.clip(scores[i], 0.0, 1.0)), logits[i : i + 1]) for i in order)

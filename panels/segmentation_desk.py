@@ -17,14 +17,14 @@ from workbench.rollout.tracking import ObjectTracking
 from workbench.rollout.tracking_requests import Asked
 from workbench.segmentation.media import MediaMasks
 from workbench.segmentation.objects import Sight
-from workbench.segmentation.pool import SegmenterPool
+from workbench.segmentation.pool import UNPRIVILEGED, SegmenterPool
 
 if TYPE_CHECKING:
     from panels.live import LiveSession
     from workbench.core.events import Event
     from workbench.core.types import Step
 
-PREFERRED: Final = ("classical", "sam2-bench", "oracle")
+PREFERRED: Final = (*UNPRIVILEGED, "oracle")
 """Which segmenter a tab begins with: the first of these that there is."""
 WAIT_S: Final = 60.0
 """Longest wait for a mask; large models on a CPU take their time."""

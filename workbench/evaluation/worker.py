@@ -22,7 +22,7 @@ from workbench.evaluation.telling import parse_telling
 from workbench.evaluation.weighing import Weighing
 from workbench.failure.alarms import WatchKit
 from workbench.rollout.chunking import ChunkHandling
-from workbench.segmentation.pool import SegmenterPool
+from workbench.segmentation.pool import UNPRIVILEGED, SegmenterPool
 from workbench.simulation.simulator import BenchSimulator
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger(__name__)
 
-UNPRIVILEGED: Final = ("classical", "sam2-bench")
-"""Segmenters that are used, the first that can be loaded."""
 ATTEMPTS: Final = 2
 """How often a trial is tried that ends in an error which is no policy's refusal."""
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from workbench.core.catalog import Catalog
 from workbench.core.errors import UnknownName, WorkbenchError
 from workbench.core.masks import Candidate, Embedding, MaskPrompt, Picture, TrackedMask
 from workbench.core.protocols import Segmenter, SegmenterSpec, Tracker
 from workbench.segmentation.following import ASSOCIATIONS, make_association
+
+UNPRIVILEGED: Final = ("classical", "sam2-bench")
+"""Segmenters of the catalogue that a real robot could have as well, what measures best first; used is the first that can be loaded."""
 
 
 class SharedSegmenter:
